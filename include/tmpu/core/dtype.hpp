@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/core/list.hpp"
+#include "tmpu/core/numbers.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace tmpu {
+
+/// Element types. The values are written to files: never renumber them.
+enum class dtype_id : std::uint8_t {
+  none = 0, f32 = 1, f16 = 2, bf16 = 3, i8 = 4, u8 = 5, i16 = 6, u16 = 7, i32 = 8, u32 = 9, i64 = 10, u64 = 11, f64 = 12,
+  boolean = 13, f8e4m3 = 14, f8e5m2 = 15, i4 = 16, u4 = 17, string = 18,
+};
+
+/// What holds of an element type. `bits` is the size in memory.
+struct dtype_facts {
+  std::string_view name;
+  int bits = 0;
+  bool floating = false;
+  bool is_signed = true;
+};
+
+constexpr dtype_facts facts_of(dtype_id id) {
+  switch (id) {
+  case dtype_id::f32: return {"f32", 32, true};
+  case dtype_id::f16: return {"f16", 16, true};
+  case dtype_id::bf16: return {"bf16", 16, true};
+  case dtype_id::f64: return {"f64", 64, true};
+  case dtype_id::f8e4m3: return {"f8e4m3", 8, true};
+  case dtype_id::f8e5m2: return {"f8e5m2", 8, true};
+  case dtype_id::i4: return {"i4", 4, false};
+  case dtype_id::u4: return {"u4", 4, false, false};
+  case dtype_id::i8: return {"i8", 8, false};
+  case dtype_id::u8: return {"u8", 8, false, false};
+  case dtype_id::i16: return {"i16", 16, false};
+  case dtype_id::u16: return {"u16", 16, false, false};
+  case dtype_id::i32: return {"i32", 32, false};
+  case dtype_id::u32: return {"u32", 32, false, false};
+  case dtype_id::i64: return {"i64", 64, false};
+  case dtype_id::u64: return {"u64", 64, false, false};
+  case dtype_id::boolean: return {"bool", 8, false, false};
+  case dtype_id::string: return {"string", 0, false};
+  case dtype_id::none: break;
+  }
+  return {"none", 0, false};
+}
+constexpr std::string_view name_of(dtype_id id) { return facts_of(id).name; }
+constexpr bool is_floating(dtype_id id) { return facts_of(id).floating; }
+/// Bytes of one element (types of less than a byte count as one).
+constexpr std::int64_t bytes_of(dtype_id id) { return (facts_of(id).bits + 7) / 8; }
+
+/// The dtype named so, or dtype_id::none.
+constexpr dtype_id dtype_named(std::string_view name) {
+  for (int id = 1; id <= 18; ++id) {
+    if (name_of(static_cast<dtype_id>(id)) == name) return static_cast<dtype_id>(id);
+  }
+  return dtype_id::none;
+}
+
+/// Least and greatest value of an integer type of at most 32 bits.
+constexpr std::int64_t least_of(dtype_id id) {
+  const auto facts = facts_of(id);
+  return facts.is_signed ? -(std::int64_t{1} << (facts.bits - 1)) : 0;
+}
+constexpr std::int64_t greatest_of(dtype_id id) {
+  const auto facts = facts_of(id);
+  return id == dtype_id::boolean ? 1 : (std::int64_t{1} << (facts.is_signed ? facts.bits - 1 : facts.bits)) - 1;
+}
+
+/// Rounds to the storage type (nearest, ties to even); f32 and wider types pass.
+constexpr float round_to(dtype_id id, float value) {
+  switch (id) {
+  case dtype_id::f16: return round_to_f16(value);
+  case dtype_id::bf16: return round_to_bf16(value);
+  default: return value;
+  }
+}
+
+/// The tags that rules name: `using dtype = i8;`. A number format of one's own is a struct of this form.
+struct f32 { static constexpr dtype_id id = dtype_id::f32; };
+struct f16 { static constexpr dtype_id id = dtype_id::f16; };
+struct bf16 { static constexpr dtype_id id = dtype_id::bf16; };
+struct i8 { static constexpr dtype_id id = dtype_id::i8; };
+
+/// The dtypes that the rules must cover for every operator (registry).
+inline constexpr auto dtypes = hana::tuple_t<f32, f16, bf16, i8>;
+
+} // namespace tmpu

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <boost/hana/tuple.hpp>
+#include <boost/hana/type.hpp>
+
+#include <cstddef>
+#include <type_traits>
+
+namespace tmpu {
+
+namespace hana = boost::hana;
+
+/// A compile-time list of types. The user-facing lists (operators, dtypes, rules, passes, instructions, chips) are Hana
+/// tuples of types, to be appended to, filtered and composed; inside they are unpacked once to this pack, because pack
+/// expansion is ten times cheaper than one Hana call an element.
+template <class... Ts> struct list {
+  static constexpr std::size_t size = sizeof...(Ts);
+
+  /// Calls f.template operator()<T>() for each type, in order.
+  template <class F> static constexpr void for_each(F&& f) { (f.template operator()<Ts>(), ...); }
+  /// True when f.template operator()<T>() is true for some type; stops there.
+  template <class F> static constexpr bool any(F&& f) { return (f.template operator()<Ts>() || ...); }
+  /// Puts the types into a template: list<a, b>::into<t> is t<a, b>.
+  template <template <class...> class Template> using into = Template<Ts...>;
+  template <class T> static constexpr bool contains = (std::is_same_v<T, Ts> || ...);
+};
+
+namespace detail {
+template <class Tuple> struct unpacked;
+template <class... Types> struct unpacked<hana::tuple<Types...>> {
+  using type = list<typename Types::type...>;
+};
+template <class... Lists> struct joined;
+template <> struct joined<> {
+  using type = list<>;
+};
+template <class... As> struct joined<list<As...>> {
+  using type = list<As...>;
+};
+template <class... As, class... Bs, class... Rest> struct joined<list<As...>, list<Bs...>, Rest...> {
+  using type = typename joined<list<As..., Bs...>, Rest...>::type;
+};
+} // namespace detail
+
+/// list<conv, relu> of `hana::tuple_t<conv, relu>` (given as `decltype(tuple)`, const or not).
+template <class Tuple> using unpack = typename detail::unpacked<std::remove_cvref_t<Tuple>>::type;
+
+/// One list after the other.
+template <class... Lists> using join_lists = typename detail::joined<Lists...>::type;
+
+/// list<T...> of the T for which Keep<T>::value holds, in order.
+template <template <class> class Keep, class... Ts>
+using filter_types = join_lists<list<>, std::conditional_t<Keep<Ts>::value, list<Ts>, list<>>...>;
+
+} // namespace tmpu

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <initializer_list>
+#include <span>
+#include <utility>
+
+namespace tmpu {
+
+/// A growing array that works the same at run time and in constant evaluation, on every compiler that we support
+/// (libstdc++ 12's std::vector cannot resize, assign or insert in clang's constant evaluation).
+///
+/// T is default constructible; new elements are value-initialised. Indexes are checked by the verifiers of the graph,
+/// not here; constant evaluation reports every access out of bounds by itself.
+template <class T> class vec {
+public:
+  using value_type = T;
+
+  constexpr vec() = default;
+  constexpr explicit vec(std::size_t count) { resize(count); }
+  constexpr vec(std::size_t count, const T& value) {
+    reserve(count);
+    for (std::size_t i = 0; i < count; ++i) push_back(value);
+  }
+  constexpr vec(std::initializer_list<T> items) { append(std::span<const T>(items.begin(), items.size())); }
+  constexpr explicit vec(std::span<const T> items) { append(items); }
+
+  constexpr vec(const vec& other) { append(other.span()); }
+  constexpr vec(vec&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
+        capacity_(std::exchange(other.capacity_, 0)) {}
+  constexpr vec& operator=(const vec& other) {
+    if (this != &other) {
+      vec copy(other);
+      swap(copy);
+    }
+    return *this;
+  }
+  constexpr vec& operator=(vec&& other) noexcept {
+    vec taken(std::move(other));
+    swap(taken);
+    return *this;
+  }
+  constexpr ~vec() { delete[] data_; }
+
+  constexpr void swap(vec& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+  }
+
+  [[nodiscard]] constexpr std::size_t size() const { return size_; }
+  [[nodiscard]] constexpr bool empty() const { return size_ == 0; }
+  [[nodiscard]] constexpr T* data() { return data_; }
+  [[nodiscard]] constexpr const T* data() const { return data_; }
+  [[nodiscard]] constexpr T* begin() { return data_; }
+  [[nodiscard]] constexpr T* end() { return data_ + size_; }
+  [[nodiscard]] constexpr const T* begin() const { return data_; }
+  [[nodiscard]] constexpr const T* end() const { return data_ + size_; }
+  constexpr T& operator[](std::size_t i) { return data_[i]; }
+  constexpr const T& operator[](std::size_t i) const { return data_[i]; }
+  [[nodiscard]] constexpr T& front() { return data_[0]; }
+  [[nodiscard]] constexpr const T& front() const { return data_[0]; }
+  [[nodiscard]] constexpr T& back() { return data_[size_ - 1]; }
+  [[nodiscard]] constexpr const T& back() const { return data_[size_ - 1]; }
+  [[nodiscard]] constexpr std::span<T> span() { return {data_, size_}; }
+  [[nodiscard]] constexpr std::span<const T> span() const { return {data_, size_}; }
+
+  constexpr void reserve(std::size_t count) {
+    if (count <= capacity_) return;
+    T* grown = new T[count]();
+    for (std::size_t i = 0; i < size_; ++i) grown[i] = std::move(data_[i]);
+    delete[] data_;
+    data_ = grown;
+    capacity_ = count;
+  }
+  constexpr void resize(std::size_t count) {
+    if (count > capacity_) {
+      reserve(count);
+    } else {
+      for (std::size_t i = size_; i < count; ++i) data_[i] = T();
+    }
+    size_ = count;
+  }
+  constexpr T& push_back(T value) {
+    if (size_ == capacity_) reserve(capacity_ == 0 ? 8 : capacity_ * 2);
+    data_[size_] = std::move(value);
+    return data_[size_++];
+  }
+  constexpr void append(std::span<const T> items) {
+    if (size_ + items.size() > capacity_) {
+      const std::size_t doubled = capacity_ * 2;
+      reserve(size_ + items.size() > doubled ? size_ + items.size() : doubled);
+    }
+    for (const T& item : items) data_[size_++] = item;
+  }
+  constexpr void insert(std::size_t at, T value) {
+    push_back(T());
+    for (std::size_t i = size_ - 1; i > at; --i) data_[i] = std::move(data_[i - 1]);
+    data_[at] = std::move(value);
+  }
+  constexpr void erase(std::size_t at) {
+    for (std::size_t i = at; i + 1 < size_; ++i) data_[i] = std::move(data_[i + 1]);
+    pop_back();
+  }
+  constexpr void pop_back() { data_[--size_] = T(); }
+  constexpr void clear() { size_ = 0; }
+
+  friend constexpr bool operator==(const vec& a, const vec& b) {
+    if (a.size_ != b.size_) return false;
+    for (std::size_t i = 0; i < a.size_; ++i) {
+      if (!(a.data_[i] == b.data_[i])) return false;
+    }
+    return true;
+  }
+
+private:
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+} // namespace tmpu

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/ir/op.hpp"
+
+namespace tmpu {
+
+/// Runs one node on the values of its operands.
+constexpr vec<value> evaluate_node(const graph_body& g, node_id id, std::span<const value* const> operands) {
+  vec<value> results(g.results(id).size());
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const tensor_id t = g.result(id, i);
+    if (t != none) results[i] = value(g.at(t).type, g.at(t).dims);
+  }
+  eval_context context(g, id, operands, results.span());
+  g.node_at(id).op->eval(context);
+  return results;
+}
+
+enum class keep { outputs, everything };
+
+/// Inference of a graph at any stage: Top operators by their float meaning, Tpu operators by their own (integer or
+/// rounded) meaning. `inputs` are in the order of g.inputs and have their types and shapes. The result holds a value for each tensor; with
+/// keep::outputs those of dead intermediates are freed on the way and come back empty. Constants come back empty too.
+constexpr vec<value> evaluate(const graph_body& g, std::span<const value> inputs, keep what = keep::outputs) {
+  if (inputs.size() != g.inputs.size()) {
+    refuse(text("the graph has ") << g.inputs.size() << " inputs, but " << inputs.size() << " values were given");
+  }
+  vec<value> values(g.tensors.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const tensor& t = g.at(g.inputs[i]);
+    if (inputs[i].type != t.type || !(inputs[i].dims == t.dims)) {
+      refuse(text("input '") << g.name(g.inputs[i]) << "' is " << name_of(t.type) << t.dims.print() << ", but the value given is "
+                             << name_of(inputs[i].type) << inputs[i].dims.print());
+    }
+    values[static_cast<std::size_t>(g.inputs[i])] = inputs[i];
+  }
+  vec<std::int32_t> last_use(g.tensors.size(), none);
+  for (std::size_t n = 0; n < g.nodes.size(); ++n) {
+    for (const tensor_id t : g.operands(static_cast<node_id>(n))) {
+      if (t != none) last_use[static_cast<std::size_t>(t)] = static_cast<std::int32_t>(n);
+    }
+  }
+  vec<value> constants(g.tensors.size());
+  for (std::size_t n = 0; n < g.nodes.size(); ++n) {
+    const auto id = static_cast<node_id>(n);
+    vec<const value*> operands;
+    for (const tensor_id t : g.operands(id)) {
+      if (t == none) {
+        operands.push_back(nullptr);
+      } else if (g.is_constant(t)) {
+        value& c = constants[static_cast<std::size_t>(t)];
+        if (c.type == dtype_id::none) c = g.constant_value(t);
+        operands.push_back(&c);
+      } else {
+        operands.push_back(&values[static_cast<std::size_t>(t)]);
+      }
+    }
+    vec<value> results = evaluate_node(g, id, operands);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (g.result(id, i) != none) values[static_cast<std::size_t>(g.result(id, i))] = std::move(results[i]);
+    }
+    for (const tensor_id t : g.operands(id)) {
+      if (t == none || last_use[static_cast<std::size_t>(t)] != static_cast<std::int32_t>(n)) continue;
+      constants[static_cast<std::size_t>(t)] = value();
+      if (what == keep::outputs && !g.is_output(t)) values[static_cast<std::size_t>(t)] = value();
+    }
+  }
+  for (const tensor_id t : g.outputs) {
+    if (g.is_constant(t)) values[static_cast<std::size_t>(t)] = g.constant_value(t);
+  }
+  return values;
+}
+
+} // namespace tmpu

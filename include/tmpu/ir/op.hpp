@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/ir/graph.hpp"
+#include "tmpu/ir/value.hpp"
+
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace tmpu {
+
+/// What an operator is called and how many operands it takes.
+struct op_info {
+  std::string_view name;     ///< our name, snake_case: "max_pool"
+  std::string_view onnx{};   ///< the ONNX operator's name: "MaxPool"; empty where ONNX has none
+  int min_operands = 1;
+  int max_operands = 1;      ///< -1: any number
+  int results = 1;           ///< least number of results; further ones are optional outputs of the ONNX operator
+  int max_results = 1;
+};
+
+/// What a shape rule sees of its node, and where it puts the result types.
+class infer_context {
+public:
+  constexpr infer_context(graph_body& g, node_id id) : g_(&g), id_(id) {}
+
+  [[nodiscard]] constexpr std::size_t operand_count() const { return g_->operands(id_).size(); }
+  [[nodiscard]] constexpr bool has(std::size_t i) const { return g_->operand(id_, i) != none; }
+  [[nodiscard]] constexpr const shape& dims(std::size_t i) const { return g_->at(g_->operand(id_, i)).dims; }
+  [[nodiscard]] constexpr dtype_id type(std::size_t i) const { return g_->at(g_->operand(id_, i)).type; }
+  [[nodiscard]] constexpr quantization quant(std::size_t i) const { return g_->at(g_->operand(id_, i)).quant; }
+  [[nodiscard]] constexpr bool is_constant(std::size_t i) const { return g_->is_constant(g_->operand(id_, i)); }
+  /// The elements of a constant operand; refuses where it is not constant.
+  [[nodiscard]] constexpr value constant(std::size_t i) const {
+    if (!is_constant(i)) {
+      fail(text("operand ") << i << " ('" << g_->name(g_->operand(id_, i))
+                            << "') must be a constant here: bind the free dimensions with --input-shape");
+    }
+    return g_->constant_value(g_->operand(id_, i));
+  }
+  [[nodiscard]] constexpr std::size_t result_count() const { return g_->results(id_).size(); }
+  constexpr void result(std::size_t i, dtype_id type, const shape& dims) {
+    if (i >= result_count() || g_->result(id_, i) == none) return;
+    tensor& t = g_->at(g_->result(id_, i));
+    t.type = type;
+    t.dims = dims;
+  }
+  [[nodiscard]] constexpr const graph_body& graph() const { return *g_; }
+  [[nodiscard]] constexpr node_id id() const { return id_; }
+  /// Refuses the node: `node 'conv_3' (conv): ...`.
+  [[noreturn]] void fail(text why) const;
+
+private:
+  graph_body* g_;
+  node_id id_;
+};
+
+/// What an operator's meaning sees: operands, and results that already have type, shape and zeroed elements.
+class eval_context {
+public:
+  constexpr eval_context(const graph_body& g, node_id id, std::span<const value* const> operands, std::span<value> results)
+      : g_(&g), id_(id), operands_(operands), results_(results) {}
+  [[nodiscard]] constexpr std::size_t operand_count() const { return operands_.size(); }
+  [[nodiscard]] constexpr bool has(std::size_t i) const { return i < operands_.size() && operands_[i] != nullptr; }
+  [[nodiscard]] constexpr const value& in(std::size_t i) const { return *operands_[i]; }
+  [[nodiscard]] constexpr value& out(std::size_t i = 0) const { return results_[i]; }
+  [[nodiscard]] constexpr std::size_t result_count() const { return results_.size(); }
+  [[nodiscard]] constexpr quantization in_quant(std::size_t i) const { return g_->at(g_->operand(id_, i)).quant; }
+  [[nodiscard]] constexpr quantization out_quant(std::size_t i = 0) const { return g_->at(g_->result(id_, i)).quant; }
+  [[nodiscard]] constexpr const graph_body& graph() const { return *g_; }
+  [[nodiscard]] constexpr node_id id() const { return id_; }
+
+private:
+  const graph_body* g_;
+  node_id id_;
+  std::span<const value* const> operands_;
+  std::span<value> results_;
+};
+
+/// The run-time side of an operator type: a node points to it, so that dispatch is one indirect call in both worlds and
+/// the graph needs no list. Made from the type by record_of, never by hand.
+struct op_record {
+  std::string_view domain; ///< "top" or "tpu"
+  op_info info;
+  void (*infer)(infer_context&) = nullptr;
+  void (*eval)(eval_context&) = nullptr;
+  void (*print)(text&, std::span<const std::uint32_t>) = nullptr;
+};
+
+inline void infer_context::fail(text why) const {
+  refuse(text("node '") << g_->node_name(id_) << "' (" << g_->node_at(id_).op->info.name << "): " << why);
+}
+
+/// An operator: one block with its facts, attributes, shape rule and meaning.
+template <class Op>
+concept op = requires(infer_context& i, eval_context& e, const typename Op::attributes& a) {
+  { Op::info } -> std::convertible_to<op_info>;
+  { Op::domain } -> std::convertible_to<std::string_view>;
+  requires reflected<typename Op::attributes>;
+  Op::infer(a, i);
+  Op::eval(a, e);
+};
+
+namespace detail {
+template <class Op> constexpr typename Op::attributes decode(std::span<const std::uint32_t> words) {
+  return word_reader(words).get<typename Op::attributes>();
+}
+template <class Op> constexpr void infer_node(infer_context& c) { Op::infer(decode<Op>(c.graph().words(c.graph().node_at(c.id()))), c); }
+template <class Op> constexpr void eval_node(eval_context& c) { Op::eval(decode<Op>(c.graph().words(c.graph().node_at(c.id()))), c); }
+template <class Op> constexpr void print_node(text& out, std::span<const std::uint32_t> words) { print_members(out, decode<Op>(words)); }
+template <class Op> constexpr op_record make_record() {
+  return {.domain = Op::domain, .info = Op::info, .infer = &infer_node<Op>, .eval = &eval_node<Op>, .print = &print_node<Op>};
+}
+/// A family of operators may bring a record type of its own that derives from op_record (tpu/op.hpp).
+template <class Op> struct record_holder {
+  static constexpr auto record = make_record<Op>();
+};
+template <class Op>
+  requires requires { Op::record(); }
+struct record_holder<Op> {
+  static constexpr auto record = Op::record();
+};
+} // namespace detail
+
+/// The record of an operator type; its address is the operator's identity.
+template <class Op> inline constexpr const auto& record_of = detail::record_holder<Op>::record;
+
+template <class Op> constexpr bool is(const node& n) { return n.op == &record_of<Op>; }
+template <class Op> constexpr bool is(const graph_body& g, node_id id) { return id != none && g.node_at(id).op == &record_of<Op>; }
+
+template <class Op> constexpr typename Op::attributes attributes_of(const graph_body& g, const node& n) { return detail::decode<Op>(g.words(n)); }
+template <class Op> constexpr typename Op::attributes attributes_of(const graph_body& g, node_id id) { return attributes_of<Op>(g, g.node_at(id)); }
+
+template <class Op> constexpr vec<std::uint32_t> encode_attributes(const typename Op::attributes& a) {
+  vec<std::uint32_t> words;
+  word_writer(words).put(a);
+  return words;
+}
+template <class Op>
+constexpr node_id add_node(graph_body& g, std::string_view name, const typename Op::attributes& a,
+                           std::span<const tensor_id> operands, std::span<const tensor_id> results) {
+  return g.add_node(name, record_of<Op>, encode_attributes<Op>(a), operands, results);
+}
+/// Makes the node another operator or gives it other attributes; operands and results stay.
+template <class Op> constexpr void set_op(graph_body& g, node_id id, const typename Op::attributes& a) {
+  g.set_op(id, record_of<Op>, encode_attributes<Op>(a));
+}
+
+/// Runs the shape rule of one node.
+constexpr void infer(graph_body& g, node_id id) {
+  const op_info& info = g.node_at(id).op->info;
+  infer_context context(g, id);
+  const auto given = static_cast<int>(g.operands(id).size());
+  if (given < info.min_operands || (info.max_operands >= 0 && given > info.max_operands)) {
+    context.fail(text("has ") << given << " operands; it takes " << info.min_operands << " to " << info.max_operands);
+  }
+  for (int i = 0; i < info.min_operands; ++i) {
+    if (!context.has(static_cast<std::size_t>(i))) context.fail(text("operand ") << i << " is absent, but required");
+  }
+  g.node_at(id).op->infer(context);
+}
+/// Runs all shape rules, in order.
+constexpr void infer_all(graph_body& g) {
+  for (std::size_t i = 0; i < g.nodes.size(); ++i) infer(g, static_cast<node_id>(i));
+}
+
+} // namespace tmpu

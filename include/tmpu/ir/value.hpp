@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/core/dtype.hpp"
+#include "tmpu/core/shape.hpp"
+#include "tmpu/core/vec.hpp"
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
+
+namespace tmpu {
+
+static_assert(std::endian::native == std::endian::little, "tmpu keeps tensors as little-endian bytes");
+
+/// A tensor's elements during inference, row-major. Floating-point elements of every width are held as float (after
+/// rounding to their own width, so nothing is lost), integers and bool as 64-bit integers.
+struct value {
+  dtype_id type = dtype_id::none;
+  shape dims;
+  vec<float> f;
+  vec<std::int64_t> i;
+
+  constexpr value() = default;
+  constexpr value(dtype_id t, const shape& s) : type(t), dims(s) {
+    if (is_floating(t)) {
+      f.resize(static_cast<std::size_t>(s.elements()));
+    } else {
+      i.resize(static_cast<std::size_t>(s.elements()));
+    }
+  }
+  [[nodiscard]] constexpr std::size_t size() const { return is_floating(type) ? f.size() : i.size(); }
+};
+
+namespace detail {
+template <class Word> constexpr Word load_word(const std::uint8_t* bytes) {
+  if (std::is_constant_evaluated()) {
+    std::uint64_t bits = 0;
+    for (std::size_t b = 0; b < sizeof(Word); ++b) bits |= static_cast<std::uint64_t>(bytes[b]) << (8 * b);
+    if constexpr (std::is_floating_point_v<Word>) {
+      using bits_type = std::conditional_t<sizeof(Word) == 8, std::uint64_t, std::uint32_t>;
+      return std::bit_cast<Word>(static_cast<bits_type>(bits));
+    } else {
+      return static_cast<Word>(bits);
+    }
+  }
+  Word word;
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
+template <class Word> constexpr void store_word(vec<std::uint8_t>& bytes, Word word) {
+  using bits_type = std::conditional_t<sizeof(Word) == 8, std::uint64_t,
+                                       std::conditional_t<sizeof(Word) == 4, std::uint32_t,
+                                                          std::conditional_t<sizeof(Word) == 2, std::uint16_t, std::uint8_t>>>;
+  const auto bits = std::bit_cast<bits_type>(word);
+  for (std::size_t b = 0; b < sizeof(Word); ++b) {
+    bytes.push_back(static_cast<std::uint8_t>(static_cast<std::uint64_t>(bits) >> (8 * b)));
+  }
+}
+} // namespace detail
+
+/// The elements of a value as the bytes that files and machine memory hold (little-endian, row-major).
+constexpr vec<std::uint8_t> to_bytes(const value& v) {
+  vec<std::uint8_t> bytes;
+  bytes.reserve(v.size() * static_cast<std::size_t>(bytes_of(v.type)));
+  if (is_floating(v.type)) {
+    for (const float x : v.f) {
+      switch (v.type) {
+      case dtype_id::f16: detail::store_word(bytes, to_f16_bits(x)); break;
+      case dtype_id::bf16: detail::store_word(bytes, to_bf16_bits(x)); break;
+      case dtype_id::f64: detail::store_word(bytes, static_cast<double>(x)); break;
+      default: detail::store_word(bytes, x); break;
+      }
+    }
+  } else {
+    for (const std::int64_t x : v.i) {
+      switch (bytes_of(v.type)) {
+      case 1: detail::store_word(bytes, static_cast<std::uint8_t>(x)); break;
+      case 2: detail::store_word(bytes, static_cast<std::uint16_t>(x)); break;
+      case 4: detail::store_word(bytes, static_cast<std::uint32_t>(x)); break;
+      default: detail::store_word(bytes, static_cast<std::uint64_t>(x)); break;
+      }
+    }
+  }
+  return bytes;
+}
+
+/// The value whose elements these bytes are; `bytes` holds at least as many as the shape needs.
+constexpr value from_bytes(dtype_id type, const shape& dims, std::span<const std::uint8_t> bytes) {
+  value v(type, dims);
+  const auto step = static_cast<std::size_t>(bytes_of(type));
+  const std::uint8_t* at = bytes.data();
+  for (std::size_t n = 0; n < v.size(); ++n, at += step) {
+    switch (type) {
+    case dtype_id::f32: v.f[n] = detail::load_word<float>(at); break;
+    case dtype_id::f64: v.f[n] = static_cast<float>(detail::load_word<double>(at)); break;
+    case dtype_id::f16: v.f[n] = from_f16_bits(detail::load_word<std::uint16_t>(at)); break;
+    case dtype_id::bf16: v.f[n] = from_bf16_bits(detail::load_word<std::uint16_t>(at)); break;
+    case dtype_id::i8: v.i[n] = static_cast<std::int8_t>(*at); break;
+    case dtype_id::u8:
+    case dtype_id::boolean: v.i[n] = *at; break;
+    case dtype_id::i16: v.i[n] = static_cast<std::int16_t>(detail::load_word<std::uint16_t>(at)); break;
+    case dtype_id::u16: v.i[n] = detail::load_word<std::uint16_t>(at); break;
+    case dtype_id::i32: v.i[n] = static_cast<std::int32_t>(detail::load_word<std::uint32_t>(at)); break;
+    case dtype_id::u32: v.i[n] = detail::load_word<std::uint32_t>(at); break;
+    default: v.i[n] = static_cast<std::int64_t>(detail::load_word<std::uint64_t>(at)); break;
+    }
+  }
+  return v;
+}
+
+/// A value of floats / of integers, from its elements.
+constexpr value make_value(const shape& dims, std::span<const float> elements) {
+  value v;
+  v.type = dtype_id::f32;
+  v.dims = dims;
+  v.f = vec<float>(elements);
+  return v;
+}
+constexpr value make_value(dtype_id type, const shape& dims, std::span<const std::int64_t> elements) {
+  value v;
+  v.type = type;
+  v.dims = dims;
+  v.i = vec<std::int64_t>(elements);
+  return v;
+}
+
+} // namespace tmpu
