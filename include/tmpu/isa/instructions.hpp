@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/core/list.hpp"
+#include "tmpu/isa/operands.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+/// The instruction set: tile-level primitives on tensors [n, c, h, w] in local memory. None takes a whole layer and none
+/// knows an ONNX operator. An instruction is a struct: its fields are its encoding (32-bit words in order of declaration),
+/// `reads` and `writes` call a visitor with each operand (for the hazard check), and the executor gives its meaning.
+///
+/// Float meaning: elements are widened to f32, every operation is one f32 operation (unfused), results are rounded once to
+/// the type of y (nearest even). Sums start at +0 and run in the order named. Integer meaning: exact; `requantize(v, m, s)`
+/// is v * m (64 bits) shifted right by s, rounded half away from zero; results saturate to the type of y and to [low, high].
+namespace tmpu::isa {
+
+enum class engine : std::uint8_t { compute = 0, dma = 1 };
+constexpr std::string_view name_of(engine e) { return e == engine::compute ? "compute" : "dma"; }
+
+/// Waits until the named queue has completed `count` instructions of this segment. A count of 0 waits for nothing.
+struct wait {
+  BOOST_HANA_DEFINE_STRUCT(wait, (std::uint8_t, core), (isa::engine, engine), (std::uint32_t, count));
+};
+
+/// What every instruction starts with (after the word of opcode and size).
+struct header {
+  BOOST_HANA_DEFINE_STRUCT(header, (wait, first), (wait, second));
+};
+
+/// dst[n,c,h,w] = src[n,c,h,w]: global to local memory. Shapes and types are equal; spread::copy writes every lane.
+struct dma_load {
+  static constexpr std::uint8_t opcode = 0x01;
+  static constexpr std::string_view name = "dma.load";
+  static constexpr isa::engine engine = isa::engine::dma;
+  BOOST_HANA_DEFINE_STRUCT(dma_load, (global_ref, src), (local_ref, dst));
+  constexpr void reads(auto&& visit) const { visit(src); }
+  constexpr void writes(auto&& visit) const { visit(dst); }
+};
+
+/// dst[n,c,h,w] = src[n,c,h,w]: local to global memory. With spread::copy lane 0 is read.
+struct dma_store {
+  static constexpr std::uint8_t opcode = 0x02;
+  static constexpr std::string_view name = "dma.store";
+  static constexpr isa::engine engine = isa::engine::dma;
+  BOOST_HANA_DEFINE_STRUCT(dma_store, (local_ref, src), (global_ref, dst));
+  constexpr void reads(auto&& visit) const { visit(src); }
+  constexpr void writes(auto&& visit) const { visit(dst); }
+};
+
+/// Which part of a sum over K an instruction computes. The sum of an output is one sequence over all its parts.
+struct sum_part {
+  BOOST_HANA_DEFINE_STRUCT(sum_part,
+                           (bool, resume), ///< start from `partial` instead of zero
+                           (bool, finish)  ///< add bias, requantize and write y; otherwise write `partial`
+  );
+};
+
+/// Two-dimensional convolution, groups g: x [n, IC, ih, iw], w [1, OC, IC/g, kh*kw] (compact), params [1, OC, 1, k], y [n, OC, oh, ow],
+/// partial [n, OC, oh, ow] of i32 or f32 (unused where the sum is not split).
+/// Sum order (ic, kh, kw). Float: taps outside x contribute nothing; params = bias f32 (k = 1): y = clamp(sum + bias).
+/// Integer: taps outside x have the value pad_value; params i32 (k = 3) = bias, multiplier, shift: y = clamp(y_zero + requantize(sum + bias)).
+struct conv {
+  static constexpr std::uint8_t opcode = 0x10;
+  static constexpr std::string_view name = "conv";
+  static constexpr isa::engine engine = isa::engine::compute;
+  BOOST_HANA_DEFINE_STRUCT(conv, (local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, partial), (local_ref, y),
+                           (std::int32_t, groups), (std::int32_t, kernel_h), (std::int32_t, kernel_w), (std::int32_t, stride_h),
+                           (std::int32_t, stride_w), (std::int32_t, dilation_h), (std::int32_t, dilation_w), (std::int32_t, pad_top),
+                           (std::int32_t, pad_left), (std::int32_t, pad_value), (sum_part, part), (std::int32_t, y_zero), (float, low),
+                           (float, high));
+  constexpr void reads(auto&& visit) const {
+    visit(x);
+    visit(weight);
+    if (part.finish) visit(params);
+    if (part.resume) visit(partial);
+  }
+  constexpr void writes(auto&& visit) const { visit(part.finish ? y : partial); }
+};
+
+/// Depthwise convolution: as conv with groups = IC = OC, each channel in its own lane: w [1, C, 1, kh*kw] (compact).
+struct depthwise {
+  static constexpr std::uint8_t opcode = 0x11;
+  static constexpr std::string_view name = "depthwise";
+  static constexpr isa::engine engine = isa::engine::compute;
+  BOOST_HANA_DEFINE_STRUCT(depthwise, (local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, y),
+                           (std::int32_t, kernel_h), (std::int32_t, kernel_w), (std::int32_t, stride_h), (std::int32_t, stride_w),
+                           (std::int32_t, dilation_h), (std::int32_t, dilation_w), (std::int32_t, pad_top), (std::int32_t, pad_left),
+                           (std::int32_t, pad_value), (std::int32_t, y_zero), (float, low), (float, high));
+  constexpr void reads(auto&& visit) const {
+    visit(x);
+    visit(weight);
+    visit(params);
+  }
+  constexpr void writes(auto&& visit) const { visit(y); }
+};
+
+/// Matrix product: x [M, 1, K, 1] (copy), w [1, N, K, 1] (compact), params [1, N, 1, k], y and partial [M, N, 1, 1].
+/// Sum order k. Meaning of params, part, y_zero, low and high as in conv.
+struct matmul {
+  static constexpr std::uint8_t opcode = 0x12;
+  static constexpr std::string_view name = "matmul";
+  static constexpr isa::engine engine = isa::engine::compute;
+  BOOST_HANA_DEFINE_STRUCT(matmul, (local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, partial), (local_ref, y),
+                           (sum_part, part), (std::int32_t, y_zero), (float, low), (float, high));
+  constexpr void reads(auto&& visit) const {
+    visit(x);
+    visit(weight);
+    if (part.finish) visit(params);
+    if (part.resume) visit(partial);
+  }
+  constexpr void writes(auto&& visit) const { visit(part.finish ? y : partial); }
+};
+
+enum class pool_kind : std::uint8_t { max = 0, average = 1 };
+constexpr std::string_view name_of(pool_kind k) { return k == pool_kind::max ? "max" : "average"; }
+
+/// Pooling of each channel: x [n, C, ih, iw], y [n, C, oh, ow]. Taps outside x are skipped; the window's taps run in the order (kh, kw).
+/// max: the greatest tap (types of x and y and their scales are equal). average: float: sum / count;
+/// integer: y_zero + requantize(sum of (tap - x_zero)) / count, one rounding for both: round_half_away(sum * multiplier / (count * 2^shift)).
+/// count = kernel_h * kernel_w where count_pad is set, else the number of taps inside x.
+struct pool {
+  static constexpr std::uint8_t opcode = 0x13;
+  static constexpr std::string_view name = "pool";
+  static constexpr isa::engine engine = isa::engine::compute;
+  BOOST_HANA_DEFINE_STRUCT(pool, (pool_kind, kind), (local_ref, x), (local_ref, y), (std::int32_t, kernel_h), (std::int32_t, kernel_w),
+                           (std::int32_t, stride_h), (std::int32_t, stride_w), (std::int32_t, dilation_h), (std::int32_t, dilation_w),
+                           (std::int32_t, pad_top), (std::int32_t, pad_left), (bool, count_pad), (std::int32_t, x_zero),
+                           (std::int32_t, y_zero), (std::int32_t, multiplier), (std::int32_t, shift));
+  constexpr void reads(auto&& visit) const { visit(x); }
+  constexpr void writes(auto&& visit) const { visit(y); }
+};
+
+enum class binary_kind : std::uint8_t { add = 0, sub = 1, mul = 2, div = 3, max = 4, min = 5 };
+constexpr std::string_view name_of(binary_kind k) {
+  constexpr std::string_view names[] = {"add", "sub", "mul", "div", "max", "min"};
+  return names[static_cast<std::size_t>(k)];
+}
+
+/// y = clamp(a op b), element by element; a dimension of a or b that is 1 is broadcast (c = 1 needs spread::copy).
+/// Integer, with A = a - a_zero and B = b - b_zero: add, sub, max, min: (A * a_multiplier op B * b_multiplier) shifted right by `shift`;
+/// mul: requantize(A * B, a_multiplier, shift); plus y_zero. div: float only.
+struct binary {
+  static constexpr std::uint8_t opcode = 0x20;
+  static constexpr std::string_view name = "binary";
+  static constexpr isa::engine engine = isa::engine::compute;
+  BOOST_HANA_DEFINE_STRUCT(binary, (binary_kind, kind), (local_ref, a), (local_ref, b), (local_ref, y), (std::int32_t, a_zero),
+                           (std::int32_t, b_zero), (std::int32_t, y_zero), (std::int32_t, a_multiplier), (std::int32_t, b_multiplier),
+                           (std::int32_t, shift), (float, low), (float, high));
+  constexpr void reads(auto&& visit) const {
+    visit(a);
+    visit(b);
+  }
+  constexpr void writes(auto&& visit) const { visit(y); }
+};
+
+enum class unary_kind : std::uint8_t {
+  clip = 0, leaky_relu, sigmoid, tanh, hard_sigmoid, hard_swish, silu, elu, softplus, gelu, gelu_tanh, erf, exp, log, sqrt,
+  reciprocal, abs, neg, mish, softsign, selu, floor, ceil, round, sin, cos,
+};
+constexpr std::string_view name_of(unary_kind k) {
+  constexpr std::string_view names[] = {"clip", "leaky_relu", "sigmoid", "tanh", "hard_sigmoid", "hard_swish", "silu", "elu",
+                                        "softplus", "gelu", "gelu_tanh", "erf", "exp", "log", "sqrt", "reciprocal", "abs", "neg",
+                                        "mish", "softsign", "selu", "floor", "ceil", "round", "sin", "cos"};
+  return names[static_cast<std::size_t>(k)];
+}
+
+/// y = f(x) in f32, element by element; float types only. The functions are those of core/activations.hpp with parameters alpha and beta
+/// (clip: low and high; leaky_relu, elu: alpha; hard_sigmoid: alpha, beta; selu: alpha, beta = gamma).
+struct unary {
+  static constexpr std::uint8_t opcode = 0x21;
+  static constexpr std::string_view name = "unary";
+  static constexpr isa::engine engine = isa::engine::compute;
+  BOOST_HANA_DEFINE_STRUCT(unary, (unary_kind, kind), (local_ref, x), (local_ref, y), (float, alpha), (float, beta));
+  constexpr void reads(auto&& visit) const { visit(x); }
+  constexpr void writes(auto&& visit) const { visit(y); }
+};
+
+/// y = table[x - least value of x's type]: 8-bit x and y, table [1, 1, 1, 256] (copy).
+struct lookup {
+  static constexpr std::uint8_t opcode = 0x22;
+  static constexpr std::string_view name = "lookup";
+  static constexpr isa::engine engine = isa::engine::compute;
+  BOOST_HANA_DEFINE_STRUCT(lookup, (local_ref, x), (local_ref, table), (local_ref, y));
+  constexpr void reads(auto&& visit) const {
+    visit(x);
+    visit(table);
+  }
+  constexpr void writes(auto&& visit) const { visit(y); }
+};
+
+/// Changes the element type. Float to float: one rounding. Float to integer: round_half_away(x / scale) + y_zero, saturated.
+/// Integer to float: (x - x_zero) * scale. Integer to integer: y_zero + requantize(x - x_zero, multiplier, shift).
+struct cast {
+  static constexpr std::uint8_t opcode = 0x23;
+  static constexpr std::string_view name = "cast";
+  static constexpr isa::engine engine = isa::engine::compute;
+  BOOST_HANA_DEFINE_STRUCT(cast, (local_ref, x), (local_ref, y), (float, scale), (std::int32_t, x_zero), (std::int32_t, y_zero),
+                           (std::int32_t, multiplier), (std::int32_t, shift));
+  constexpr void reads(auto&& visit) const { visit(x); }
+  constexpr void writes(auto&& visit) const { visit(y); }
+};
+
+enum class reduce_kind : std::uint8_t { sum = 0, max = 1 };
+constexpr std::string_view name_of(reduce_kind k) { return k == reduce_kind::sum ? "sum" : "max"; }
+
+/// y [n, c, 1, 1] = sum or maximum of x [n, c, h, w] over h and w, in the order (h, w), in f32; float types only.
+struct reduce {
+  static constexpr std::uint8_t opcode = 0x24;
+  static constexpr std::string_view name = "reduce";
+  static constexpr isa::engine engine = isa::engine::compute;
+  BOOST_HANA_DEFINE_STRUCT(reduce, (reduce_kind, kind), (local_ref, x), (local_ref, y));
+  constexpr void reads(auto&& visit) const { visit(x); }
+  constexpr void writes(auto&& visit) const { visit(y); }
+};
+
+/// y = value, converted to the type of y (float types: rounded; integer types: the integer).
+struct fill {
+  static constexpr std::uint8_t opcode = 0x25;
+  static constexpr std::string_view name = "fill";
+  static constexpr isa::engine engine = isa::engine::compute;
+  BOOST_HANA_DEFINE_STRUCT(fill, (local_ref, y), (float, value));
+  constexpr void reads(auto&&) const {}
+  constexpr void writes(auto&& visit) const { visit(y); }
+};
+
+/// The instruction set (registry): the executor's table, the listing and the timing model are made from it.
+inline constexpr auto instructions =
+    hana::tuple_t<dma_load, dma_store, conv, depthwise, matmul, pool, binary, unary, lookup, cast, reduce, fill>;
+
+} // namespace tmpu::isa

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/ir/op.hpp"
+#include "tmpu/isa/operands.hpp"
+
+#include <concepts>
+#include <cstdint>
+
+namespace tmpu::tpu {
+
+/// A tensor as the chip sees it: folded to [n, c, h, w]; strides in elements, any order.
+struct view4 {
+  std::int64_t n = 1;
+  std::int64_t c = 1;
+  std::int64_t h = 1;
+  std::int64_t w = 1;
+  friend constexpr bool operator==(const view4&, const view4&) = default;
+};
+
+/// Activations: [N,C,H,W] as it is, [N,C,L] as [N,C,1,L], [M,K] as [M,K,1,1], [K] as [1,K,1,1], a scalar as [1,1,1,1],
+/// [N,C,D,H,W] and more dimensions as [N,C,D*...*H,W].
+constexpr view4 fold(const shape& s) {
+  switch (s.rank()) {
+  case 0: return {};
+  case 1: return {.n = 1, .c = s[0], .h = 1, .w = 1};
+  case 2: return {.n = s[0], .c = s[1], .h = 1, .w = 1};
+  case 3: return {.n = s[0], .c = s[1], .h = 1, .w = s[2]};
+  default: {
+    view4 v{.n = s[0], .c = s[1], .h = 1, .w = s[s.rank() - 1]};
+    for (std::size_t i = 2; i + 1 < s.rank(); ++i) v.h *= s[i];
+    return v;
+  }
+  }
+}
+
+/// A part of a folded tensor: whole along w, half-open intervals along n, c and h.
+struct box {
+  std::int64_t n0 = 0;
+  std::int64_t n1 = 1;
+  std::int64_t c0 = 0;
+  std::int64_t c1 = 1;
+  std::int64_t h0 = 0;
+  std::int64_t h1 = 1;
+  friend constexpr bool operator==(const box&, const box&) = default;
+  [[nodiscard]] constexpr std::int64_t n() const { return n1 - n0; }
+  [[nodiscard]] constexpr std::int64_t c() const { return c1 - c0; }
+  [[nodiscard]] constexpr std::int64_t h() const { return h1 - h0; }
+  [[nodiscard]] constexpr bool empty() const { return n0 >= n1 || c0 >= c1 || h0 >= h1; }
+};
+constexpr box whole(const view4& v) { return {0, v.n, 0, v.c, 0, v.h}; }
+/// The least box that holds both (slices of a tensor that several consumers read).
+constexpr box unite(const box& a, const box& b) {
+  if (a.empty()) return b;
+  if (b.empty()) return a;
+  return {a.n0 < b.n0 ? a.n0 : b.n0, a.n1 > b.n1 ? a.n1 : b.n1, a.c0 < b.c0 ? a.c0 : b.c0,
+          a.c1 > b.c1 ? a.c1 : b.c1, a.h0 < b.h0 ? a.h0 : b.h0, a.h1 > b.h1 ? a.h1 : b.h1};
+}
+
+/// One step of a node: the part of its result and the part [k0, k1) of its inner sum (K = 1 where there is none).
+struct tile {
+  box out;
+  std::int64_t k0 = 0;
+  std::int64_t k1 = 1;
+};
+
+/// Along which axes of its result a node may be cut; `k`: its inner sum may be cut into parts that continue each other.
+struct cuts {
+  bool n = true;
+  bool c = true;
+  bool h = true;
+  bool k = false;
+};
+
+/// What an operand is for the chip: its layout in local memory and its folded dimensions.
+struct operand_facts {
+  isa::layout layout = isa::layout::aligned;
+  view4 dims;
+};
+
+/// Scratch space of a node: tensors [n, c, h, w] of a type and layout, made for the tile `out` of its result.
+struct scratch_facts {
+  isa::layout layout = isa::layout::aligned;
+  dtype_id type = dtype_id::none; ///< none: no scratch
+  view4 dims;
+};
+
+/// The record of a chip-level operator. `tiled` operators run tile by tile in local memory, alone or in a layer group; the others
+/// (reshape, transpose, concat, slice, pad) only move data from global to global memory or alias it, and form groups of their own.
+struct tpu_record : op_record {
+  bool tiled = true;
+  cuts (*cut)(const graph_body&, node_id) = nullptr;
+  /// Extent of the inner sum (input channels of a group for a convolution, K for a matrix product); 1 where it cannot be cut.
+  std::int64_t (*inner)(const graph_body&, node_id) = nullptr;
+  operand_facts (*operand)(const graph_body&, node_id, std::size_t) = nullptr;
+  /// Backward slice inference: the part of operand i that a tile needs, clipped to the operand (halo included).
+  box (*need)(const graph_body&, node_id, std::size_t, const tile&) = nullptr;
+  /// The i-th scratch tensor of a tile; type none ends the list. The first one of a node with cuts.k holds the partial sums.
+  scratch_facts (*scratch)(const graph_body&, node_id, std::size_t, const tile&, bool k_is_cut) = nullptr;
+  /// Multiply-accumulates of the whole node.
+  std::int64_t (*macs)(const graph_body&, node_id) = nullptr;
+};
+
+constexpr const tpu_record& record(const graph_body& g, node_id id) { return static_cast<const tpu_record&>(*g.node_at(id).op); }
+
+/// Base of chip-level operators: supplies what most of them share. An operator overrides by declaring a member of the same
+/// name: everything elementwise needs the same box of each operand (clipped where the operand is broadcast), no scratch, no inner sum.
+struct tpu_op {
+  static constexpr std::string_view domain = "tpu";
+  static constexpr bool tiled = true;
+  static constexpr cuts cut(const graph_body&, node_id) { return {}; }
+  static constexpr std::int64_t inner(const graph_body&, node_id) { return 1; }
+  static constexpr operand_facts operand(const graph_body& g, node_id id, std::size_t i) {
+    return {.layout = isa::layout::aligned, .dims = fold(g.at(g.operand(id, i)).dims)};
+  }
+  static constexpr box need(const graph_body& g, node_id id, std::size_t i, const tile& t) {
+    const view4 v = record_operand(g, id, i).dims;
+    return {v.n == 1 ? 0 : t.out.n0, v.n == 1 ? 1 : t.out.n1, v.c == 1 ? 0 : t.out.c0, v.c == 1 ? 1 : t.out.c1,
+            v.h == 1 ? 0 : t.out.h0, v.h == 1 ? 1 : t.out.h1};
+  }
+  static constexpr scratch_facts scratch(const graph_body&, node_id, std::size_t, const tile&, bool) { return {}; }
+  static constexpr std::int64_t macs(const graph_body&, node_id) { return 0; }
+
+protected:
+  static constexpr operand_facts record_operand(const graph_body& g, node_id id, std::size_t i) {
+    return tpu::record(g, id).operand(g, id, i);
+  }
+};
+
+/// Rows of an input that output rows [h0, h1) of a window operator need: kernel, stride, dilation and leading pad in rows, clipped to [0, size).
+struct interval {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+};
+constexpr interval window_rows(std::int64_t h0, std::int64_t h1, std::int64_t kernel, std::int64_t stride, std::int64_t dilation,
+                               std::int64_t pad, std::int64_t size) {
+  std::int64_t first = h0 * stride - pad;
+  std::int64_t last = (h1 - 1) * stride - pad + (kernel - 1) * dilation + 1;
+  if (first < 0) first = 0;
+  if (last > size) last = size;
+  if (first >= last) { // the window lies in the padding: keep one row, which the instruction skips or fills
+    first = first >= size ? size - 1 : first;
+    last = first + 1;
+  }
+  return {first, last};
+}
+
+namespace detail {
+/// Makes the record of a chip-level operator: `static constexpr tpu_record record() { return tpu_record_of<conv>(); }`.
+template <class Op> constexpr tpu_record tpu_record_of() {
+  tpu_record r;
+  static_cast<op_record&>(r) = tmpu::detail::make_record<Op>();
+  r.tiled = Op::tiled;
+  r.cut = &Op::cut;
+  r.inner = &Op::inner;
+  r.operand = &Op::operand;
+  r.need = &Op::need;
+  r.scratch = &Op::scratch;
+  r.macs = &Op::macs;
+  return r;
+}
+} // namespace detail
+
+/// A chip-level operator derives from basic_op<itself>.
+template <class Op> struct basic_op : tpu_op {
+  static constexpr tpu_record record() { return detail::tpu_record_of<Op>(); }
+};
+
+} // namespace tmpu::tpu
