@@ -32,6 +32,7 @@ mp.dps = 80
 L = log(mpf(2)) / 2 * mpf('1.0001')
 show('exp: (e^r-1-r)/r^2', fit('exp', lambda r: (exp(r) - 1 - r) / r**2 if abs(r) > 1e-25 else mpf(1)/2 + r/6, -L, L, 11), 'r')
 l2 = log(mpf(2))
+show('exp of floats: (e^r-1-r)/r^2', fit('expf', lambda r: (exp(r) - 1 - r) / r**2 if abs(r) > 1e-25 else mpf(1)/2 + r/6, -L, L, 7), 'r')
 show('exp2: (2^f-1)/f', fit('exp2', lambda f: (exp(f*l2) - 1) / f if abs(f) > 1e-25 else l2, -0.5001, 0.5001, 12), 'f')
 zmax = ((sqrt(2)-1)/(sqrt(2)+1)) ** 2 * mpf('1.001')
 def logz(z):

@@ -73,7 +73,7 @@ constexpr std::size_t per_argument = functions + pow_exponents + 1;
 struct results {
   std::array<std::uint64_t, arguments.size() * per_argument> of_double{};
   std::array<std::uint32_t, arguments.size() * per_argument> of_float{};
-  constexpr bool operator==(const results &) const = default;
+  constexpr bool operator==(const results&) const = default;
 };
 
 template <class Float> constexpr std::array<Float, per_argument> all_functions(Float x) {
@@ -108,7 +108,7 @@ template <class Float> constexpr std::array<Float, per_argument> all_functions(F
           math::ldexp(x, -1040)};
 }
 
-constexpr results make(const std::array<double, arguments.size()> &given) {
+constexpr results make(const std::array<double, arguments.size()>& given) {
   results r;
   for (std::size_t i = 0; i < given.size(); ++i) {
     const auto d = all_functions(given[i]);
@@ -122,12 +122,10 @@ constexpr results make(const std::array<double, arguments.size()> &given) {
   return r;
 }
 
-constexpr std::uint64_t hash(const results &r) {
+constexpr std::uint64_t hash(const results& r) {
   std::uint64_t h = 0xCBF2'9CE4'8422'2325U;
-  for (const std::uint64_t v : r.of_double)
-    h = (h ^ v) * 0x100'0000'01B3U;
-  for (const std::uint32_t v : r.of_float)
-    h = (h ^ v) * 0x100'0000'01B3U;
+  for (const std::uint64_t v : r.of_double) h = (h ^ v) * 0x100'0000'01B3U;
+  for (const std::uint32_t v : r.of_float) h = (h ^ v) * 0x100'0000'01B3U;
   return h;
 }
 

@@ -17,11 +17,9 @@ namespace math = tmpu::math;
 template <class Float> double ulps(Float value, long double truth) {
   constexpr int digits = sizeof(Float) == 4 ? 24 : 53;
   constexpr int least = sizeof(Float) == 4 ? -149 : -1074;
-  if (truth == 0.0L)
-    return value == Float{0} ? 0.0 : 1e9;
+  if (truth == 0.0L) return value == Float{0} ? 0.0 : 1e9;
   const long double first_infinite = std::ldexp(2.0L - std::ldexp(1.0L, -digits), sizeof(Float) == 4 ? 127 : 1023);
-  if (std::isinf(value))
-    return std::fabs(truth) >= first_infinite && (value > 0) == (truth > 0) ? 0.0 : 1e9;
+  if (std::isinf(value)) return std::fabs(truth) >= first_infinite && (value > 0) == (truth > 0) ? 0.0 : 1e9;
   int exponent = 0;
   (void)std::frexp(truth, &exponent);
   const int unit = exponent - digits < least ? least : exponent - digits;
@@ -43,21 +41,18 @@ struct generator {
 
 /// Greatest error on a grid and on random points, of the double and of the float version.
 template <class Mine, class Truth>
-void sweep(const char *name, Mine mine, Truth truth, double low, double high, double double_bound, int count = 60000) {
+void sweep(const char* name, Mine mine, Truth truth, double low, double high, double double_bound, int count = 60000) {
   generator random;
   double worst_double = 0.0;
   double worst_float = 0.0;
   double worst_at = 0.0;
   const auto probe = [&](double x) {
     const double e = ulps(mine(x), truth(static_cast<long double>(x)));
-    if (!(e <= worst_double))
-      worst_double = e, worst_at = x;
+    if (!(e <= worst_double)) worst_double = e, worst_at = x;
     const auto f = static_cast<float>(x);
-    if (static_cast<double>(std::fabs(f)) > high && low >= 0.0)
-      return;
+    if (static_cast<double>(std::fabs(f)) > high && low >= 0.0) return;
     const double ef = ulps(mine(f), truth(static_cast<long double>(f)));
-    if (!(ef <= worst_float))
-      worst_float = ef;
+    if (!(ef <= worst_float)) worst_float = ef;
   };
   for (int i = 0; i < count; ++i) {
     probe(random.uniform(low, high));
@@ -130,13 +125,11 @@ TEST_CASE("pow: within the bounds, all sizes") {
     const double limit = 1000.0 / std::fmax(std::fabs(std::log2(x)), 1e-3);
     const double y = random.uniform(-limit, limit);
     const long double truth = std::pow(static_cast<long double>(x), static_cast<long double>(y));
-    if (truth > 0x1p-1000L && truth < 0x1p1000L)
-      worst_double = std::fmax(worst_double, ulps(math::pow(x, y), truth));
+    if (truth > 0x1p-1000L && truth < 0x1p1000L) worst_double = std::fmax(worst_double, ulps(math::pow(x, y), truth));
     const auto xf = static_cast<float>(i % 2 == 0 ? random.uniform(0.0, 4.0) : x);
     const auto yf = static_cast<float>(y / 8.0);
     const long double truth_f = std::pow(static_cast<long double>(xf), static_cast<long double>(yf));
-    if (truth_f < 0x1p128L)
-      worst_float = std::fmax(worst_float, ulps(math::pow(xf, yf), truth_f));
+    if (truth_f < 0x1p128L) worst_float = std::fmax(worst_float, ulps(math::pow(xf, yf), truth_f));
   }
   std::printf("pow: double %.3f ulp, float %.5f ulp\n", worst_double, worst_float);
   CHECK(worst_double <= 1.30);
@@ -157,17 +150,13 @@ TEST_CASE("special arguments follow the C library, with one NaN") {
                              -0x1p-40, 0x1p-1074, 0x1p60,     -0x1p60,     1e300,
                              -1e300,   1e-300,    0x1p53 + 2, -0x1p53 + 1, math::nan<double>};
   const auto close = [](double mine, double theirs) {
-    if (theirs != theirs)
-      return same(mine) == same(math::nan<double>);
-    if (theirs == 0.0 || std::isinf(theirs))
-      return same(mine) == same(theirs);
+    if (theirs != theirs) return same(mine) == same(math::nan<double>);
+    if (theirs == 0.0 || std::isinf(theirs)) return same(mine) == same(theirs);
     return std::fabs(mine - theirs) <= std::fmax(0x1p-50 * std::fabs(theirs), 0x1p-1074);
   };
   const auto close_f = [](float mine, float theirs) {
-    if (theirs != theirs)
-      return same(mine) == same(math::nan<float>);
-    if (theirs == 0.0F || std::isinf(theirs))
-      return same(mine) == same(theirs);
+    if (theirs != theirs) return same(mine) == same(math::nan<float>);
+    if (theirs == 0.0F || std::isinf(theirs)) return same(mine) == same(theirs);
     return std::fabs(mine - theirs) <= std::fmax(0x1p-22F * std::fabs(theirs), 0x1p-149F);
   };
 #define SAME(name)                                                                                                     \
@@ -282,13 +271,11 @@ TEST_CASE("ldexp and sqrt equal the C library, bit for bit; the soft root equals
   generator random;
   for (int i = 0; i < 100000; ++i) {
     const double x = std::bit_cast<double>(random.next());
-    if (x != x)
-      continue;
+    if (x != x) continue;
     const int e = static_cast<int>(random.next() % 2400U) - 1200;
     REQUIRE(same(math::ldexp(x, e)) == same(std::ldexp(x, e)));
     const auto f = std::bit_cast<float>(static_cast<std::uint32_t>(random.next()));
-    if (f == f)
-      REQUIRE(same(math::ldexp(f, e / 4)) == same(std::ldexp(f, e / 4)));
+    if (f == f) REQUIRE(same(math::ldexp(f, e / 4)) == same(std::ldexp(f, e / 4)));
     const double a = std::fabs(x);
     if (a > 0.0 && a < inf) {
       REQUIRE(same(math::sqrt(a)) == same(std::sqrt(a)));

@@ -50,12 +50,10 @@ void exhaust(To to, From from, unsigned greatest, int exponent_bits, int mantiss
     REQUIRE(to(x) == code);
     REQUIRE(to(-x) == (code | sign));
     REQUIRE(bits(from(static_cast<Code>(code | sign))) == bits(-x));
-    if (code == greatest)
-      continue;
+    if (code == greatest) continue;
     const double next = defined_value(code + 1, exponent_bits, mantissa_bits);
     const auto middle = static_cast<float>((value + next) / 2);
-    if (static_cast<double>(middle) != (value + next) / 2)
-      continue; // bf16 denormals have no float in the middle
+    if (static_cast<double>(middle) != (value + next) / 2) continue; // bf16 denormals have no float in the middle
     const unsigned even = (code & 1U) == 0 ? code : code + 1;
     REQUIRE(to(middle) == even);
     REQUIRE(to(-middle) == (even | sign));
@@ -132,8 +130,7 @@ TEST_CASE("the short cuts equal the way through the codes; f16 equals the compil
   for (int i = 0; i < 3'000'000; ++i) {
     auto b = static_cast<std::uint32_t>(random.next());
     // Two of three around the range of f16.
-    if (i % 3 != 0)
-      b = (b & 0x807F'FFFFU) | ((100U + (b >> 23) % 46U) << 23);
+    if (i % 3 != 0) b = (b & 0x807F'FFFFU) | ((100U + (b >> 23) % 46U) << 23);
     const auto x = std::bit_cast<float>(b);
     REQUIRE(bits(round_to_f16(x)) == bits(from_f16_bits(to_f16_bits(x))));
     REQUIRE(bits(round_to_bf16(x)) == bits(from_bf16_bits(to_bf16_bits(x))));
@@ -168,17 +165,14 @@ TEST_CASE("round_shift and the division against 128-bit arithmetic") {
       for (std::int64_t near = -2; near <= 2; ++near) {
         const auto v = static_cast<std::int64_t>(static_cast<std::uint64_t>(edge) + static_cast<std::uint64_t>(near));
         check(v, shift);
-        if (v != INT64_MIN)
-          check(-v, shift);
+        if (v != INT64_MIN) check(-v, shift);
       }
-    for (int i = 0; i < 5000; ++i)
-      check(static_cast<std::int64_t>(random.next()) >> (random.next() % 64U), shift);
+    for (int i = 0; i < 5000; ++i) check(static_cast<std::int64_t>(random.next()) >> (random.next() % 64U), shift);
   }
   for (int i = 0; i < 200000; ++i) {
     const auto n = static_cast<std::int64_t>(random.next()) >> (random.next() % 64U);
     const auto d = static_cast<std::int64_t>(random.next()) >> (random.next() % 64U);
-    if (d == 0 || (n == INT64_MIN && d == -1))
-      continue;
+    if (d == 0 || (n == INT64_MIN && d == -1)) continue;
     REQUIRE(divide_round_half_away(n, d) == nearest(n, d));
   }
   CHECK(divide_round_half_away(INT64_MIN, 1) == INT64_MIN);

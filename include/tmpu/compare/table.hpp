@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace tmpu::compare {
@@ -49,7 +50,7 @@ public:
   constexpr void set_reference(std::string_view words) { reference_ = text(words); }
   [[nodiscard]] constexpr std::string_view reference() const { return reference_.view(); }
 
-  /// The results of one tensor; an absent place is an empty optional view: data() == nullptr.
+  /// The results of one tensor; where it does not exist at a place, the default span (data() == nullptr).
   constexpr row& add(std::string_view name, const std::array<std::span<const float>, 4>& values) {
     row r;
     r.name = text(name);

@@ -172,8 +172,7 @@ template <class Float> constexpr Float round_half_away(Float x, Float first_inte
 
 /// x * 2^exponent, rounded once (to nearest even) where the result is denormal, infinite where it is too large.
 [[nodiscard]] constexpr double ldexp(double x, int exponent) {
-  if (x == 0.0 || is_nan(x) || is_inf(x))
-    return x;
+  if (x == 0.0 || is_nan(x) || is_inf(x)) return x;
   std::int64_t e = exponent;
   double a = abs(x);
   if (a < 0x1p-1022) {
@@ -183,20 +182,16 @@ template <class Float> constexpr Float round_half_away(Float x, Float first_inte
   const std::int64_t old = static_cast<std::int64_t>(detail::bits(a) >> 52);
   const std::uint64_t fraction = detail::bits(a) & 0x000F'FFFF'FFFF'FFFFU;
   e += old;
-  if (e > 2046)
-    return detail::with_sign(infinity<double>, x);
-  if (e > 0)
-    return detail::with_sign(std::bit_cast<double>((static_cast<std::uint64_t>(e) << 52) | fraction), x);
-  if (e < -60)
-    return detail::with_sign(0.0, x);
+  if (e > 2046) return detail::with_sign(infinity<double>, x);
+  if (e > 0) return detail::with_sign(std::bit_cast<double>((static_cast<std::uint64_t>(e) << 52) | fraction), x);
+  if (e < -60) return detail::with_sign(0.0, x);
   const double above = std::bit_cast<double>((static_cast<std::uint64_t>(e + 64) << 52) | fraction);
   return detail::with_sign(above * 0x1p-64, x);
 }
 [[nodiscard]] constexpr float ldexp(float x, int exponent) {
   // Beyond this every float has overflowed or vanished, and in between a double holds the result exactly.
   const int e = exponent > 300 ? 300 : exponent < -300 ? -300 : exponent;
-  if (is_nan(x))
-    return x;
+  if (is_nan(x)) return x;
   return detail::narrow(ldexp(static_cast<double>(x), e));
 }
 
@@ -214,8 +209,7 @@ constexpr double sqrt_soft(double x) {
   const std::int64_t half = e >> 1;
   const double m = std::bit_cast<double>(bits(x) - (static_cast<std::uint64_t>(2 * half) << 52));
   double y = 0.5 * m + 0.5; // relative error at most 1/4; it is squared and halved each time
-  for (int i = 0; i < 6; ++i)
-    y = 0.5 * (y + m / y);
+  for (int i = 0; i < 6; ++i) y = 0.5 * (y + m / y);
   constexpr double unit = 0x1p-52; // of y in [1, 2)
   for (int i = 0; i < 2; ++i) {
     const pair square = two_product(y, y);
@@ -232,21 +226,15 @@ constexpr double sqrt_soft(double x) {
 
 /// Correctly rounded.
 [[nodiscard]] constexpr double sqrt(double x) {
-  if (!(x > 0.0))
-    return x == 0.0 ? x : nan<double>;
-  if (x == infinity<double>)
-    return x;
-  if (std::is_constant_evaluated())
-    return detail::sqrt_soft(x);
+  if (!(x > 0.0)) return x == 0.0 ? x : nan<double>;
+  if (x == infinity<double>) return x;
+  if (std::is_constant_evaluated()) return detail::sqrt_soft(x);
   return __builtin_sqrt(x); // IEEE demands correct rounding of it
 }
 [[nodiscard]] constexpr float sqrt(float x) {
-  if (!(x > 0.0F))
-    return x == 0.0F ? x : nan<float>;
-  if (x == infinity<float>)
-    return x;
-  if (std::is_constant_evaluated())
-    return static_cast<float>(detail::sqrt_soft(static_cast<double>(x)));
+  if (!(x > 0.0F)) return x == 0.0F ? x : nan<float>;
+  if (x == infinity<float>) return x;
+  if (std::is_constant_evaluated()) return static_cast<float>(detail::sqrt_soft(static_cast<double>(x)));
   return __builtin_sqrtf(x);
 }
 
@@ -280,6 +268,16 @@ constexpr scaled exp_parts(double x) {
                  0x1.27e4d41966f2fp-22, 0x1.ae642c82e33d5p-26, 0x1.1f7f2776cfaf2p-29, 0x1.61bfaa228dde5p-33);
   return {1.0 + (r + (r * r * p + r_lo)), bits(t)};
 }
+/// The same to 2^-40, enough for one rounding to float.
+constexpr scaled exp_parts_short(double x) {
+  const double t = x * log2_e + round_magic;
+  const double k = t - round_magic;
+  const double r = x - k * ln2;
+  const double p =
+      polynomial(r, 0x1.fffffffffe062p-2, 0x1.5555555554f96p-3, 0x1.55555565c7e0ep-5, 0x1.111111170bc08p-7,
+                 0x1.6c166bde96885p-10, 0x1.a019c36bc053cp-13, 0x1.a136bf03ec612p-16, 0x1.72ad458027fbcp-19);
+  return {1.0 + (r + r * r * p), bits(t)};
+}
 /// 2^x, |x| < 2000, with a small correction to x.
 constexpr scaled exp2_parts(double x, double correction = 0.0) {
   const double t = x + round_magic;
@@ -309,26 +307,21 @@ constexpr double within(double x, double low, double high) {
 } // namespace detail
 
 [[nodiscard]] constexpr double exp(double x) {
-  if (is_nan(x))
-    return nan<double>;
-  if (x > 710.0)
-    return infinity<double>;
-  if (x < -746.0)
-    return 0.0;
+  if (is_nan(x)) return nan<double>;
+  if (x > 710.0) return infinity<double>;
+  if (x < -746.0) return 0.0;
   return detail::assemble(detail::exp_parts(x));
 }
 [[nodiscard]] constexpr float exp(float x) {
-  const double e = detail::assemble_normal(detail::exp_parts(detail::within(static_cast<double>(x), -150.0, 150.0)));
+  const double e =
+      detail::assemble_normal(detail::exp_parts_short(detail::within(static_cast<double>(x), -150.0, 150.0)));
   return is_nan(x) ? nan<float> : detail::narrow(e);
 }
 
 [[nodiscard]] constexpr double exp2(double x) {
-  if (is_nan(x))
-    return nan<double>;
-  if (x >= 1024.0)
-    return infinity<double>;
-  if (x < -1076.0)
-    return 0.0;
+  if (is_nan(x)) return nan<double>;
+  if (x >= 1024.0) return infinity<double>;
+  if (x < -1076.0) return 0.0;
   return detail::assemble(detail::exp2_parts(x));
 }
 [[nodiscard]] constexpr float exp2(float x) {
@@ -382,16 +375,12 @@ constexpr double log_10(double x) {
   return t.k * 0x1.3441350800000p-2 + ((t.f - t.s) * 0x1.bcb7b1526e50ep-2 + t.k * 0x1.f79fef311f12bp-34);
 }
 
-/// The three logarithms outside of the normal positive numbers. Log2OfX maps the shift of a denormal.
+/// A logarithm with what lies outside of the normal positive numbers; a denormal is scaled by 2^54 first.
 template <double (*Kernel)(double)> constexpr double logarithm(double x, double of_2_to_54) {
-  if (is_nan(x) || x < 0.0)
-    return nan<double>;
-  if (x == 0.0)
-    return -infinity<double>;
-  if (x == infinity<double>)
-    return x;
-  if (x < 0x1p-1022)
-    return Kernel(x * 0x1p54) - of_2_to_54;
+  if (is_nan(x) || x < 0.0) return nan<double>;
+  if (x == 0.0) return -infinity<double>;
+  if (x == infinity<double>) return x;
+  if (x < 0x1p-1022) return Kernel(x * 0x1p54) - of_2_to_54;
   return Kernel(x);
 }
 template <double (*Kernel)(double)> constexpr float logarithm(float x) {
@@ -448,15 +437,11 @@ constexpr double pow_positive(double x, double y) {
     const pair shifted = two_sum(-54.0, l.hi);
     l = fast_two_sum(shifted.hi, shifted.lo + l.lo);
   }
-  if (abs(y) < 0x1p-70)
-    return 1.0;
-  if (abs(y) > 0x1p70)
-    return (l.hi > 0.0) == (y > 0.0) ? infinity<double> : 0.0;
+  if (abs(y) < 0x1p-70) return 1.0;
+  if (abs(y) > 0x1p70) return (l.hi > 0.0) == (y > 0.0) ? infinity<double> : 0.0;
   const pair e = two_product(y, l.hi);
-  if (e.hi > 1025.0)
-    return infinity<double>;
-  if (e.hi < -1080.0)
-    return 0.0;
+  if (e.hi > 1025.0) return infinity<double>;
+  if (e.hi < -1080.0) return 0.0;
   return assemble(exp2_parts(e.hi, e.lo + y * l.lo));
 }
 
@@ -464,13 +449,10 @@ constexpr double pow_positive(double x, double y) {
 
 /// x^y, with the special cases of IEEE 754 pow: x^0 = 1 and 1^y = 1 even for NaN.
 [[nodiscard]] constexpr double pow(double x, double y) {
-  if (y == 0.0 || x == 1.0)
-    return 1.0;
-  if (is_nan(x) || is_nan(y))
-    return nan<double>;
+  if (y == 0.0 || x == 1.0) return 1.0;
+  if (is_nan(x) || is_nan(y)) return nan<double>;
   const double a = abs(x);
-  if (is_inf(y))
-    return a == 1.0 ? 1.0 : (a > 1.0) == (y > 0.0) ? infinity<double> : 0.0;
+  if (is_inf(y)) return a == 1.0 ? 1.0 : (a > 1.0) == (y > 0.0) ? infinity<double> : 0.0;
   const bool integer = trunc(y) == y;
   const bool odd = integer && abs(y) < 0x1p53 && (static_cast<std::int64_t>(y) & 1) != 0;
   const bool negative = (detail::bits(x) & detail::sign_64) != 0;
@@ -488,10 +470,8 @@ constexpr double pow_positive(double x, double y) {
 [[nodiscard]] constexpr float pow(float x, float y) {
   const auto dx = static_cast<double>(x);
   const auto dy = static_cast<double>(y);
-  if (y == 2.0F && x == x)
-    return is_inf(x) ? infinity<float> : detail::narrow(dx * dx);
-  if (!(x > 0.0F && x < infinity<float> && abs(y) < infinity<float>))
-    return detail::narrow(pow(dx, dy));
+  if (y == 2.0F && x == x) return is_inf(x) ? infinity<float> : detail::narrow(dx * dx);
+  if (!(x > 0.0F && x < infinity<float> && abs(y) < infinity<float>)) return detail::narrow(pow(dx, dy));
   // 2^(y log2 x): the double's error, times at most 200, stays far below a float's.
   return detail::narrow(
       detail::assemble_normal(detail::exp2_parts(detail::within(dy * detail::log_2(dx), -200.0, 200.0))));
@@ -606,8 +586,7 @@ constexpr angle reduce(double x) {
   if (x < 0x1p20) {
     const double t = x * two_over_pi + round_magic;
     const double n = t - round_magic;
-    if (n == 0.0)
-      return {0, x, 0.0};
+    if (n == 0.0) return {0, x, 0.0};
     const pair r = two_sum(x - n * half_pi_1, -(n * half_pi_2));
     if (abs(r.hi) > 0x1p-26) {
       const double lo = r.lo - n * half_pi_3;
@@ -660,49 +639,39 @@ constexpr double tan_of(angle a) {
 /// Radians, any size.
 [[nodiscard]] constexpr double sin(double x) {
   const double a = abs(x);
-  if (!(a < infinity<double>))
-    return nan<double>;
-  if (a < 0x1p-27)
-    return x;
+  if (!(a < infinity<double>)) return nan<double>;
+  if (a < 0x1p-27) return x;
   const double y = detail::sin_of(detail::reduce(a), 0);
   return x < 0.0 ? -y : y;
 }
 [[nodiscard]] constexpr float sin(float x) {
   const auto a = static_cast<double>(abs(x));
-  if (!(a < infinity<double>))
-    return nan<float>;
-  if (a < 0x1p-14)
-    return static_cast<float>(static_cast<double>(x) * (1.0 - a * a * (1.0 / 6.0)));
+  if (!(a < infinity<double>)) return nan<float>;
+  if (a < 0x1p-14) return static_cast<float>(static_cast<double>(x) * (1.0 - a * a * (1.0 / 6.0)));
   const auto y = static_cast<float>(detail::sin_of(detail::reduce_float(a), 0));
   return x < 0.0F ? -y : y;
 }
 [[nodiscard]] constexpr double cos(double x) {
   const double a = abs(x);
-  if (!(a < infinity<double>))
-    return nan<double>;
+  if (!(a < infinity<double>)) return nan<double>;
   return detail::sin_of(detail::reduce(a), 1);
 }
 [[nodiscard]] constexpr float cos(float x) {
   const auto a = static_cast<double>(abs(x));
-  if (!(a < infinity<double>))
-    return nan<float>;
+  if (!(a < infinity<double>)) return nan<float>;
   return static_cast<float>(detail::sin_of(detail::reduce_float(a), 1));
 }
 [[nodiscard]] constexpr double tan(double x) {
   const double a = abs(x);
-  if (!(a < infinity<double>))
-    return nan<double>;
-  if (a < 0x1p-27)
-    return x;
+  if (!(a < infinity<double>)) return nan<double>;
+  if (a < 0x1p-27) return x;
   const double y = detail::tan_of(detail::reduce(a));
   return x < 0.0 ? -y : y;
 }
 [[nodiscard]] constexpr float tan(float x) {
   const auto a = static_cast<double>(abs(x));
-  if (!(a < infinity<double>))
-    return nan<float>;
-  if (a < 0x1p-14)
-    return static_cast<float>(static_cast<double>(x) * (1.0 + a * a * (1.0 / 3.0)));
+  if (!(a < infinity<double>)) return nan<float>;
+  if (a < 0x1p-14) return static_cast<float>(static_cast<double>(x) * (1.0 + a * a * (1.0 / 3.0)));
   const auto y = static_cast<float>(detail::tan_of(detail::reduce_float(a)));
   return x < 0.0F ? -y : y;
 }
@@ -727,8 +696,7 @@ constexpr double atan_positive(double a) {
       steep ? (a < 8.0) + (a < 8.0 / 3.0) + (a < 8.0 / 5.0) + (a < 8.0 / 7.0) : static_cast<int>(4.0 * a + 0.5);
   const double c = 0.25 * j;
   // 1/a is never formed: (1/a - c) / (1 + c/a) = (1 - c a) / (a + c).
-  if (a > 0x1p60)
-    a = 0x1p60;
+  if (a > 0x1p60) a = 0x1p60;
   const double t = steep ? (c * a - 1.0) / (a + c) : (a - c) / (1.0 + a * c);
   const double z = t * t;
   const double p =
@@ -757,36 +725,30 @@ constexpr pair acos_upper(double x) {
 } // namespace detail
 
 [[nodiscard]] constexpr double atan(double x) {
-  if (is_nan(x))
-    return nan<double>;
+  if (is_nan(x)) return nan<double>;
   return detail::with_sign(detail::atan_positive(abs(x)), x);
 }
 [[nodiscard]] constexpr float atan(float x) {
-  if (is_nan(x))
-    return nan<float>;
+  if (is_nan(x)) return nan<float>;
   return detail::with_sign(static_cast<float>(detail::atan_positive(static_cast<double>(abs(x)))), x);
 }
 [[nodiscard]] constexpr double asin(double x) {
   const double a = abs(x);
-  if (!(a <= 1.0))
-    return nan<double>;
-  if (a <= 0.5)
-    return a < 0x1p-27 ? x : x + x * detail::asin_tail(a * a);
+  if (!(a <= 1.0)) return nan<double>;
+  if (a <= 0.5) return a < 0x1p-27 ? x : x + x * detail::asin_tail(a * a);
   const detail::pair c = detail::acos_upper(a);
   const detail::pair d = detail::two_sum(detail::half_pi, -c.hi);
   return detail::with_sign(d.hi + (d.lo + (detail::half_pi_lo - c.lo)), x);
 }
 [[nodiscard]] constexpr double acos(double x) {
   const double a = abs(x);
-  if (!(a <= 1.0))
-    return nan<double>;
+  if (!(a <= 1.0)) return nan<double>;
   if (a <= 0.5) {
     const detail::pair d = detail::two_sum(detail::half_pi, -x);
     return d.hi + (d.lo + (detail::half_pi_lo - x * detail::asin_tail(x * x)));
   }
   const detail::pair c = detail::acos_upper(a);
-  if (x > 0.0)
-    return c.hi + c.lo;
+  if (x > 0.0) return c.hi + c.lo;
   const detail::pair d = detail::two_sum(2.0 * detail::half_pi, -c.hi);
   return d.hi + (d.lo + (2.0 * detail::half_pi_lo - c.lo));
 }
@@ -874,11 +836,10 @@ constexpr double erf_positive(double a) {
                               -0x1.5f1ecb6f0764cp-23, 0x1.f7b4bf3b13964p-27, -0x1.389d4f2641625p-30,
                               0x1.05ffd737fb32ep-34);
   }
-  if (!(a < 6.0))
-    return 1.0;
+  if (!(a < 6.0)) return 1.0;
   const auto i = static_cast<int>(2.0 * a) - 2;
   const double t = a - (1.25 + 0.5 * i);
-  const double *c = erf_table[i];
+  const double* c = erf_table[i];
   return c[0] + (c[1] + t * polynomial(t, c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11], c[12], c[13],
                                        c[14], c[15]));
 }
@@ -886,13 +847,10 @@ constexpr double erf_positive(double a) {
 } // namespace detail
 
 [[nodiscard]] constexpr double sinh(double x) {
-  if (is_nan(x))
-    return nan<double>;
+  if (is_nan(x)) return nan<double>;
   const double a = abs(x);
-  if (a <= 1.0)
-    return detail::with_sign(detail::sinh_small(a), x);
-  if (a > 712.0)
-    return detail::with_sign(infinity<double>, x);
+  if (a <= 1.0) return detail::with_sign(detail::sinh_small(a), x);
+  if (a > 712.0) return detail::with_sign(infinity<double>, x);
   detail::scaled e = detail::exp_parts(a);
   if (a < 22.0) {
     const double whole = detail::assemble_normal(e);
@@ -902,18 +860,15 @@ constexpr double erf_positive(double a) {
   return detail::with_sign(detail::assemble(e), x);
 }
 [[nodiscard]] constexpr float sinh(float x) {
-  if (is_nan(x))
-    return nan<float>;
+  if (is_nan(x)) return nan<float>;
   const auto a = static_cast<double>(abs(x));
   const double e = detail::assemble_normal(detail::exp_parts(a < 100.0 ? a : 100.0));
   return detail::with_sign(detail::narrow(a <= 1.0 ? detail::sinh_small(a) : 0.5 * (e - 1.0 / e)), x);
 }
 [[nodiscard]] constexpr double cosh(double x) {
-  if (is_nan(x))
-    return nan<double>;
+  if (is_nan(x)) return nan<double>;
   const double a = abs(x);
-  if (a > 712.0)
-    return infinity<double>;
+  if (a > 712.0) return infinity<double>;
   detail::scaled e = detail::exp_parts(a);
   if (a < 22.0) {
     const double whole = detail::assemble_normal(e);
@@ -923,24 +878,20 @@ constexpr double erf_positive(double a) {
   return detail::assemble(e);
 }
 [[nodiscard]] constexpr float cosh(float x) {
-  if (is_nan(x))
-    return nan<float>;
+  if (is_nan(x)) return nan<float>;
   const auto a = static_cast<double>(abs(x));
   const double e = detail::assemble_normal(detail::exp_parts(a < 100.0 ? a : 100.0));
   return detail::narrow(0.5 * (e + 1.0 / e));
 }
 [[nodiscard]] constexpr double tanh(double x) {
-  if (is_nan(x))
-    return nan<double>;
+  if (is_nan(x)) return nan<double>;
   const double a = abs(x);
-  if (a <= 0.75)
-    return detail::with_sign(detail::tanh_small(a), x);
+  if (a <= 0.75) return detail::with_sign(detail::tanh_small(a), x);
   const double e = detail::assemble_normal(detail::exp_parts(2.0 * (a < 22.0 ? a : 22.0)));
   return detail::with_sign(1.0 - 2.0 / (e + 1.0), x);
 }
 [[nodiscard]] constexpr float tanh(float x) {
-  if (is_nan(x))
-    return nan<float>;
+  if (is_nan(x)) return nan<float>;
   const auto a = static_cast<double>(abs(x));
   const double e = detail::assemble_normal(detail::exp_parts(2.0 * (a < 22.0 ? a : 22.0)));
   // Two terms do below 2^-6; above, the difference loses at most 6 of 53 bits.
@@ -949,13 +900,11 @@ constexpr double erf_positive(double a) {
   return detail::with_sign(static_cast<float>(a < 0x1p-6 ? small : 1.0 - 2.0 / (e + 1.0)), x);
 }
 [[nodiscard]] constexpr double erf(double x) {
-  if (is_nan(x))
-    return nan<double>;
+  if (is_nan(x)) return nan<double>;
   return detail::with_sign(detail::erf_positive(abs(x)), x);
 }
 [[nodiscard]] constexpr float erf(float x) {
-  if (is_nan(x))
-    return nan<float>;
+  if (is_nan(x)) return nan<float>;
   return detail::with_sign(static_cast<float>(detail::erf_positive(static_cast<double>(abs(x)))), x);
 }
 

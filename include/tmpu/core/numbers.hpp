@@ -37,8 +37,7 @@ template <int ExponentBits, int MantissaBits> constexpr float widen_magnitude(st
   constexpr int bias = (1 << (ExponentBits - 1)) - 1;
   constexpr auto rebias = static_cast<std::uint32_t>(127 - bias) << 23;
   constexpr auto step = std::bit_cast<float>(static_cast<std::uint32_t>(127 - bias + 1 - MantissaBits) << 23);
-  if (magnitude < (1U << MantissaBits))
-    return static_cast<float>(static_cast<std::int32_t>(magnitude)) * step;
+  if (magnitude < (1U << MantissaBits)) return static_cast<float>(static_cast<std::int32_t>(magnitude)) * step;
   return std::bit_cast<float>((magnitude << (23 - MantissaBits)) + rebias);
 }
 
@@ -55,18 +54,15 @@ inline constexpr std::uint32_t float_infinity = 0x7F80'0000U;
   const std::uint32_t magnitude = b & 0x7FFF'FFFFU;
   if (magnitude > detail::float_infinity)
     return static_cast<std::uint16_t>(sign | 0x7E00U | ((magnitude >> 13) & 0x3FFU));
-  if (magnitude >= 0x477F'F000U)
-    return static_cast<std::uint16_t>(sign | 0x7C00U); // 65520 and above
+  if (magnitude >= 0x477F'F000U) return static_cast<std::uint16_t>(sign | 0x7C00U); // 65520 and above
   return static_cast<std::uint16_t>(sign | detail::round_magnitude<5, 10>(magnitude));
 }
 
 [[nodiscard]] constexpr float from_f16_bits(std::uint16_t h) {
   const std::uint32_t sign = (h & 0x8000U) << 16;
   const std::uint32_t magnitude = h & 0x7FFFU;
-  if (magnitude > 0x7C00U)
-    return detail::float_of(sign | 0x7FC0'0000U | (magnitude << 13));
-  if (magnitude == 0x7C00U)
-    return detail::float_of(sign | detail::float_infinity);
+  if (magnitude > 0x7C00U) return detail::float_of(sign | 0x7FC0'0000U | (magnitude << 13));
+  if (magnitude == 0x7C00U) return detail::float_of(sign | detail::float_infinity);
   return detail::float_of(sign | std::bit_cast<std::uint32_t>(detail::widen_magnitude<5, 10>(magnitude)));
 }
 
@@ -75,10 +71,8 @@ inline constexpr std::uint32_t float_infinity = 0x7F80'0000U;
   const auto b = std::bit_cast<std::uint32_t>(x);
   const std::uint32_t sign = b & 0x8000'0000U;
   const std::uint32_t magnitude = b & 0x7FFF'FFFFU;
-  if (magnitude > detail::float_infinity)
-    return detail::float_of((b & 0xFFFF'E000U) | 0x0040'0000U);
-  if (magnitude >= 0x477F'F000U)
-    return detail::float_of(sign | detail::float_infinity);
+  if (magnitude > detail::float_infinity) return detail::float_of((b & 0xFFFF'E000U) | 0x0040'0000U);
+  if (magnitude >= 0x477F'F000U) return detail::float_of(sign | detail::float_infinity);
   if (magnitude < 0x3880'0000U) {
     const float rounded = (detail::float_of(magnitude) + 0.5F) - 0.5F; // 0.5 has the denormals' step as its last place
     return detail::float_of(sign | std::bit_cast<std::uint32_t>(rounded));
@@ -90,8 +84,7 @@ inline constexpr std::uint32_t float_infinity = 0x7F80'0000U;
 
 [[nodiscard]] constexpr std::uint16_t to_bf16_bits(float x) {
   const auto b = std::bit_cast<std::uint32_t>(x);
-  if ((b & 0x7FFF'FFFFU) > detail::float_infinity)
-    return static_cast<std::uint16_t>((b >> 16) | 0x0040U);
+  if ((b & 0x7FFF'FFFFU) > detail::float_infinity) return static_cast<std::uint16_t>((b >> 16) | 0x0040U);
   return static_cast<std::uint16_t>((b + 0x7FFFU + ((b >> 16) & 1U)) >> 16);
 }
 
@@ -112,18 +105,15 @@ inline constexpr std::uint32_t float_infinity = 0x7F80'0000U;
   const auto b = std::bit_cast<std::uint32_t>(x);
   const std::uint32_t sign = (b >> 24) & 0x80U;
   const std::uint32_t magnitude = b & 0x7FFF'FFFFU;
-  if (magnitude > detail::float_infinity)
-    return static_cast<std::uint8_t>(sign | 0x7FU);
-  if (magnitude >= 0x43E0'0000U)
-    return static_cast<std::uint8_t>(sign | 0x7EU); // 448 and above
+  if (magnitude > detail::float_infinity) return static_cast<std::uint8_t>(sign | 0x7FU);
+  if (magnitude >= 0x43E0'0000U) return static_cast<std::uint8_t>(sign | 0x7EU); // 448 and above
   return static_cast<std::uint8_t>(sign | detail::round_magnitude<4, 3>(magnitude));
 }
 
 [[nodiscard]] constexpr float from_e4m3_bits(std::uint8_t h) {
   const std::uint32_t sign = (h & 0x80U) << 24;
   const std::uint32_t magnitude = h & 0x7FU;
-  if (magnitude == 0x7FU)
-    return detail::float_of(sign | 0x7FC0'0000U);
+  if (magnitude == 0x7FU) return detail::float_of(sign | 0x7FC0'0000U);
   return detail::float_of(sign | std::bit_cast<std::uint32_t>(detail::widen_magnitude<4, 3>(magnitude)));
 }
 
@@ -131,20 +121,16 @@ inline constexpr std::uint32_t float_infinity = 0x7F80'0000U;
   const auto b = std::bit_cast<std::uint32_t>(x);
   const std::uint32_t sign = (b >> 24) & 0x80U;
   const std::uint32_t magnitude = b & 0x7FFF'FFFFU;
-  if (magnitude > detail::float_infinity)
-    return static_cast<std::uint8_t>(sign | 0x7FU);
-  if (magnitude >= 0x4760'0000U)
-    return static_cast<std::uint8_t>(sign | 0x7BU); // 57344 and above
+  if (magnitude > detail::float_infinity) return static_cast<std::uint8_t>(sign | 0x7FU);
+  if (magnitude >= 0x4760'0000U) return static_cast<std::uint8_t>(sign | 0x7BU); // 57344 and above
   return static_cast<std::uint8_t>(sign | detail::round_magnitude<5, 2>(magnitude));
 }
 
 [[nodiscard]] constexpr float from_e5m2_bits(std::uint8_t h) {
   const std::uint32_t sign = (h & 0x80U) << 24;
   const std::uint32_t magnitude = h & 0x7FU;
-  if (magnitude > 0x7CU)
-    return detail::float_of(sign | 0x7FC0'0000U);
-  if (magnitude == 0x7CU)
-    return detail::float_of(sign | detail::float_infinity);
+  if (magnitude > 0x7CU) return detail::float_of(sign | 0x7FC0'0000U);
+  if (magnitude == 0x7CU) return detail::float_of(sign | detail::float_infinity);
   return detail::float_of(sign | std::bit_cast<std::uint32_t>(detail::widen_magnitude<5, 2>(magnitude)));
 }
 

@@ -20,7 +20,7 @@ struct multiplier {
   [[nodiscard]] constexpr bool valid() const { return shift >= 0; }
   /// The factor that it stands for; exact.
   [[nodiscard]] constexpr double real() const { return math::ldexp(static_cast<double>(value), -shift); }
-  friend constexpr bool operator==(const multiplier &, const multiplier &) = default;
+  friend constexpr bool operator==(const multiplier&, const multiplier&) = default;
 };
 
 /// Two factors that share a shift, so that a sum of two products is rounded once (i8 Add). The greater has the
@@ -31,7 +31,7 @@ struct multiplier_pair {
   std::int32_t shift = -1;
 
   [[nodiscard]] constexpr bool valid() const { return shift >= 0; }
-  friend constexpr bool operator==(const multiplier_pair &, const multiplier_pair &) = default;
+  friend constexpr bool operator==(const multiplier_pair&, const multiplier_pair&) = default;
 };
 
 namespace detail {
@@ -45,17 +45,14 @@ constexpr std::int64_t scaled_integer(double real, int shift) {
 
 /// The relative error is at most 2^-31 for factors of 2^-32 and above.
 [[nodiscard]] constexpr multiplier make_multiplier(double real) {
-  if (!(real >= 0.0) || real >= 0x1p31)
-    return {};
-  if (real < 0x1p-1000)
-    return {0, 62};
+  if (!(real >= 0.0) || real >= 0x1p31) return {};
+  if (real < 0x1p-1000) return {0, 62};
   // real = m 2^e, m in [1, 2): the product with 2^(30 - e) is in [2^30, 2^31).
   const int e = static_cast<int>(std::bit_cast<std::uint64_t>(real) >> 52) - 1023;
   int shift = 30 - e < 62 ? 30 - e : 62;
   std::int64_t value = detail::scaled_integer(real, shift);
   if (value == std::int64_t{1} << 31) {
-    if (shift == 0)
-      return {};
+    if (shift == 0) return {};
     value >>= 1;
     shift -= 1;
   }
@@ -65,8 +62,7 @@ constexpr std::int64_t scaled_integer(double real, int shift) {
 [[nodiscard]] constexpr multiplier_pair make_multipliers(double a, double b) {
   const multiplier ma = make_multiplier(a);
   const multiplier mb = make_multiplier(b);
-  if (!ma.valid() || !mb.valid())
-    return {};
+  if (!ma.valid() || !mb.valid()) return {};
   const int shift = ma.shift < mb.shift ? ma.shift : mb.shift;
   return {static_cast<std::int32_t>(detail::scaled_integer(a, shift)),
           static_cast<std::int32_t>(detail::scaled_integer(b, shift)), shift};
