@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/tpu/conv.hpp"
+#include "tmpu/tpu/elementwise.hpp"
+#include "tmpu/tpu/matmul.hpp"
+#include "tmpu/tpu/move.hpp"
+#include "tmpu/tpu/pool.hpp"
+#include "tmpu/tpu/softmax.hpp"
+
+namespace tmpu::tpu {
+
+/// The chip-level operators (registry): stage files, the emitters' coverage and the operator table are made from it.
+inline constexpr auto operators =
+    hana::tuple_t<conv, matmul, pool, binary, unary, lookup, cast, softmax, reshape, transpose, concat, slice, pad>;
+
+} // namespace tmpu::tpu
