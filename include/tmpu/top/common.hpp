@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/core/math.hpp"
+#include "tmpu/ir/op.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+/// Top: what each operator means, after the ONNX operator pages (newest opset), in float or exact integers. No hardware
+/// in here. Common to all operators:
+/// * an unknown dimension (-1) stays unknown in the result, it is no error;
+/// * floating-point results are rounded once to the element type of the result;
+/// * integer results wrap around to the width of their type, as ONNX Runtime's do.
+namespace tmpu::top {
+
+namespace detail {
+
+using dims = tmpu::shape; // top::shape is an operator
+
+/// Rounds the elements to the value's own type.
+constexpr void round_elements(value& v) {
+  if (v.type != dtype_id::f16 && v.type != dtype_id::bf16) return;
+  for (float& x : v.f) x = round_to(v.type, x);
+}
+
+/// The integer kept in `type`: wraps around (two's complement).
+constexpr std::int64_t wrap(dtype_id type, std::int64_t x) {
+  switch (type) {
+  case dtype_id::i8: return static_cast<std::int8_t>(x);
+  case dtype_id::u8: return static_cast<std::uint8_t>(x);
+  case dtype_id::i16: return static_cast<std::int16_t>(x);
+  case dtype_id::u16: return static_cast<std::uint16_t>(x);
+  case dtype_id::i32: return static_cast<std::int32_t>(x);
+  case dtype_id::u32: return static_cast<std::uint32_t>(x);
+  case dtype_id::boolean: return x != 0 ? 1 : 0;
+  default: return x;
+  }
+}
+
+// Two's complement arithmetic without undefined overflow.
+constexpr std::int64_t wrapping_add(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+constexpr std::int64_t wrapping_mul(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+}
+
+/// Bounds applied to a result: `clamp = [low, high]`; none when empty.
+struct clamp_bounds {
+  float low = -math::infinity<float>;
+  float high = math::infinity<float>;
+  constexpr clamp_bounds() = default;
+  constexpr explicit clamp_bounds(const floats& clamp) {
+    if (clamp.size() == 2) {
+      low = clamp[0];
+      high = clamp[1];
+    }
+  }
+  constexpr float operator()(float x) const { return x < low ? low : (x > high ? high : x); }
+};
+constexpr void check_clamp(const floats& clamp, const infer_context& c) {
+  if (!clamp.empty() && (clamp.size() != 2 || !(clamp[0] <= clamp[1]))) c.fail("clamp must be empty or [low, high]");
+}
+constexpr void clamp_elements(const floats& clamp, value& v) {
+  if (clamp.size() != 2) return;
+  const clamp_bounds bounds(clamp);
+  for (float& x : v.f) x = bounds(x);
+}
+
+/// The axis counted from the front; refuses one outside of [-rank, rank).
+constexpr std::size_t axis_at(std::int64_t axis, std::size_t rank, const infer_context& c) {
+  const auto r = static_cast<std::int64_t>(rank);
+  if (axis < -r || axis >= r) c.fail(text("axis ") << axis << " is outside of a tensor of rank " << rank);
+  return static_cast<std::size_t>(axis < 0 ? axis + r : axis);
+}
+constexpr std::size_t axis_at(std::int64_t axis, std::size_t rank) {
+  return static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis);
+}
+
+constexpr void require_floating(const infer_context& c, std::size_t i) {
+  if (!is_floating(c.type(i))) {
+    c.fail(text("takes floating-point elements, but operand ") << i << " holds " << name_of(c.type(i)));
+  }
+}
+constexpr void require_same_type(const infer_context& c, std::size_t a, std::size_t b) {
+  if (c.type(a) != c.type(b)) {
+    c.fail(text("operands ") << a << " and " << b << " must have one element type, but hold " << name_of(c.type(a)) << " and "
+                             << name_of(c.type(b)));
+  }
+}
+constexpr void require_rank(const infer_context& c, std::size_t i, std::size_t rank) {
+  if (c.dims(i).rank() != rank) {
+    c.fail(text("operand ") << i << " must have rank " << rank << ", but is " << c.dims(i).print());
+  }
+}
+
+/// Product of dimensions [first, last); -1 where one of them is unknown.
+constexpr std::int64_t product(const dims& d, std::size_t first, std::size_t last) {
+  std::int64_t count = 1;
+  bool known = true;
+  for (std::size_t i = first; i < last; ++i) {
+    known = known && d[i] >= 0;
+    count *= d[i];
+  }
+  return known ? count : -1;
+}
+
+/// Multidirectional broadcasting where dimensions may be unknown: unknown against more than 1 is taken to fit.
+constexpr dims broadcast_dims(const dims& a, const dims& b, const infer_context& c) {
+  dims out;
+  const std::size_t rank = a.rank() > b.rank() ? a.rank() : b.rank();
+  for (std::size_t i = 0; i < rank; ++i) {
+    const std::int64_t da = i + a.rank() < rank ? 1 : a[i + a.rank() - rank];
+    const std::int64_t db = i + b.rank() < rank ? 1 : b[i + b.rank() - rank];
+    if (da >= 0 && db >= 0 && da != db && da != 1 && db != 1) {
+      c.fail(text("shapes ") << a.print() << " and " << b.print() << " cannot be broadcast against each other");
+    }
+    out.push_back(da == 1 || (da < 0 && db > 1) ? db : da);
+  }
+  return out;
+}
+
+/// Steps in elements, one for each dimension.
+struct strides {
+  std::int64_t of[dims::max_rank] = {};
+};
+constexpr strides strides_of(const dims& d) {
+  strides s;
+  std::int64_t step = 1;
+  for (std::size_t i = d.rank(); i-- > 0;) {
+    s.of[i] = step;
+    step *= d[i];
+  }
+  return s;
+}
+/// Steps through x when the indexes run over `out`, to which x is broadcast.
+constexpr strides broadcast_strides(const dims& x, const dims& out) {
+  strides s;
+  const strides own = strides_of(x);
+  for (std::size_t i = 0; i < x.rank(); ++i) {
+    s.of[i + out.rank() - x.rank()] = x[i] == 1 ? 0 : own.of[i];
+  }
+  return s;
+}
+
+/// Calls f(places, count, steps) for each innermost row of `over`, in row-major order: tensor k starts at places[k] and
+/// goes on by steps[k], count times.
+template <std::size_t Count, class F>
+constexpr void for_each_row(const dims& over, const strides (&s)[Count], F&& f) {
+  std::int64_t at[Count] = {};
+  std::int64_t steps[Count] = {};
+  std::int64_t index[dims::max_rank] = {};
+  if (over.elements() == 0) return;
+  if (over.rank() == 0) {
+    f(at, std::int64_t{1}, steps);
+    return;
+  }
+  const std::size_t last = over.rank() - 1;
+  for (std::size_t k = 0; k < Count; ++k) steps[k] = s[k].of[last];
+  while (true) {
+    f(at, over[last], steps);
+    std::size_t d = last;
+    while (d > 0) {
+      --d;
+      ++index[d];
+      for (std::size_t k = 0; k < Count; ++k) at[k] += s[k].of[d];
+      if (index[d] < over[d]) break;
+      for (std::size_t k = 0; k < Count; ++k) at[k] -= s[k].of[d] * over[d];
+      index[d] = 0;
+      if (d == 0) return;
+    }
+    if (last == 0) return;
+  }
+}
+
+/// y[i] = f(y[i], x[i]) in float, x broadcast to y.
+template <class F> constexpr void combine_in_place(value& y, const value& x, F&& f) {
+  const strides all[] = {strides_of(y.dims), broadcast_strides(x.dims, y.dims)};
+  for_each_row(y.dims, all, [&](const auto& at, std::int64_t count, const auto& step) {
+    float* to = y.f.data() + at[0];
+    const float* from = x.f.data() + at[1];
+    for (std::int64_t n = 0; n < count; ++n) to[n] = f(to[n], from[n * step[1]]);
+  });
+}
+
+/// Calls f(y, x) with pointers to the elements of two values of one type.
+template <class F> constexpr void with_elements(value& y, const value& x, F&& f) {
+  if (is_floating(y.type)) {
+    f(y.f.data(), x.f.data());
+  } else {
+    f(y.i.data(), x.i.data());
+  }
+}
+
+/// The integers of an operand of axes, bounds or sizes; the attribute where the operand is absent.
+constexpr ints integers(const eval_context& c, std::size_t i, const ints& otherwise = {}) {
+  if (c.has(i)) return c.in(i).i;
+  return otherwise;
+}
+
+} // namespace detail
+} // namespace tmpu::top

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/top/common.hpp"
+
+namespace tmpu::top {
+
+/// y[i] = apply(x[i]): the family of operators of one operand. An operator gives `info` and apply(x) or
+/// apply(attributes, x) in float, and apply_integer(x) where integers make sense.
+///
+/// Shape:     y has the shape of x.
+/// Elements:  f32, f16, bf16; integers where the operator has apply_integer.
+/// Tiling:    any slice of any axis; no halo.
+/// Errors:    elements of another type.
+template <class Self> struct unary {
+  static constexpr std::string_view domain = "top";
+  using attributes = no_attributes;
+
+  template <class Attributes> static constexpr void infer(const Attributes&, infer_context& c) {
+    if constexpr (!requires { Self::apply_integer(std::int64_t{}); }) detail::require_floating(c, 0);
+    c.result(0, c.type(0), c.dims(0));
+  }
+  template <class Attributes> static constexpr void eval(const Attributes& a, eval_context& c) {
+    const value& x = c.in(0);
+    value& y = c.out();
+    if constexpr (requires { Self::apply_integer(std::int64_t{}); }) {
+      if (!is_floating(y.type)) {
+        for (std::size_t n = 0; n < y.i.size(); ++n) y.i[n] = detail::wrap(y.type, Self::apply_integer(x.i[n]));
+        return;
+      }
+    }
+    float* to = y.f.data();
+    const float* from = x.f.data();
+    for (std::size_t n = 0; n < y.f.size(); ++n) {
+      if constexpr (requires { Self::apply(a, 0.0F); }) {
+        to[n] = Self::apply(a, from[n]);
+      } else {
+        to[n] = Self::apply(from[n]);
+      }
+    }
+    detail::round_elements(y);
+  }
+};
+
+/// 1 / (1 + exp(-x)), by the branch that does not overflow.
+constexpr float logistic(float x) {
+  if (x < 0.0F) {
+    const float e = math::exp(x);
+    return e / (1.0F + e);
+  }
+  return 1.0F / (1.0F + math::exp(-x));
+}
+/// log(1 + exp(x)).
+constexpr float log_one_plus_exp(float x) {
+  const float rest = static_cast<float>(math::log(1.0 + math::exp(-static_cast<double>(math::abs(x)))));
+  return x > 0.0F ? x + rest : rest;
+}
+
+/// y = max(x, 0).                                                                              (ONNX Relu)
+struct relu : unary<relu> {
+  static constexpr op_info info{.name = "relu", .onnx = "Relu"};
+  static constexpr float apply(float x) { return x < 0.0F ? 0.0F : x; }
+  static constexpr std::int64_t apply_integer(std::int64_t x) { return x < 0 ? 0 : x; }
+};
+static_assert(op<relu>);
+
+/// y = x for x >= 0, alpha * x below.                                                          (ONNX LeakyRelu)
+struct leaky_relu : unary<leaky_relu> {
+  static constexpr op_info info{.name = "leaky_relu", .onnx = "LeakyRelu"};
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1, 100>, alpha));
+  };
+  static constexpr float apply(const attributes& a, float x) { return x < 0.0F ? a.alpha.value * x : x; }
+};
+static_assert(op<leaky_relu>);
+
+/// y = x for x >= 0, alpha * (exp(x) - 1) below.                                               (ONNX Elu)
+struct elu : unary<elu> {
+  static constexpr op_info info{.name = "elu", .onnx = "Elu"};
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha));
+  };
+  static constexpr float apply(const attributes& a, float x) { return x < 0.0F ? a.alpha.value * (math::exp(x) - 1.0F) : x; }
+};
+static_assert(op<elu>);
+
+/// y = gamma * x for x > 0, gamma * (alpha * exp(x) - alpha) below.                            (ONNX Selu)
+struct selu : unary<selu> {
+  static constexpr op_info info{.name = "selu", .onnx = "Selu"};
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 14036349, 8388608>, alpha),
+                             (defaulted<float, 8813919, 8388608>, gamma));
+  };
+  static constexpr float apply(const attributes& a, float x) {
+    return x > 0.0F ? a.gamma.value * x : a.gamma.value * (a.alpha.value * math::exp(x) - a.alpha.value);
+  }
+};
+static_assert(op<selu>);
+
+/// y = max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0).                                       (ONNX Celu)
+struct celu : unary<celu> {
+  static constexpr op_info info{.name = "celu", .onnx = "Celu"};
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha));
+  };
+  static constexpr float apply(const attributes& a, float x) {
+    const float low = a.alpha.value * (math::exp(x / a.alpha.value) - 1.0F);
+    return (x > 0.0F ? x : 0.0F) + (low < 0.0F ? low : 0.0F);
+  }
+};
+static_assert(op<celu>);
+
+/// y = x for x > alpha, 0 elsewhere.                                                           (ONNX ThresholdedRelu)
+struct thresholded_relu : unary<thresholded_relu> {
+  static constexpr op_info info{.name = "thresholded_relu", .onnx = "ThresholdedRelu"};
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha));
+  };
+  static constexpr float apply(const attributes& a, float x) { return x > a.alpha.value ? x : 0.0F; }
+};
+static_assert(op<thresholded_relu>);
+
+/// y = 1 / (1 + exp(-x)).                                                                      (ONNX Sigmoid)
+struct sigmoid : unary<sigmoid> {
+  static constexpr op_info info{.name = "sigmoid", .onnx = "Sigmoid"};
+  static constexpr float apply(float x) { return logistic(x); }
+};
+static_assert(op<sigmoid>);
+
+/// y = max(0, min(1, alpha * x + beta)).                                                       (ONNX HardSigmoid)
+struct hard_sigmoid : unary<hard_sigmoid> {
+  static constexpr op_info info{.name = "hard_sigmoid", .onnx = "HardSigmoid"};
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1, 5>, alpha), (defaulted<float, 1, 2>, beta));
+  };
+  static constexpr float apply(const attributes& a, float x) {
+    const float y = a.alpha.value * x + a.beta.value;
+    return y < 0.0F ? 0.0F : (y > 1.0F ? 1.0F : y);
+  }
+};
+static_assert(op<hard_sigmoid>);
+
+/// y = x * max(0, min(1, x / 6 + 1/2)).                                                        (ONNX HardSwish)
+struct hard_swish : unary<hard_swish> {
+  static constexpr op_info info{.name = "hard_swish", .onnx = "HardSwish"};
+  static constexpr float apply(float x) { return x * hard_sigmoid::apply({1.0F / 6.0F, 0.5F}, x); }
+};
+static_assert(op<hard_swish>);
+
+/// y = x / (1 + exp(-x)).                                                                      (no ONNX name; SiLU, Swish)
+struct silu : unary<silu> {
+  static constexpr op_info info{.name = "silu"};
+  static constexpr float apply(float x) { return x * logistic(x); }
+};
+static_assert(op<silu>);
+
+/// y = tanh(x).                                                                                (ONNX Tanh)
+struct tanh : unary<tanh> {
+  static constexpr op_info info{.name = "tanh", .onnx = "Tanh"};
+  static constexpr float apply(float x) { return math::tanh(x); }
+};
+static_assert(op<tanh>);
+
+/// y = log(1 + exp(x)).                                                                        (ONNX Softplus)
+struct softplus : unary<softplus> {
+  static constexpr op_info info{.name = "softplus", .onnx = "Softplus"};
+  static constexpr float apply(float x) { return log_one_plus_exp(x); }
+};
+static_assert(op<softplus>);
+
+/// y = x / (1 + |x|).                                                                          (ONNX Softsign)
+struct softsign : unary<softsign> {
+  static constexpr op_info info{.name = "softsign", .onnx = "Softsign"};
+  static constexpr float apply(float x) { return x / (1.0F + math::abs(x)); }
+};
+static_assert(op<softsign>);
+
+/// y = x * tanh(log(1 + exp(x))).                                                              (ONNX Mish)
+struct mish : unary<mish> {
+  static constexpr op_info info{.name = "mish", .onnx = "Mish"};
+  static constexpr float apply(float x) { return x * math::tanh(log_one_plus_exp(x)); }
+};
+static_assert(op<mish>);
+
+/// y = x/2 * (1 + erf(x / sqrt 2)); with approximate = "tanh":
+/// y = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x^3))).                                    (ONNX Gelu)
+struct gelu : unary<gelu> {
+  static constexpr op_info info{.name = "gelu", .onnx = "Gelu"};
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (text, approximate));
+  };
+  static constexpr float apply(const attributes& a, float x) {
+    if (a.approximate.view() == "tanh") {
+      return 0.5F * x * (1.0F + math::tanh(0.7978845608028654F * (x + 0.044715F * x * x * x)));
+    }
+    return 0.5F * x * (1.0F + math::erf(x * 0.7071067811865476F));
+  }
+};
+static_assert(op<gelu>);
+
+/// y = erf(x).                                                                                 (ONNX Erf)
+struct erf : unary<erf> {
+  static constexpr op_info info{.name = "erf", .onnx = "Erf"};
+  static constexpr float apply(float x) { return math::erf(x); }
+};
+static_assert(op<erf>);
+
+/// y = exp(x).                                                                                 (ONNX Exp)
+struct exp : unary<exp> {
+  static constexpr op_info info{.name = "exp", .onnx = "Exp"};
+  static constexpr float apply(float x) { return math::exp(x); }
+};
+static_assert(op<exp>);
+
+/// y = log(x).                                                                                 (ONNX Log)
+struct log : unary<log> {
+  static constexpr op_info info{.name = "log", .onnx = "Log"};
+  static constexpr float apply(float x) { return math::log(x); }
+};
+static_assert(op<log>);
+
+/// y = sqrt(x).                                                                                (ONNX Sqrt)
+struct sqrt : unary<sqrt> {
+  static constexpr op_info info{.name = "sqrt", .onnx = "Sqrt"};
+  static constexpr float apply(float x) { return math::sqrt(x); }
+};
+static_assert(op<sqrt>);
+
+/// y = 1 / x.                                                                                  (ONNX Reciprocal)
+struct reciprocal : unary<reciprocal> {
+  static constexpr op_info info{.name = "reciprocal", .onnx = "Reciprocal"};
+  // Constant evaluation refuses a division by zero; the quotient is the infinity of x's sign.
+  static constexpr float apply(float x) { return x == 0.0F ? math::detail::with_sign(math::infinity<float>, x) : 1.0F / x; }
+};
+static_assert(op<reciprocal>);
+
+/// y = |x|.                                                                                    (ONNX Abs)
+struct abs : unary<abs> {
+  static constexpr op_info info{.name = "abs", .onnx = "Abs"};
+  static constexpr float apply(float x) { return math::abs(x); }
+  static constexpr std::int64_t apply_integer(std::int64_t x) { return x < 0 ? detail::wrapping_mul(x, -1) : x; }
+};
+static_assert(op<abs>);
+
+/// y = -x.                                                                                     (ONNX Neg)
+struct neg : unary<neg> {
+  static constexpr op_info info{.name = "neg", .onnx = "Neg"};
+  static constexpr float apply(float x) { return -x; }
+  static constexpr std::int64_t apply_integer(std::int64_t x) { return detail::wrapping_mul(x, -1); }
+};
+static_assert(op<neg>);
+
+/// y = -1, 0 or 1, the sign of x.                                                              (ONNX Sign)
+struct sign : unary<sign> {
+  static constexpr op_info info{.name = "sign", .onnx = "Sign"};
+  static constexpr float apply(float x) { return x > 0.0F ? 1.0F : (x < 0.0F ? -1.0F : x); }
+  static constexpr std::int64_t apply_integer(std::int64_t x) { return x > 0 ? 1 : (x < 0 ? -1 : 0); }
+};
+static_assert(op<sign>);
+
+/// y = the greatest integer that is not above x.                                               (ONNX Floor)
+struct floor : unary<floor> {
+  static constexpr op_info info{.name = "floor", .onnx = "Floor"};
+  static constexpr float apply(float x) { return math::floor(x); }
+};
+static_assert(op<floor>);
+
+/// y = the least integer that is not below x.                                                  (ONNX Ceil)
+struct ceil : unary<ceil> {
+  static constexpr op_info info{.name = "ceil", .onnx = "Ceil"};
+  static constexpr float apply(float x) { return math::ceil(x); }
+};
+static_assert(op<ceil>);
+
+/// y = the nearest integer, halves to the even one.                                            (ONNX Round)
+struct round : unary<round> {
+  static constexpr op_info info{.name = "round", .onnx = "Round"};
+  static constexpr float apply(float x) { return math::round_half_even(x); }
+};
+static_assert(op<round>);
+
+/// y = sin(x).                                                                                 (ONNX Sin)
+struct sin : unary<sin> {
+  static constexpr op_info info{.name = "sin", .onnx = "Sin"};
+  static constexpr float apply(float x) { return math::sin(x); }
+};
+static_assert(op<sin>);
+
+/// y = cos(x).                                                                                 (ONNX Cos)
+struct cos : unary<cos> {
+  static constexpr op_info info{.name = "cos", .onnx = "Cos"};
+  static constexpr float apply(float x) { return math::cos(x); }
+};
+static_assert(op<cos>);
+
+/// y = 1 where x is 0, else 0.                                                                 (ONNX Not)
+///
+/// Shape:     y has the shape of x.
+/// Elements:  bool.
+/// Tiling:    any slice.
+/// Errors:    elements that are not bool.
+struct logical_not : unary<logical_not> {
+  static constexpr op_info info{.name = "logical_not", .onnx = "Not"};
+  static constexpr std::int64_t apply_integer(std::int64_t x) { return x == 0 ? 1 : 0; }
+  static constexpr float apply(float x) { return x; } // no floating-point elements: infer refuses them
+  static constexpr void infer(const attributes&, infer_context& c) {
+    if (c.type(0) != dtype_id::boolean) c.fail(text("takes bool elements, not ") << name_of(c.type(0)));
+    c.result(0, c.type(0), c.dims(0));
+  }
+};
+static_assert(op<logical_not>);
+
+/// y = min(max(x, low), high).                                                                 (ONNX Clip)
+/// The bounds are the operands 1 and 2, scalars, each optional; or the attribute clamp = [low, high] (canonical form).
+///
+/// Shape:     y has the shape of x.
+/// Elements:  f32, f16, bf16; integers.
+/// Tiling:    any slice; no halo.
+/// Errors:    bounds of another type than x, or not scalar.
+struct clip {
+  static constexpr std::string_view domain = "top";
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (floats, clamp));
+  };
+  static constexpr op_info info{.name = "clip", .onnx = "Clip", .max_operands = 3};
+
+  static constexpr void infer(const attributes& a, infer_context& c) {
+    detail::check_clamp(a.clamp, c);
+    for (std::size_t i = 1; i < 3; ++i) {
+      if (!c.has(i)) continue;
+      detail::require_same_type(c, 0, i);
+      if (c.dims(i).known() && c.dims(i).elements() != 1) c.fail(text("bound ") << i << " must be a scalar, but is " << c.dims(i).print());
+    }
+    c.result(0, c.type(0), c.dims(0));
+  }
+  static constexpr void eval(const attributes& a, eval_context& c) {
+    const value& x = c.in(0);
+    value& y = c.out();
+    if (!is_floating(y.type)) {
+      for (std::size_t n = 0; n < y.i.size(); ++n) {
+        std::int64_t v = x.i[n];
+        if (c.has(1) && v < c.in(1).i[0]) v = c.in(1).i[0];
+        if (c.has(2) && v > c.in(2).i[0]) v = c.in(2).i[0];
+        y.i[n] = v;
+      }
+      return;
+    }
+    detail::clamp_bounds bounds(a.clamp);
+    if (c.has(1)) bounds.low = c.in(1).f[0];
+    if (c.has(2)) bounds.high = c.in(2).f[0];
+    // ONNX: the upper bound is applied last, so it wins where the bounds cross.
+    if (bounds.low > bounds.high) bounds.low = bounds.high;
+    for (std::size_t n = 0; n < y.f.size(); ++n) y.f[n] = bounds(x.f[n]);
+    detail::round_elements(y);
+  }
+};
+static_assert(op<clip>);
+
+} // namespace tmpu::top

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/top/binary.hpp"
+#include "tmpu/top/conv.hpp"
+#include "tmpu/top/elementwise.hpp"
+#include "tmpu/top/matmul.hpp"
+#include "tmpu/top/norm.hpp"
+#include "tmpu/top/pool.hpp"
+#include "tmpu/top/reduce.hpp"
+#include "tmpu/top/shape_ops.hpp"
+#include "tmpu/top/softmax.hpp"
+
+namespace tmpu::top {
+
+/// The registry: importing, coverage and dispatch know the operators of this list. An operator that is appended here is
+/// known everywhere; one that is left out makes the build faster.
+inline constexpr auto operators = hana::tuple_t<
+    // convolutions and matrix products
+    conv, conv_transpose, gemm, matmul,
+    // pools
+    max_pool, average_pool, global_average_pool, global_max_pool,
+    // normalisation, softmax
+    batch_normalization, layer_normalization, softmax, log_softmax,
+    // one operand, element by element
+    relu, leaky_relu, elu, selu, celu, thresholded_relu, clip, sigmoid, hard_sigmoid, hard_swish, silu, tanh, softplus, softsign, mish, gelu,
+    erf, exp, log, sqrt, reciprocal, abs, neg, sign, floor, ceil, round, sin, cos, logical_not,
+    // more operands, element by element
+    add, sub, mul, div, pow, prelu, max, min, sum, mean, equal, less, less_or_equal, greater, greater_or_equal, logical_and, logical_or, where,
+    // reductions
+    reduce_sum, reduce_mean, reduce_max, reduce_min, reduce_prod, reduce_l1, reduce_l2, reduce_sum_square,
+    // shapes and moves
+    identity, dropout, constant, constant_of_shape, shape, size, reshape, flatten, squeeze, unsqueeze, transpose, concat, split, slice, gather,
+    expand, pad, cast, depth_to_space>;
+
+} // namespace tmpu::top

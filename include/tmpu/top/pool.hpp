@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/top/common.hpp"
+#include "tmpu/top/window.hpp"
+
+namespace tmpu::top {
+
+/// y = the greatest element of the window; padding takes no part.                              (ONNX MaxPool)
+/// The second result, where it is asked for, is the place of that element in x: row-major, or with storage_order 1
+/// column-major within a plane.
+///
+/// Shape:     x [N, C, spatial...]; y [N, C, out...]; pads, strides, dilations, ceil_mode, auto_pad as in ONNX.
+/// Elements:  f32, f16, bf16; integers.
+/// Tiling:    N, C, spatial axes with a halo of (kernel-1)*dilation + 1 - stride.
+/// Errors:    rank outside 3..5, attribute lists of a wrong length, empty output.
+struct max_pool {
+  static constexpr std::string_view domain = "top";
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (defaulted<std::int64_t, 0>, ceil_mode), (ints, dilations), (ints, kernel_shape),
+                             (ints, pads), (defaulted<std::int64_t, 0>, storage_order), (ints, strides));
+  };
+  static constexpr op_info info{.name = "max_pool", .onnx = "MaxPool", .max_results = 2};
+
+  static constexpr detail::window window_of(const attributes& a, const tmpu::shape& x) {
+    return detail::make_window(a, x, a.kernel_shape, a.ceil_mode != 0);
+  }
+
+  static constexpr void infer(const attributes& a, infer_context& c) {
+    const detail::window w = window_of(a, c.dims(0));
+    if (!w.problem.empty()) c.fail(w.problem);
+    const auto y = detail::window_result(w, c.dims(0), c.dims(0)[1]);
+    c.result(0, c.type(0), y);
+    c.result(1, dtype_id::i64, y);
+  }
+
+  static constexpr void eval(const attributes& a, eval_context& c) {
+    const value& x = c.in(0);
+    const detail::window w = window_of(a, x.dims);
+    const std::int64_t planes = x.dims[0] * x.dims[1];
+    vec<std::int64_t> places;
+    std::size_t at = 0;
+    value& y = c.out();
+    const bool indexed = c.result_count() > 1 && c.out(1).type == dtype_id::i64;
+    const auto pool = [&](auto* out, const auto* in) {
+      for (std::int64_t p = 0; p < planes; ++p) {
+        const auto* plane = in + p * w.in_plane();
+        for (std::int64_t od = 0; od < w.axis[0].out; ++od) {
+          for (std::int64_t oh = 0; oh < w.axis[1].out; ++oh) {
+            for (std::int64_t ow = 0; ow < w.axis[2].out; ++ow, ++at) {
+              std::int64_t best = -1;
+              for (std::int64_t kd = w.axis[0].first_tap(od); kd < w.axis[0].last_tap(od); ++kd) {
+                const std::int64_t id = od * w.axis[0].stride - w.axis[0].begin + kd * w.axis[0].dilation;
+                for (std::int64_t kh = w.axis[1].first_tap(oh); kh < w.axis[1].last_tap(oh); ++kh) {
+                  const std::int64_t ih = oh * w.axis[1].stride - w.axis[1].begin + kh * w.axis[1].dilation;
+                  for (std::int64_t kw = w.axis[2].first_tap(ow); kw < w.axis[2].last_tap(ow); ++kw) {
+                    const std::int64_t iw = ow * w.axis[2].stride - w.axis[2].begin + kw * w.axis[2].dilation;
+                    const std::int64_t here = (id * w.axis[1].in + ih) * w.axis[2].in + iw;
+                    if (best < 0 || plane[here] > plane[best]) best = here;
+                  }
+                }
+              }
+              if (best >= 0) {
+                out[at] = plane[best];
+              } else if (is_floating(y.type)) {
+                out[at] = static_cast<std::remove_cvref_t<decltype(out[at])>>(0); // a window in the padding only
+              }
+              if (indexed) c.out(1).i[at] = place(a, w, p, best);
+            }
+          }
+        }
+      }
+    };
+    detail::with_elements(y, x, pool);
+  }
+
+private:
+  static constexpr std::int64_t place(const attributes& a, const detail::window& w, std::int64_t plane, std::int64_t here) {
+    if (a.storage_order == 0) return plane * w.in_plane() + here;
+    const std::int64_t column = here % w.axis[2].in;
+    const std::int64_t row = here / w.axis[2].in % w.axis[1].in;
+    const std::int64_t deep = here / (w.axis[2].in * w.axis[1].in);
+    return plane * w.in_plane() + (column * w.axis[1].in + row) * w.axis[0].in + deep;
+  }
+};
+static_assert(op<max_pool>);
+
+/// y = the sum of the window, in the order (kd, kh, kw), divided by its number of elements.    (ONNX AveragePool)
+/// Padding is counted only with count_include_pad, and then up to the explicit pads, not what ceil_mode adds.
+///
+/// Shape:     x [N, C, spatial...]; y [N, C, out...].
+/// Elements:  f32, f16, bf16 (sums in f32).
+/// Tiling:    N, C, spatial axes with a halo of (kernel-1)*dilation + 1 - stride.
+/// Errors:    as max_pool.
+struct average_pool {
+  static constexpr std::string_view domain = "top";
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (defaulted<std::int64_t, 0>, ceil_mode),
+                             (defaulted<std::int64_t, 0>, count_include_pad), (ints, dilations), (ints, kernel_shape), (ints, pads),
+                             (ints, strides));
+  };
+  static constexpr op_info info{.name = "average_pool", .onnx = "AveragePool"};
+
+  static constexpr detail::window window_of(const attributes& a, const tmpu::shape& x) {
+    return detail::make_window(a, x, a.kernel_shape, a.ceil_mode != 0);
+  }
+
+  static constexpr void infer(const attributes& a, infer_context& c) {
+    detail::require_floating(c, 0);
+    const detail::window w = window_of(a, c.dims(0));
+    if (!w.problem.empty()) c.fail(w.problem);
+    c.result(0, c.type(0), detail::window_result(w, c.dims(0), c.dims(0)[1]));
+  }
+
+  static constexpr void eval(const attributes& a, eval_context& c) {
+    const value& x = c.in(0);
+    value& y = c.out();
+    const detail::window w = window_of(a, x.dims);
+    const std::int64_t planes = x.dims[0] * x.dims[1];
+    float* out = y.f.data();
+    for (std::int64_t p = 0; p < planes; ++p) {
+      const float* plane = x.f.data() + p * w.in_plane();
+      for (std::int64_t od = 0; od < w.axis[0].out; ++od) {
+        for (std::int64_t oh = 0; oh < w.axis[1].out; ++oh) {
+          for (std::int64_t ow = 0; ow < w.axis[2].out; ++ow) {
+            const std::int64_t o[] = {od, oh, ow};
+            float sum = 0.0F;
+            for (std::int64_t kd = w.axis[0].first_tap(od); kd < w.axis[0].last_tap(od); ++kd) {
+              const std::int64_t id = od * w.axis[0].stride - w.axis[0].begin + kd * w.axis[0].dilation;
+              for (std::int64_t kh = w.axis[1].first_tap(oh); kh < w.axis[1].last_tap(oh); ++kh) {
+                const std::int64_t ih = oh * w.axis[1].stride - w.axis[1].begin + kh * w.axis[1].dilation;
+                for (std::int64_t kw = w.axis[2].first_tap(ow); kw < w.axis[2].last_tap(ow); ++kw) {
+                  const std::int64_t iw = ow * w.axis[2].stride - w.axis[2].begin + kw * w.axis[2].dilation;
+                  sum += plane[(id * w.axis[1].in + ih) * w.axis[2].in + iw];
+                }
+              }
+            }
+            std::int64_t count = 1;
+            for (std::size_t i = 0; i < 3; ++i) count *= counted(w.axis[i], o[i], a.count_include_pad != 0);
+            *out++ = count == 0 ? 0.0F : sum / static_cast<float>(count);
+          }
+        }
+      }
+    }
+    detail::round_elements(y);
+  }
+
+private:
+  /// Taps of one axis that the divisor counts at output o.
+  static constexpr std::int64_t counted(const detail::window_axis& axis, std::int64_t o, bool include_pad) {
+    if (!include_pad) return axis.last_tap(o) > axis.first_tap(o) ? axis.last_tap(o) - axis.first_tap(o) : 0;
+    const std::int64_t room = axis.in + axis.begin + axis.end - o * axis.stride;
+    const std::int64_t taps = room <= 0 ? 0 : ceil_div(room, axis.dilation);
+    return taps < axis.kernel ? taps : axis.kernel;
+  }
+};
+static_assert(op<average_pool>);
+
+namespace detail {
+/// [N, C, spatial...] with ones for the spatial axes.
+constexpr void infer_global_pool(infer_context& c) {
+  if (c.dims(0).rank() < 2) c.fail(text("needs an input [N, C, spatial...], but it is ") << c.dims(0).print());
+  dims y = c.dims(0);
+  for (std::size_t i = 2; i < y.rank(); ++i) y[i] = 1;
+  c.result(0, c.type(0), y);
+}
+} // namespace detail
+
+/// y = the mean over all spatial axes: the sum in row-major order, divided by the count.       (ONNX GlobalAveragePool)
+///
+/// Shape:     x [N, C, spatial...]; y [N, C, 1...].
+/// Elements:  f32, f16, bf16 (sums in f32).
+/// Tiling:    N, C.
+/// Errors:    rank below 2.
+struct global_average_pool {
+  static constexpr std::string_view domain = "top";
+  using attributes = no_attributes;
+  static constexpr op_info info{.name = "global_average_pool", .onnx = "GlobalAveragePool"};
+  static constexpr void infer(const attributes&, infer_context& c) {
+    detail::require_floating(c, 0);
+    detail::infer_global_pool(c);
+  }
+  static constexpr void eval(const attributes&, eval_context& c) {
+    value& y = c.out();
+    const std::size_t plane = y.f.size() == 0 ? 0 : c.in(0).f.size() / y.f.size();
+    for (std::size_t n = 0; n < y.f.size(); ++n) {
+      float sum = 0.0F;
+      for (std::size_t i = 0; i < plane; ++i) sum += c.in(0).f[n * plane + i];
+      y.f[n] = sum / static_cast<float>(plane);
+    }
+    detail::round_elements(y);
+  }
+};
+static_assert(op<global_average_pool>);
+
+/// y = the greatest element over all spatial axes.                                             (ONNX GlobalMaxPool)
+///
+/// Shape:     x [N, C, spatial...]; y [N, C, 1...].
+/// Elements:  f32, f16, bf16.
+/// Tiling:    N, C.
+/// Errors:    rank below 2.
+struct global_max_pool {
+  static constexpr std::string_view domain = "top";
+  using attributes = no_attributes;
+  static constexpr op_info info{.name = "global_max_pool", .onnx = "GlobalMaxPool"};
+  static constexpr void infer(const attributes&, infer_context& c) {
+    detail::require_floating(c, 0);
+    detail::infer_global_pool(c);
+  }
+  static constexpr void eval(const attributes&, eval_context& c) {
+    value& y = c.out();
+    const std::size_t plane = y.f.size() == 0 ? 0 : c.in(0).f.size() / y.f.size();
+    for (std::size_t n = 0; n < y.f.size(); ++n) {
+      float best = c.in(0).f[n * plane];
+      for (std::size_t i = 1; i < plane; ++i) best = c.in(0).f[n * plane + i] > best ? c.in(0).f[n * plane + i] : best;
+      y.f[n] = best;
+    }
+  }
+};
+static_assert(op<global_max_pool>);
+
+} // namespace tmpu::top
