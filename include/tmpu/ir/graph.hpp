@@ -70,19 +70,22 @@ struct node {
   pool_slice words;
 };
 
-/// Where a tensor, a weight or scratch space lies in local memory while a layer group runs.
+/// Space in local memory while a layer group runs: for a tensor that is loaded or computed (one buffer for each layout that
+/// it is loaded in), or the `index`-th scratch tensor of a node. `copies` of `bytes` a lane each stand one after the other,
+/// so that one can be filled while the other is read.
 struct local_buffer {
   enum class role_kind : std::uint8_t { load, compute, scratch };
-  BOOST_HANA_DEFINE_STRUCT(local_buffer, (tensor_id, tensor), (std::int32_t, node), (role_kind, role), (bool, stored),
-                           (std::int32_t, copies), (std::int64_t, address), (std::int64_t, bytes));
+  BOOST_HANA_DEFINE_STRUCT(local_buffer, (role_kind, role), (tensor_id, tensor), (node_id, node), (std::int32_t, index),
+                           (std::uint8_t, layout), (std::int32_t, copies), (std::int64_t, address), (std::int64_t, bytes));
 };
 
 /// Nodes [first, first + count) that run slice by slice in local memory. The slices cut the group's results along
-/// N, C (channels), H (rows); K cuts the inner sum of a single convolution or matrix product.
+/// N, C (channels), H (rows); K cuts the inner sum of a single convolution or matrix product. With `prefetch` the loads of
+/// a step are issued before the step that precedes it computes.
 struct layer_group {
   BOOST_HANA_DEFINE_STRUCT(layer_group, (node_id, first), (std::int32_t, count), (std::int32_t, n_slices),
                            (std::int32_t, c_slices), (std::int32_t, h_slices), (std::int32_t, k_slices),
-                           (std::int64_t, cycles), (vec<local_buffer>, buffers));
+                           (bool, prefetch), (std::int64_t, cycles), (vec<local_buffer>, buffers));
 };
 
 /// The facts of a graph that every stage has. Passes are functions from graph<A> to graph<B>; helpers that do not care
@@ -95,6 +98,7 @@ struct graph_body {
   vec<constant_bytes> constants;
   vec<layer_group> groups;           ///< from stage::grouped on
   std::int64_t activation_bytes = 0; ///< size of the activation region, from stage::addressed on
+  std::int64_t activation_bound = 0; ///< the size that no assignment can go below, from stage::addressed on
   std::int64_t weight_bytes = 0;     ///< size of the weight region, from stage::addressed on
 
   // --- tensors -------------------------------------------------------------------------------------------------
@@ -337,8 +341,6 @@ constexpr void graph_body::tidy() {
     packed.add_node(node_name(id), *node_at(id).op, words(node_at(id)), ins, outs);
   }
   for (const tensor_id t : outputs) packed.outputs.push_back(move_tensor(t));
-  packed.activation_bytes = activation_bytes;
-  packed.weight_bytes = weight_bytes;
   *this = std::move(packed);
 }
 

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/codegen/emitters.hpp"
+#include "tmpu/group/tiling.hpp"
+#include "tmpu/memory/assign.hpp"
+#include "tmpu/timing/timeline.hpp"
+
+namespace tmpu::codegen {
+
+namespace detail {
+/// Emits one layer group: its steps in order, loads ahead of the computation where the plan says so, each stored slice right
+/// after the node that makes it.
+template <class Emitters> class group_emitter {
+public:
+  constexpr group_emitter(const graph_body& g, const layer_group& plan, std::span<const std::int32_t> readers, const chip::facts& chip,
+                          stream_builder& out)
+      : g_(&g), plan_(&plan), chip_(&chip), out_(&out), tiling_(g, plan.first, plan.count, readers),
+        slices_{plan.n_slices, plan.c_slices, plan.h_slices, plan.k_slices}, content_(tiling_.buffers().size()) {}
+
+  constexpr void run() {
+    const std::int64_t steps = slices_.steps();
+    boxes_ = tiling_.infer(slices_, 0, chip_->lanes);
+    if (steps == 1) {
+      for (std::int32_t i = 0; i < plan_->count; ++i) {
+        if (i == 0) load(boxes_, 0, 0);
+        if (plan_->prefetch && i + 1 < plan_->count) load(boxes_, i + 1, i + 1);
+        if (!plan_->prefetch && i > 0) load(boxes_, i, i);
+        compute(i, 0);
+      }
+      return;
+    }
+    load(boxes_, 0, plan_->count - 1);
+    for (std::int64_t step = 0; step < steps; ++step) {
+      group::tiling::boxes next;
+      vec<std::int32_t> now(content_.size());
+      for (std::size_t b = 0; b < now.size(); ++b) now[b] = content_[b].current;
+      if (step + 1 < steps) {
+        next = tiling_.infer(slices_, step + 1, chip_->lanes);
+        if (plan_->prefetch) load(next, 0, plan_->count - 1);
+      }
+      current_ = now;
+      for (std::int32_t i = 0; i < plan_->count; ++i) compute(i, step);
+      if (step + 1 < steps && !plan_->prefetch) load(next, 0, plan_->count - 1);
+      boxes_ = std::move(next);
+    }
+  }
+
+private:
+  struct content {
+    tpu::box held[2] = {};
+    bool valid = false;
+    std::int32_t current = 0;
+  };
+
+  // Loads what is first used by nodes [first, last] and is not there yet.
+  constexpr void load(const group::tiling::boxes& boxes, std::int32_t first, std::int32_t last) {
+    for (std::size_t b = 0; b < boxes.size(); ++b) {
+      const group::tiling::buffer& x = tiling_.buffers()[b];
+      if (x.role != local_buffer::role_kind::load || x.first_use < first || x.first_use > last || boxes[b].empty()) continue;
+      content& c = content_[b];
+      if (c.valid && c.held[c.current] == boxes[b]) continue;
+      if (c.valid) c.current = (c.current + 1) % plan_->buffers[b].copies;
+      c.valid = true;
+      c.held[c.current] = boxes[b];
+      out_->emit(isa::dma_load{.src = part_of_tensor(*g_, x.tensor, x.dims, boxes[b]),
+                               .dst = part_of_buffer(*chip_, x.layout, x.type, x.dims.w, boxes[b], boxes[b], address(b, c.current))});
+    }
+    if (current_.empty()) current_.resize(content_.size());
+  }
+
+  constexpr void compute(std::int32_t i, std::int64_t step) {
+    const std::size_t y = tiling_.result_buffer(i);
+    if (boxes_[y].empty()) return;
+    const node_id id = plan_->first + i;
+    const std::int64_t k = step % slices_.k;
+    emit_context c{.g = *g_, .chip = *chip_, .id = id, .tile = tiling_.tile_of(i, boxes_[y], slices_, step),
+                   .part = {.resume = k > 0, .finish = k == slices_.k - 1}, .operands = {}, .operand_boxes = {}, .scratch = {},
+                   .result = part(y, boxes_[y], step), .out = *out_};
+    const tpu::tpu_record& r = tpu::record(*g_, id);
+    for (std::size_t o = 0; o < g_->operands(id).size(); ++o) {
+      const tpu::box wanted = r.need(*g_, id, o, c.tile);
+      c.operand_boxes.push_back(wanted);
+      c.operands.push_back(part(tiling_.operand_buffer(i, o), wanted, step));
+    }
+    std::int32_t index = 0;
+    for (const tpu::scratch_facts& f : tiling_.scratch_of(i, c.tile, slices_.k > 1)) {
+      c.scratch.push_back(isa::make_local(*chip_, f.layout, f.type, f.dims.n, f.dims.c, f.dims.h, f.dims.w, scratch_address(id, index++)));
+    }
+    if (c.scratch.empty()) c.scratch.push_back(isa::local_ref{});
+    dispatch<Emitters>(c);
+    const group::tiling::buffer& x = tiling_.buffers()[y];
+    if (!x.stored || !c.part.finish) return;
+    const tpu::box slice = group::tiling::stored_slice(x.dims, slices_, step, chip_->lanes);
+    if (slice.empty()) return;
+    out_->emit(isa::dma_store{.src = part(y, slice, step), .dst = part_of_tensor(*g_, x.tensor, x.dims, slice)});
+  }
+
+  [[nodiscard]] constexpr isa::local_ref part(std::size_t b, const tpu::box& wanted, std::int64_t step) const {
+    const group::tiling::buffer& x = tiling_.buffers()[b];
+    const std::int64_t copy = x.role == local_buffer::role_kind::load ? (slices_.steps() == 1 ? 0 : current_[b])
+                                                                      : (step / slices_.k) % plan_->buffers[b].copies;
+    return part_of_buffer(*chip_, x.layout, x.type, x.dims.w, boxes_[b], wanted, address(b, copy));
+  }
+  [[nodiscard]] constexpr std::int64_t address(std::size_t b, std::int64_t copy) const {
+    return plan_->buffers[b].address + copy * plan_->buffers[b].bytes;
+  }
+  [[nodiscard]] constexpr std::int64_t scratch_address(node_id id, std::int32_t index) const {
+    for (const local_buffer& b : plan_->buffers) {
+      if (b.role == local_buffer::role_kind::scratch && b.node == id && b.index == index) return b.address;
+    }
+    return 0;
+  }
+
+  const graph_body* g_;
+  const layer_group* plan_;
+  const chip::facts* chip_;
+  stream_builder* out_;
+  group::tiling tiling_;
+  group::slices slices_;
+  group::tiling::boxes boxes_;    // of the step at hand
+  vec<content> content_;          // what the copies of each loaded buffer hold
+  vec<std::int32_t> current_;     // the copy of each loaded buffer that the step at hand uses
+};
+
+constexpr isa::io_tensor io_of(const graph_body& g, tensor_id t) {
+  const tensor& x = g.at(t);
+  return {.name = text(g.name(t)), .type = x.type, .dims = ints(x.dims.span()), .scale = x.quant.scale,
+          .zero_point = x.quant.zero_point, .address = address_of(g, t)};
+}
+
+constexpr vec<std::uint8_t> pack_weights(const graph_body& g) {
+  vec<std::uint8_t> bytes(static_cast<std::size_t>(g.weight_bytes));
+  for (std::size_t i = 0; i < g.tensors.size(); ++i) {
+    const auto t = static_cast<tensor_id>(i);
+    if (!g.is_constant(t) || g.at(t).address == none) continue;
+    auto at = static_cast<std::size_t>(g.at(t).address);
+    for (const std::uint8_t byte : g.bytes(t)) bytes[at++] = byte;
+  }
+  return bytes;
+}
+} // namespace detail
+
+/// Code generation: layer groups, slices and addresses become the instruction stream, with weights, inputs and outputs.
+template <class Emitters> struct codegen_pass {
+  static constexpr std::string_view name = "codegen";
+  static constexpr stage from = stage::addressed;
+
+  static constexpr isa::program run(const graph<stage::addressed>& g, const chip::facts& chip, std::string_view network_name,
+                                    std::string_view quantize) {
+    const vec<std::int32_t> readers = group::last_readers(g);
+    stream_builder out(chip.lanes);
+    isa::network network{};
+    network.name = text(network_name);
+    for (const layer_group& lg : g.groups) {
+      if (tpu::record(g, lg.first).tiled) {
+        detail::group_emitter<Emitters>(g, lg, readers, chip, out).run();
+      } else {
+        transfer_context c{.g = g, .chip = chip, .id = lg.first, .out = out, .local_peak = 0};
+        dispatch<Emitters>(c);
+        if (c.local_peak > network.local_bytes_peak) network.local_bytes_peak = c.local_peak;
+      }
+      for (const local_buffer& b : lg.buffers) {
+        const std::int64_t top = b.address + b.bytes * b.copies;
+        if (top > network.local_bytes_peak) network.local_bytes_peak = top;
+      }
+    }
+    for (std::size_t n = 0; n < g.nodes.size(); ++n) {
+      network.macs += tpu::record(g, static_cast<node_id>(n)).macs(g, static_cast<node_id>(n));
+    }
+    for (const tensor_id t : g.inputs) network.inputs.push_back(detail::io_of(g, t));
+    for (const tensor_id t : g.outputs) network.outputs.push_back(detail::io_of(g, t));
+    for (std::size_t i = 0; i < g.tensors.size(); ++i) {
+      const tensor& t = g.tensors[i];
+      network.tensors.push_back({.name = text(g.name(static_cast<tensor_id>(i))), .type = t.type, .dims = ints(t.dims.span()),
+                                 .scale = t.quant.scale, .zero_point = t.quant.zero_point});
+    }
+    network.activation_bytes = g.activation_bytes;
+    isa::segment segment{};
+    segment.cores.push_back(out.take());
+    const timing::timeline line = timing::simulate(segment.cores[0], chip);
+    network.cycles = line.cycles;
+    network.dma_bytes = line.dma_bytes;
+    network.segments.push_back(std::move(segment));
+    isa::program p{};
+    p.info.producer = text("tmpu");
+    p.info.target = {.chip = text(chip.name), .lanes = chip.lanes, .eu_bytes = chip.eu_bytes, .local_bytes = chip.local_bytes,
+                     .banks = chip.banks, .cores = chip.cores};
+    p.info.quantize = text(quantize);
+    p.info.networks.push_back(std::move(network));
+    p.weights = detail::pack_weights(g);
+    return p;
+  }
+};
+
+} // namespace tmpu::codegen

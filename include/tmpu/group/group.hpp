@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/group/plan.hpp"
+
+namespace tmpu::group {
+
+namespace detail {
+/// What can be cut in the group at hand, and into how many parts at the most.
+struct limits {
+  std::int64_t n = 1;
+  std::int64_t c = 1;
+  std::int64_t h = 1;
+  std::int64_t k = 1;
+};
+
+constexpr limits limits_of(const graph_body& g, const tiling& t, const chip::facts& chip) {
+  limits most;
+  for (const tiling::buffer& b : t.buffers()) {
+    if (!b.stored) continue;
+    most.n = b.dims.n > most.n ? b.dims.n : most.n;
+    most.h = b.dims.h > most.h ? b.dims.h : most.h;
+    const std::int64_t blocks = ceil_div(b.dims.c, chip.lanes);
+    most.c = blocks > most.c ? blocks : most.c;
+  }
+  for (std::int32_t i = 0; i < t.count(); ++i) {
+    const node_id id = t.first() + i;
+    const tpu::cuts cut = tpu::record(g, id).cut(g, id);
+    if (!cut.n) most.n = 1;
+    if (!cut.h) most.h = 1;
+    // A cut along C or K makes every producer run again for each part, so that only single nodes take it.
+    if (!cut.c || t.count() > 1) most.c = 1;
+    most.k = cut.k && t.count() == 1 ? tpu::record(g, id).inner(g, id) : 1;
+  }
+  return most;
+}
+
+/// The next number of slices to try: every one while few, then a quarter more each time.
+constexpr std::int64_t next_count(std::int64_t count, std::int64_t most) {
+  const std::int64_t next = count + (count < 8 ? 1 : count / 4);
+  return count < most && next > most ? most : next;
+}
+
+constexpr void keep_better(plan& best, plan&& candidate) {
+  if (!best.fits && !candidate.fits) {
+    if (best.bytes_needed == 0 || candidate.bytes_needed < best.bytes_needed) best.bytes_needed = candidate.bytes_needed;
+    return;
+  }
+  if (candidate.fits && (!best.fits || candidate.cycles < best.cycles)) best = std::move(candidate);
+}
+
+/// The best way found to cut nodes [first, first + count). Fewer slices are tried first; a few more beyond the first that fits,
+/// since more slices overlap better. K is cut only where nothing else helps, C only in groups of one node.
+constexpr plan best_plan(const graph_body& g, const tiling& t, const chip::facts& chip) {
+  const limits most = limits_of(g, t, chip);
+  constexpr int tries_after_fit = 3;
+  plan best;
+  for (std::int64_t k = 1; k <= most.k; k *= 2) {
+    for (std::int64_t n = 1; n <= most.n; n = n == most.n ? n + 1 : most.n) {
+      for (std::int64_t c = 1; c <= most.c; c = next_count(c, most.c)) {
+        int fitting = 0;
+        for (std::int64_t h = 1; h <= most.h && fitting < tries_after_fit; h = next_count(h, most.h)) {
+          const slices s{n, c, h, k};
+          plan with = make_plan(g, t, s, true, chip);
+          const bool fits = with.fits;
+          keep_better(best, std::move(with));
+          if (!fits) {
+            plan without = make_plan(g, t, s, false, chip);
+            if (without.fits) ++fitting;
+            keep_better(best, std::move(without));
+          } else {
+            ++fitting;
+          }
+        }
+        if (best.fits && c > 4 * best.schedule.c_slices) break;
+      }
+    }
+    if (best.fits) break;
+  }
+  return best;
+}
+} // namespace detail
+
+/// Layer group: partitions the nodes, in their order, into groups that run in local memory, by dynamic programming over
+/// the predicted cycles of each possible group (at most `max_nodes` long).
+///
+/// Errors: one line with the node and the bytes when even a single node, cut as finely as it allows, exceeds local memory.
+struct layer_group_pass {
+  static constexpr std::string_view name = "group";
+  static constexpr stage from = stage::lowered;
+  static constexpr stage to = stage::grouped;
+  static constexpr std::int32_t max_nodes = 24;
+
+  static constexpr graph<stage::grouped> run(graph<stage::lowered> g, const chip::facts& chip) {
+    const auto count = static_cast<std::int32_t>(g.nodes.size());
+    const vec<std::int32_t> readers = last_readers(g);
+    struct choice {
+      std::int64_t cycles = 0;
+      layer_group schedule{};
+    };
+    vec<choice> best(static_cast<std::size_t>(count) + 1);
+    for (std::int32_t end = 1; end <= count; ++end) {
+      bool found = false;
+      for (std::int32_t size = 1; size <= max_nodes && size <= end; ++size) {
+        const node_id first = end - size;
+        plan p = plan_of(g, first, size, readers, chip);
+        if (!p.fits) {
+          if (size == 1) refuse_node(g, first, p, chip);
+          break; // what does not fit does not fit with more nodes either
+        }
+        const std::int64_t cycles = best[static_cast<std::size_t>(first)].cycles + p.cycles;
+        choice& b = best[static_cast<std::size_t>(end)];
+        if (!found || cycles < b.cycles) {
+          b.cycles = cycles;
+          b.schedule = std::move(p.schedule);
+          found = true;
+        }
+      }
+    }
+    vec<layer_group> reversed;
+    for (std::int32_t end = count; end > 0; end -= reversed.back().count) {
+      reversed.push_back(std::move(best[static_cast<std::size_t>(end)].schedule));
+    }
+    for (std::size_t i = reversed.size(); i-- > 0;) g.groups.push_back(std::move(reversed[i]));
+    return graph<stage::grouped>(std::move(g));
+  }
+
+private:
+  static constexpr plan plan_of(const graph_body& g, node_id first, std::int32_t size, const vec<std::int32_t>& readers,
+                                const chip::facts& chip) {
+    if (!tpu::record(g, first).tiled || !tpu::record(g, first + size - 1).tiled) {
+      plan p; // moves data in global memory: a group of its own, with all of local memory to stage it
+      p.fits = size == 1;
+      p.schedule.first = first;
+      p.schedule.count = 1;
+      p.schedule.n_slices = p.schedule.c_slices = p.schedule.h_slices = p.schedule.k_slices = 1;
+      return p;
+    }
+    const tiling t(g, first, size, readers);
+    return t.legal() ? detail::best_plan(g, t, chip) : plan{};
+  }
+  [[noreturn]] static void refuse_node(const graph_body& g, node_id id, const plan& p, const chip::facts& chip) {
+    refuse(text("node '") << g.node_name(id) << "' (" << g.node_at(id).op->info.name << ") does not fit " << chip.name
+                          << ": its smallest tile needs " << p.bytes_needed << " bytes of local memory a lane and there are "
+                          << chip.local_bytes << ": use a chip with more local memory or a narrower dtype");
+  }
+};
+
+} // namespace tmpu::group

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/ir/graph.hpp"
+#include "tmpu/memory/check.hpp"
+#include "tmpu/memory/place.hpp"
+#include "tmpu/tpu/operators.hpp"
+
+namespace tmpu::memory {
+
+/// Result of memory assignment, for the report: peak of the activation region, what it cannot go below.
+struct report {
+  std::int64_t peak = 0;
+  std::int64_t lower_bound = 0;
+};
+
+namespace detail {
+/// The tensor whose bytes a tensor shares: a reshape is its operand under another shape.
+constexpr tensor_id storage_of(const graph_body& g, tensor_id t) {
+  while (g.at(t).producer != none && is<tpu::reshape>(g, g.at(t).producer)) t = g.operand(g.at(t).producer, 0);
+  return t;
+}
+} // namespace detail
+
+/// Memory assignment: an address for every tensor that lies in global memory. Activations that are read outside of the group
+/// that makes them share one region by their lifetimes (in groups); constants follow each other in the weight region. Inputs live
+/// from the start, outputs to the end.
+struct memory_pass {
+  static constexpr std::string_view name = "memory";
+  static constexpr stage from = stage::grouped;
+  static constexpr stage to = stage::addressed;
+
+  static constexpr graph<stage::addressed> run(graph<stage::grouped> g, const chip::facts& chip) {
+    const std::int64_t end = static_cast<std::int64_t>(g.groups.size());
+    constexpr std::int64_t never = -1;
+    vec<std::int64_t> first(g.tensors.size(), never);
+    vec<std::int64_t> last(g.tensors.size(), never);
+    const auto touch = [&](tensor_id t, std::int64_t time) {
+      const auto s = static_cast<std::size_t>(detail::storage_of(g, t));
+      if (first[s] == never || time < first[s]) first[s] = time;
+      if (time > last[s]) last[s] = time;
+    };
+    for (const tensor_id t : g.inputs) touch(t, 0);
+    for (std::int64_t time = 0; time < end; ++time) {
+      const layer_group& lg = g.groups[static_cast<std::size_t>(time)];
+      for (node_id id = lg.first; id < lg.first + lg.count; ++id) {
+        for (const tensor_id t : g.operands(id)) {
+          if (t == none || g.is_constant(t) || g.at(t).producer >= lg.first) continue;
+          touch(t, time);
+          if (g.at(t).producer != none) touch(t, group_of(g, g.at(t).producer));
+        }
+      }
+    }
+    for (const tensor_id t : g.outputs) {
+      if (g.is_constant(t) || g.at(t).producer == none) {
+        refuse(text("output '") << g.name(t) << "' is " << (g.is_constant(t) ? "a constant" : "an input of the model")
+                                << ", so that there is nothing to compile for it: take it out of the model's outputs");
+      }
+      touch(t, group_of(g, g.at(t).producer));
+      touch(t, end);
+    }
+    vec<lifetime> lifetimes;
+    vec<tensor_id> owners;
+    for (std::size_t i = 0; i < g.tensors.size(); ++i) {
+      if (first[i] == never) continue;
+      const tensor& t = g.tensors[i];
+      lifetimes.push_back({.first = first[i], .last = last[i] + 1, .size = t.dims.elements() * bytes_of(t.type)});
+      owners.push_back(static_cast<tensor_id>(i));
+    }
+    const placement placed = place(lifetimes, chip.dma_align);
+    for (std::size_t i = 0; i < owners.size(); ++i) g.at(owners[i]).address = placed.offsets[i];
+    g.activation_bytes = placed.peak;
+    g.activation_bound = placed.lower_bound;
+    for (std::size_t i = 0; i < g.tensors.size(); ++i) {
+      const auto t = static_cast<tensor_id>(i);
+      const tensor_id s = detail::storage_of(g, t);
+      if (s != t) g.at(t).address = g.at(s).address;
+    }
+    assign_weights(g, chip);
+    if (text bad = check(g); !bad.empty()) refuse(std::move(bad));
+    return graph<stage::addressed>(std::move(g));
+  }
+
+private:
+  static constexpr std::int64_t group_of(const graph_body& g, node_id id) {
+    std::int64_t group = 0;
+    while (g.groups[static_cast<std::size_t>(group)].first + g.groups[static_cast<std::size_t>(group)].count <= id) ++group;
+    return group;
+  }
+  static constexpr void assign_weights(graph_body& g, const chip::facts& chip) {
+    std::int64_t at = 0;
+    for (std::size_t n = 0; n < g.nodes.size(); ++n) {
+      for (const tensor_id t : g.operands(static_cast<node_id>(n))) {
+        if (!g.is_constant(t) || g.at(t).address != none) continue;
+        g.at(t).address = at;
+        at = round_up(at + static_cast<std::int64_t>(g.bytes(t).size()), chip.dma_align);
+      }
+    }
+    g.weight_bytes = at;
+  }
+};
+
+} // namespace tmpu::memory
