@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tmpu/group/group.hpp"
+
+#include "lowered_models.hpp"
+
+#include "tmpu/ir/verify.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace tmpu;
+
+namespace {
+
+// Each element of a stored tensor belongs to exactly one step's slice.
+void check_slices_partition(const tpu::view4& v, const group::slices& s, std::int64_t lanes) {
+  vec<int> seen(static_cast<std::size_t>(v.n * v.c * v.h));
+  for (std::int64_t step = 0; step < s.steps(); ++step) {
+    if (step % s.k != 0) continue;
+    const tpu::box b = group::tiling::stored_slice(v, s, step, lanes);
+    for (std::int64_t n = b.n0; n < b.n1; ++n) {
+      for (std::int64_t c = b.c0; c < b.c1; ++c) {
+        for (std::int64_t h = b.h0; h < b.h1; ++h) ++seen[static_cast<std::size_t>((n * v.c + c) * v.h + h)];
+      }
+    }
+  }
+  for (const int count : seen) CHECK(count == 1);
+}
+
+} // namespace
+
+TEST_CASE("stored slices partition the tensor") {
+  for (const tpu::view4 v : {tpu::view4{1, 24, 16, 4}, tpu::view4{3, 10, 7, 1}, tpu::view4{2, 65, 1, 1}}) {
+    for (const group::slices s : {group::slices{1, 1, 1, 1}, group::slices{1, 2, 5, 1}, group::slices{2, 3, 4, 2}, group::slices{3, 1, 7, 1}}) {
+      if (s.n <= v.n) check_slices_partition(v, s, 8);
+    }
+  }
+}
+
+TEST_CASE("backward inference: rows with halo, united over two branches") {
+  lowered_models::builder b;
+  const tensor_id x = b.input({1, 8, 16, 4});
+  const tensor_id wide = b.conv(x, 8, 5, 1);   // two rows of halo on each side
+  const tensor_id narrow = b.conv(x, 8, 3, 1); // one
+  b.output(b.sum(wide, narrow));
+  const group::tiling t(b.g, 0, 3, group::last_readers(b.g));
+  REQUIRE(t.legal());
+  const group::tiling::boxes held = t.infer({1, 1, 4, 1}, 1, 8); // rows 4..7 of the sum
+  const auto held_of = [&](tensor_id id) {
+    for (std::size_t i = 0; i < t.buffers().size(); ++i) {
+      if (t.buffers()[i].tensor == id) return held[i];
+    }
+    return tpu::box{};
+  };
+  CHECK(held_of(wide) == tpu::box{0, 1, 0, 8, 4, 8});
+  CHECK(held_of(x) == tpu::box{0, 1, 0, 8, 2, 10});
+}
+
+TEST_CASE("groups cover the nodes, fit the chip and keep buffers apart") {
+  for (const chip::facts& chip : {chip::nano::info, chip::cv184x::info, chip::bm1684x::info}) {
+    CAPTURE(chip.name);
+    const auto g = group::layer_group_pass::run(lowered_models::residual(2), chip);
+    CHECK(verify(g).view() == "");
+    const vec<std::int32_t> readers = group::last_readers(g);
+    for (const layer_group& lg : g.groups) {
+      for (const local_buffer& b : lg.buffers) {
+        CHECK(b.address >= 0);
+        CHECK(b.address + b.bytes * b.copies <= chip.local_bytes);
+        CHECK(b.address % chip.eu_bytes == 0);
+      }
+      if (!tpu::record(g, lg.first).tiled) continue;
+      const group::tiling t(g, lg.first, lg.count, readers);
+      for (std::size_t i = 0; i < t.buffers().size(); ++i) {
+        for (std::size_t j = 0; j < i; ++j) {
+          const auto& a = t.buffers()[i];
+          const auto& b = t.buffers()[j];
+          if (a.first_use > b.last_use || b.first_use > a.last_use) continue;
+          const local_buffer& pa = lg.buffers[i];
+          const local_buffer& pb = lg.buffers[j];
+          CHECK((pa.address >= pb.address + pb.bytes * pb.copies || pb.address >= pa.address + pa.bytes * pa.copies));
+        }
+      }
+    }
+    if (chip.name == "nano") {
+      CHECK(g.groups.size() > 3);
+    } else if (chip.name == "bm1684x") {
+      CHECK(g.groups.size() == 3); // the convolutions in one, reshape, dense
+    }
+  }
+}
+
+TEST_CASE("a node whose smallest tile does not fit is refused with its name and bytes") {
+  lowered_models::builder b;
+  const tensor_id x = b.input({1, 8, 4, 40000}); // one row of one channel block exceeds a lane of nano
+  b.output(b.max_pool(x));
+  try {
+    group::layer_group_pass::run(std::move(b.g), chip::nano::info);
+    FAIL("not refused");
+  } catch (const error& e) {
+    const std::string_view what = e.what();
+    CHECK(what.find("(pool) does not fit nano") != what.npos);
+    CHECK(what.find("bytes of local memory a lane") != what.npos);
+  }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/ir/op.hpp"
+#include "tmpu/tpu/operators.hpp"
+
+/// Small lowered graphs, written directly in Tpu operators, for the tests of the rooms behind the lowering.
+namespace lowered_models {
+
+using namespace tmpu;
+
+class builder {
+public:
+  graph<stage::lowered> g;
+
+  constexpr tensor_id input(const shape& dims) {
+    const tensor_id t = g.add_tensor(text("x") << g.tensors.size(), dtype_id::f32, dims);
+    g.inputs.push_back(t);
+    return t;
+  }
+  constexpr tensor_id constant(const shape& dims, float scale) {
+    value v(dtype_id::f32, dims);
+    for (std::size_t i = 0; i < v.f.size(); ++i) v.f[i] = scale * static_cast<float>(static_cast<int>(i * 7 % 13) - 6);
+    return g.add_constant(text("c") << g.tensors.size(), v);
+  }
+  template <class Op> constexpr tensor_id add(const typename Op::attributes& a, std::initializer_list<tensor_id> operands) {
+    const text name = text("t") << g.tensors.size();
+    const tensor_id results[] = {g.add_tensor(name, dtype_id::f32, {})};
+    infer(g, add_node<Op>(g, name, a, {operands.begin(), operands.size()}, results));
+    return results[0];
+  }
+  constexpr tensor_id conv(tensor_id x, std::int64_t channels, std::int64_t kernel, std::int64_t stride, std::int64_t group = 1) {
+    const std::int64_t ic = g.at(x).dims[1];
+    const std::int64_t pad = kernel / 2;
+    return add<tpu::conv>({.kernel_shape = {kernel, kernel}, .strides = {stride, stride}, .dilations = {1, 1},
+                           .pads = {pad, pad, pad, pad}, .group = group, .clamp = {0.0F, 100.0F}},
+                          {x, constant({channels, ic / group, kernel, kernel}, 0.0625F), constant({channels, 1}, 0.25F)});
+  }
+  constexpr tensor_id sum(tensor_id a, tensor_id b) {
+    return add<tpu::binary>({.kind = 0, .a_multiplier = 0, .b_multiplier = 0, .shift = 0, .clamp = {-1000.0F, 1000.0F}}, {a, b});
+  }
+  constexpr tensor_id max_pool(tensor_id x) {
+    return add<tpu::pool>({.kind = 0, .kernel_shape = {2, 2}, .strides = {2, 2}, .dilations = {1, 1}, .pads = {0, 0, 0, 0},
+                           .count_include_pad = 0, .multiplier = 0, .shift = 0}, {x});
+  }
+  constexpr tensor_id dense(tensor_id x, std::int64_t outputs) {
+    const tmpu::shape d = g.at(x).dims;
+    return add<tpu::matmul>({.clamp = {-1000.0F, 1000.0F}}, {x, constant({outputs, d[1]}, 0.03125F), constant({outputs, 1}, 0.5F)});
+  }
+  constexpr tensor_id reshape(tensor_id x, const tmpu::shape& dims) { return add<tpu::reshape>({.shape = ints(dims.span())}, {x}); }
+  constexpr void output(tensor_id t) { g.outputs.push_back(t); }
+};
+
+/// A residual block, a pooling and a dense layer; large enough that nano must cut every part of it.
+constexpr graph<stage::lowered> residual(std::int64_t batch = 1, std::int64_t size = 16, std::int64_t channels = 24) {
+  builder b;
+  const tensor_id x = b.input({batch, 3, size, size});
+  const tensor_id stem = b.conv(x, channels, 3, 1);
+  const tensor_id left = b.conv(b.conv(stem, channels, 3, 1), channels, 3, 1);
+  const tensor_id depth = b.conv(stem, channels, 3, 1, channels);
+  const tensor_id joined = b.sum(left, depth);
+  const tensor_id pooled = b.max_pool(joined);
+  const std::int64_t flat = channels * (size / 2) * (size / 2);
+  b.output(b.dense(b.reshape(pooled, {batch, flat}), 10));
+  b.output(joined);
+  return std::move(b.g);
+}
+
+} // namespace lowered_models
