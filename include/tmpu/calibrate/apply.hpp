@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/calibrate/calibrate.hpp"
+#include "tmpu/calibrate/fingerprint.hpp"
+#include "tmpu/calibrate/table.hpp"
+#include "tmpu/core/diag.hpp"
+#include "tmpu/ir/graph.hpp"
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+namespace tmpu::calibrate {
+
+/// Gives every activation the range that the table has for it. Entries for tensors that the graph does not have are
+/// passed over (a table may be shared by hand).
+///
+/// Refuses a table made for another model or for other rules, one that lacks a tensor, and ranges that int8 cannot use.
+struct apply_calibration {
+  static constexpr stage from = stage::canonical;
+  static constexpr stage to = stage::calibrated;
+  static constexpr std::string_view name = "apply-calibration";
+
+  /// `rules`: fingerprint of the canonicalize rules that made the graph; 0 is not checked.
+  constexpr graph<stage::calibrated> operator()(graph<stage::canonical> g, const table& t,
+                                                std::uint64_t rules = 0) const {
+    if (t.rules != 0 && rules != 0 && t.rules != rules) {
+      refuse(
+          "the calibration table was made for other canonicalize rules: make the table again with `tmpuc calibrate`");
+    }
+    if (t.model != 0 && t.model != fingerprint(g)) {
+      refuse("the calibration table was made for another model (other weights, shapes or names): make the table again "
+             "with `tmpuc calibrate`");
+    }
+    std::int64_t lacking = 0;
+    text names;
+    for (const tensor_id id : activations(g)) {
+      const activation_range* range = t.find(g.name(id));
+      if (range == nullptr) {
+        if (++lacking <= 3) names << (lacking == 1 ? "'" : ", '") << g.name(id) << '\'';
+        continue;
+      }
+      if (const auto why = why_unusable(*range); !why.empty()) {
+        refuse(text("tensor '") << g.name(id) << "' of the calibration table " << why
+                                << ": make the table again with `tmpuc calibrate`, or put a range there");
+      }
+      g.at(id).range = *range;
+      g.at(id).range.known = true;
+    }
+    if (lacking > 0) {
+      refuse(text("the calibration table lacks ")
+             << lacking << (lacking == 1 ? " tensor: " : " tensors: ") << names << (lacking > 3 ? ", ..." : "")
+             << ": make the table again with `tmpuc calibrate`");
+    }
+    return graph<stage::calibrated>(std::move(g));
+  }
+};
+
+} // namespace tmpu::calibrate
