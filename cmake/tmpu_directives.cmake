@@ -24,32 +24,34 @@ endfunction()
 #   PREFIX_LABELS    list                 further ctest labels
 #   PREFIX_TIMEOUT   seconds or empty
 #   PREFIX_LIMITS    "big" or empty       raises the limits on constant evaluation
-#   PREFIX_LINKS     list of onnx, host   from `links=` and from includes of tmpu/onnx/, tmpu/host/, tmpu/tmpu.hpp, xtensor …
+#   PREFIX_NEEDS     "tmpuc" or empty     the test runs the driver: its path is in the environment as TMPU_TMPUC
+#   PREFIX_LINKS     list of onnx, host   from `links=` and from includes of tmpu/onnx/, tmpu/host/, tmpu/tmpu.hpp, ...
 function(tmpu_scan prefix)
   set(optimize "")
   set(labels "")
   set(timeout "")
   set(limits "")
   set(links "")
+  set(needs "")
   foreach(file IN LISTS ARGN)
     set_property(
       DIRECTORY
       APPEND
       PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
-    file(STRINGS "${file}" lines REGEX "^// tmpu-test:|^#include [\"<](tmpu/onnx/|tmpu/host/|tmpu/tmpu.hpp|onnx/|google/protobuf/|xtensor/|zip\\.h)")
+    file(STRINGS "${file}" lines REGEX "^(//|#) tmpu-test:|^#include [\"<](tmpu/onnx/|tmpu/host/|tmpu/tmpu.hpp|onnx/|google/protobuf/|xtensor/|zip\\.h)")
     foreach(line IN LISTS lines)
-      if(line MATCHES "tmpu/tmpu.hpp")
+      if(line MATCHES "tmpu/tmpu.hpp|tmpu/host/") # host/ may include onnx/
         list(APPEND links onnx host)
       elseif(line MATCHES "^#include .(tmpu/onnx|onnx|google)")
         list(APPEND links onnx)
       elseif(line MATCHES "^#include ")
         list(APPEND links host)
       else()
-        string(REGEX REPLACE "^// tmpu-test:[ ]*" "" line "${line}")
+        string(REGEX REPLACE "^(//|#) tmpu-test:[ ]*" "" line "${line}")
         string(REGEX MATCHALL "[^ ]+" words "${line}")
         foreach(word IN LISTS words)
-          if(NOT word MATCHES "^(optimize|labels|timeout|limits|links)=(.+)$")
-            message(FATAL_ERROR "${file}: '${word}' is not known in a tmpu-test line; known are optimize= labels= timeout= limits= links=")
+          if(NOT word MATCHES "^(optimize|labels|timeout|limits|links|needs)=(.+)$")
+            message(FATAL_ERROR "${file}: '${word}' is not known in a tmpu-test line; known are optimize= labels= timeout= limits= links= needs=")
           endif()
           string(REPLACE "," ";" value "${CMAKE_MATCH_2}")
           list(APPEND ${CMAKE_MATCH_1} ${value})
@@ -58,7 +60,7 @@ function(tmpu_scan prefix)
     endforeach()
   endforeach()
   list(REMOVE_DUPLICATES links)
-  foreach(name optimize labels timeout limits links)
+  foreach(name optimize labels timeout limits links needs)
     string(TOUPPER ${name} upper)
     set(${prefix}_${upper}
         "${${name}}"
@@ -79,6 +81,12 @@ function(tmpu_links_available ok prefix what)
           PARENT_SCOPE)
     endif()
   endforeach()
+  if(${prefix}_NEEDS AND NOT TARGET ${${prefix}_NEEDS})
+    message(STATUS "${what} is left out: ${${prefix}_NEEDS} is not built here")
+    set(${ok}
+        FALSE
+        PARENT_SCOPE)
+  endif()
 endfunction()
 
 function(tmpu_apply target prefix)
