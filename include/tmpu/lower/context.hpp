@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/calibrate/quantize_range.hpp"
+#include "tmpu/chip/chip.hpp"
+#include "tmpu/core/quantize.hpp"
+#include "tmpu/top/common.hpp"
+#include "tmpu/tpu/operators.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+/// Lowering: rules from Top operators to Tpu operators, one a pair (operator, dtype), and the pass that applies them.
+namespace tmpu::lower {
+
+/// How int8 activations are quantized; float dtypes take no notice.
+struct options {
+  bool asymmetric = false; ///< i8 with zero point from min and max; otherwise symmetric, u8 for what is never negative
+};
+
+/// Element type and scale of an activation.
+struct format {
+  dtype_id type = dtype_id::none;
+  quantization quant{};
+  friend constexpr bool operator==(const format& a, const format& b) {
+    return a.type == b.type && a.quant.scale == b.quant.scale && a.quant.zero_point == b.quant.zero_point;
+  }
+};
+
+/// The number that stands for x, within the type.
+constexpr std::int64_t quantized(float x, const format& f) {
+  return quantize_value(x, f.quant.scale, f.quant.zero_point, least_of(f.type), greatest_of(f.type));
+}
+
+/// Bounds of a fused activation [low, high] (or none) as the operator takes them: always two numbers; for integers quantized.
+constexpr floats bounds(const floats& clamp, const format& f) {
+  float low = -math::infinity<float>;
+  float high = math::infinity<float>;
+  if (clamp.size() == 2) {
+    low = clamp[0];
+    high = clamp[1];
+  }
+  if (is_floating(f.type)) return {low, high};
+  return {static_cast<float>(quantized(low, f)), static_cast<float>(quantized(high, f))};
+}
+
+constexpr bool is_finite(float x) { return !math::is_nan(x) && !math::is_inf(x); }
+
+/// What a rule sees of the Top node at hand, and how it makes Tpu nodes of it. The tensor that a rule makes with
+/// `emit_result` has the name of the Top tensor, so that the two stages can be compared by name.
+class context {
+public:
+  constexpr context(const graph_body& source, graph_body& target, const chip::facts& chip, dtype_id type, const options& o)
+      : source_(&source), target_(&target), chip_(&chip), options_(o), base_(type), compute_(type), map_(source.tensors.size(), none) {}
+
+  // --- the Top side --------------------------------------------------------------------------------------------
+  [[nodiscard]] constexpr const graph_body& source() const { return *source_; }
+  [[nodiscard]] constexpr const chip::facts& chip() const { return *chip_; }
+  [[nodiscard]] constexpr node_id node() const { return node_; }
+  template <class Op> [[nodiscard]] constexpr typename Op::attributes attributes() const { return attributes_of<Op>(*source_, node_); }
+  [[nodiscard]] constexpr std::size_t operand_count() const { return source_->operands(node_).size(); }
+  [[nodiscard]] constexpr bool has(std::size_t i) const { return source_->operand(node_, i) != none; }
+  [[nodiscard]] constexpr bool is_constant(std::size_t i) const { return source_->is_constant(source_->operand(node_, i)); }
+  [[nodiscard]] constexpr value constant(std::size_t i) const { return source_->constant_value(source_->operand(node_, i)); }
+  [[nodiscard]] constexpr const shape& dims(std::size_t i) const { return source_->at(source_->operand(node_, i)).dims; }
+  [[nodiscard]] constexpr std::string_view name(std::size_t i) const { return source_->name(source_->operand(node_, i)); }
+  [[nodiscard]] constexpr const shape& result_dims() const { return source_->at(source_->result(node_)).dims; }
+  [[nodiscard]] constexpr std::string_view result_name() const { return source_->name(source_->result(node_)); }
+
+  // --- types ---------------------------------------------------------------------------------------------------
+  /// The type that the node computes in: that of the pass, or a wider one inside of `computed_in`.
+  [[nodiscard]] constexpr dtype_id type() const { return compute_; }
+  [[nodiscard]] constexpr bool floating() const { return is_floating(compute_); }
+  /// What the calibrated range of a Top tensor becomes.
+  [[nodiscard]] constexpr format format_of(tensor_id top_tensor) const {
+    if (floating()) return {compute_, {}};
+    const tensor& t = source_->at(top_tensor);
+    if (!t.range.known) fail(text("tensor '") << source_->name(top_tensor) << "' has no range: calibrate the model, or lower it to a float type");
+    return quantized_format(t.range, options_.asymmetric);
+  }
+  [[nodiscard]] constexpr format result_format() const { return format_of(source_->result(node_)); }
+  /// The format of a Tpu tensor.
+  [[nodiscard]] constexpr format format_at(tensor_id t) const { return {target_->at(t).type, target_->at(t).quant}; }
+  [[nodiscard]] constexpr const shape& dims_at(tensor_id t) const { return target_->at(t).dims; }
+
+  // --- the Tpu side --------------------------------------------------------------------------------------------
+  /// Operand i as a Tpu tensor in the type that the node computes in.
+  constexpr tensor_id operand(std::size_t i) {
+    const tensor_id s = source_->operand(node_, i);
+    if (s == none) fail(text("operand ") << i << " is absent");
+    if (source_->is_constant(s)) return constant_operand(i, source_->at(s).dims);
+    const tensor_id t = map_[static_cast<std::size_t>(s)];
+    return floating() ? cast_to(t, {compute_, {}}) : t;
+  }
+  /// A constant operand as a Tpu tensor of these dims (of the same number of elements); integers: symmetric i8.
+  constexpr tensor_id constant_operand(std::size_t i, const shape& dims) {
+    const value v = constant(i);
+    if (floating()) return constant_operand(i, dims, {compute_, {}});
+    float greatest = 0.0F;
+    for (const float x : v.f) greatest = math::abs(x) > greatest ? math::abs(x) : greatest;
+    return constant_operand(i, dims, {dtype_id::i8, {greatest > 0.0F ? greatest / 127.0F : 1.0F, 0}});
+  }
+  constexpr tensor_id constant_operand(std::size_t i, const shape& dims, const format& f) {
+    value v = constant(i);
+    if (!is_floating(v.type)) fail(text("operand '") << name(i) << "' holds " << name_of(v.type) << ", but must be a float constant");
+    v.dims = dims;
+    if (is_floating(f.type)) {
+      round_constant(v, f.type, name(i));
+      return add_constant(derived(i, f.type), v);
+    }
+    value q(f.type, dims);
+    for (std::size_t n = 0; n < v.f.size(); ++n) {
+      if (!is_finite(v.f[n])) fail(text("constant '") << name(i) << "' holds NaN or infinity, which int8 cannot hold: keep this model in a float type");
+      q.i[n] = quantized(v.f[n], f);
+    }
+    const tensor_id t = add_constant(derived(i, f.type), q);
+    target_->at(t).quant = f.quant;
+    return t;
+  }
+  /// Rounds a constant to a float type; refuses what it cannot hold.
+  constexpr void round_constant(value& v, dtype_id type, std::string_view what) const {
+    v.type = type;
+    for (float& x : v.f) {
+      const float rounded = round_to(type, x);
+      if (math::is_inf(rounded) && !math::is_inf(x)) {
+        fail(text("constant '") << what << "' has elements that " << name_of(type) << " cannot hold: use bf16 or f32");
+      }
+      x = rounded;
+    }
+  }
+  constexpr tensor_id add_constant(std::string_view wanted, const value& v) { return target_->add_constant(unique(wanted), v); }
+
+  /// Adds a node with one result of this name and format. Its dims come from the operator's shape rule.
+  template <class Op>
+  constexpr tensor_id emit(std::string_view wanted, const typename Op::attributes& a, std::initializer_list<tensor_id> operands, const format& f) {
+    return emit_named<Op>(unique(wanted), a, {operands.begin(), operands.size()}, f, {});
+  }
+  /// Adds the node that makes the result of the Top node.
+  template <class Op>
+  constexpr void emit_result(const typename Op::attributes& a, std::span<const tensor_id> operands, const format& f) {
+    text wanted(result_name());
+    if (compute_ != base_) wanted << '.' << name_of(compute_);
+    const tensor_id t = emit_named<Op>(wanted, a, operands, f, source_->node_name(node_));
+    if (!(target_->at(t).dims == result_dims())) {
+      fail(text("is lowered to shape ") << target_->at(t).dims.print() << " instead of " << result_dims().print() << " (a mistake in the rule)");
+    }
+    set_result(t);
+  }
+  template <class Op>
+  constexpr void emit_result(const typename Op::attributes& a, std::initializer_list<tensor_id> operands, const format& f) {
+    emit_result<Op>(a, std::span<const tensor_id>(operands.begin(), operands.size()), f);
+  }
+
+  /// The tensor in another format: itself, or a cast of it (made once).
+  constexpr tensor_id cast_to(tensor_id t, const format& f) {
+    if (format_at(t) == f) return t;
+    for (const cast_made& c : casts_) {
+      if (c.from == t && c.made == f) return c.to;
+    }
+    text wanted(target_->name(t));
+    wanted << '.' << name_of(f.type);
+    const tensor_id to = emit<tpu::cast>(wanted, cast_attributes(format_at(t), f), {t}, f);
+    casts_.push_back({t, f, to});
+    return to;
+  }
+  [[nodiscard]] constexpr tpu::cast::attributes cast_attributes(const format& from, const format& to) const {
+    tpu::cast::attributes a{};
+    if (is_floating(from.type) != is_floating(to.type)) a.scale = is_floating(from.type) ? to.quant.scale : from.quant.scale;
+    if (!is_floating(from.type) && !is_floating(to.type)) {
+      const multiplier m = make_multiplier(static_cast<double>(from.quant.scale) / static_cast<double>(to.quant.scale));
+      if (!m.valid()) fail("the scales of operand and result are too far apart for a 32-bit multiplier: check the calibration table");
+      a.multiplier = m.value;
+      a.shift = m.shift;
+    }
+    return a;
+  }
+  /// The tensor under another shape: itself, or a reshape of it.
+  constexpr tensor_id reshape_to(tensor_id t, const shape& dims, std::string_view suffix) {
+    if (target_->at(t).dims == dims) return t;
+    text wanted(target_->name(t));
+    wanted << suffix;
+    return emit<tpu::reshape>(wanted, {ints(dims.span())}, {t}, format_at(t));
+  }
+
+  /// Refuses the node in one line.
+  [[noreturn]] void fail(text why) const {
+    text line;
+    line << "lower to " << name_of(base_) << ": ";
+    if (node_ != none) line << "node '" << source_->node_name(node_) << "' (" << source_->node_at(node_).op->info.name << "): ";
+    refuse(line << why);
+  }
+
+  /// A name that no tensor has yet: `W.i8`, `W.i8.2`.
+  [[nodiscard]] constexpr text unique(std::string_view wanted) const {
+    text name(wanted);
+    for (int n = 2; target_->find(name) != none; ++n) {
+      name = text(wanted);
+      name << '.' << n;
+    }
+    return name;
+  }
+
+  // --- for the pass and for rules about rules ------------------------------------------------------------------
+  constexpr void enter(node_id id) { node_ = id; }
+  constexpr void set(tensor_id top_tensor, tensor_id tpu_tensor) { map_[static_cast<std::size_t>(top_tensor)] = tpu_tensor; }
+  [[nodiscard]] constexpr tensor_id lowered(tensor_id top_tensor) const { return map_[static_cast<std::size_t>(top_tensor)]; }
+  constexpr void set_result(tensor_id t) { set(source_->result(node_), t); }
+  [[nodiscard]] constexpr tensor_id result() const { return lowered(source_->result(node_)); }
+  constexpr dtype_id compute_in(dtype_id type) {
+    const dtype_id before = compute_;
+    compute_ = type;
+    return before;
+  }
+
+  static constexpr format quantized_format(const activation_range& range, bool asymmetric) {
+    if (asymmetric) return {dtype_id::i8, calibrate::asymmetric_quantization(range)};
+    bool is_unsigned = false;
+    const quantization q = calibrate::symmetric_quantization(range, is_unsigned);
+    return {is_unsigned ? dtype_id::u8 : dtype_id::i8, q};
+  }
+
+private:
+  struct cast_made {
+    tensor_id from = none;
+    format made{};
+    tensor_id to = none;
+  };
+
+  [[nodiscard]] constexpr text derived(std::size_t i, dtype_id type) const {
+    text name_wanted(name(i));
+    if (type != dtype_id::f32 || base_ != dtype_id::f32) name_wanted << '.' << name_of(type);
+    return name_wanted;
+  }
+  template <class Op>
+  constexpr tensor_id emit_named(std::string_view tensor_name, const typename Op::attributes& a, std::span<const tensor_id> operands,
+                                 const format& f, std::string_view node_name) {
+    const tensor_id t = target_->add_tensor(tensor_name, f.type, {});
+    target_->at(t).quant = f.quant;
+    const tensor_id results[] = {t};
+    infer(*target_, add_node<Op>(*target_, node_name.empty() ? tensor_name : node_name, a, operands, results));
+    return t;
+  }
+
+  const graph_body* source_;
+  graph_body* target_;
+  const chip::facts* chip_;
+  options options_;
+  dtype_id base_;
+  dtype_id compute_;
+  node_id node_ = none;
+  vec<tensor_id> map_; // from Top tensors to Tpu tensors
+  vec<cast_made> casts_;
+};
+
+/// A rule for a narrow dtype that computes in a wider one: casts the operands, applies the wider dtype's rule, casts back.
+/// What a dtype cannot do well (softmax and division in int8) is registered with this, never silently.
+template <class WideRule, class Dtype> struct computed_in {
+  using op = typename WideRule::op;
+  using dtype = Dtype;
+  static constexpr bool takes(const context& c, node_id id) {
+    if constexpr (requires { WideRule::takes(c, id); }) {
+      return WideRule::takes(c, id);
+    } else {
+      return true;
+    }
+  }
+  static constexpr void apply(context& c, node_id id) {
+    const dtype_id narrow = c.compute_in(WideRule::dtype::id);
+    WideRule::apply(c, id);
+    const tensor_id wide = c.result();
+    c.compute_in(narrow);
+    const format to = c.result_format();
+    c.template emit_result<tpu::cast>(c.cast_attributes(c.format_at(wide), to), {wide}, to);
+  }
+};
+
+} // namespace tmpu::lower

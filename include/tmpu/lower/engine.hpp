@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/core/diag.hpp"
+#include "tmpu/ir/verify.hpp"
+#include "tmpu/lower/context.hpp"
+
+#include <array>
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+namespace tmpu::lower {
+
+/// A lowering rule: how the Top operator `op` becomes Tpu operators when the pass makes `dtype`. Optional: `chip`, the only
+/// chip that it is for (it then goes before the general rule), and `takes`, which forms of the operator it can lower.
+template <class Rule>
+concept rule = requires(context& c, node_id id) {
+  typename Rule::op;
+  { Rule::dtype::id } -> std::convertible_to<dtype_id>;
+  Rule::apply(c, id);
+};
+
+/// Stands for any chip that has no rules of its own.
+struct any_chip {};
+
+namespace detail {
+
+template <class T> struct as_list {
+  using type = unpack<T>;
+};
+template <class... Ts> struct as_list<list<Ts...>> {
+  using type = list<Ts...>;
+};
+
+template <class Rule> struct chip_of {
+  using type = any_chip;
+};
+template <class Rule>
+  requires requires { typename Rule::chip; }
+struct chip_of<Rule> {
+  using type = typename Rule::chip;
+};
+
+/// The address stands for the type: comparing types as values costs no instantiation a pair.
+template <class T> inline constexpr char tag = 0;
+
+/// Whether each operator is covered: a loop over values, since the lists are long.
+template <class Operators, class Rules, class HostOnly, class Dtype, class Chip> struct coverage;
+template <class... Operators, class... Rules, class... HostOnly, class Dtype, class Chip>
+struct coverage<list<Operators...>, list<Rules...>, list<HostOnly...>, Dtype, Chip> {
+  static_assert((rule<Rules> && ...), "a lowering rule has `op`, `dtype` and `static constexpr void apply(context&, node_id)`");
+
+  static constexpr std::array<bool, sizeof...(Operators) + 1> flags = [] {
+    struct pair {
+      const char* op;
+      const char* dtype;
+      const char* chip;
+    };
+    const char* const operators[] = {&tag<Operators>..., nullptr};
+    const char* const exempt[] = {&tag<HostOnly>..., nullptr};
+    const pair lowered[] = {{&tag<typename Rules::op>, &tag<typename Rules::dtype>, &tag<typename chip_of<Rules>::type>}..., {nullptr, nullptr, nullptr}};
+    std::array<bool, sizeof...(Operators) + 1> covered{};
+    bool all = true;
+    for (std::size_t i = 0; i < sizeof...(Operators); ++i) {
+      for (std::size_t k = 0; k < sizeof...(HostOnly); ++k) covered[i] = covered[i] || exempt[k] == operators[i];
+      for (std::size_t k = 0; k < sizeof...(Rules); ++k) {
+        covered[i] = covered[i] || (lowered[k].op == operators[i] && lowered[k].dtype == &tag<Dtype> &&
+                                    (lowered[k].chip == &tag<any_chip> || lowered[k].chip == &tag<Chip>));
+      }
+      all = all && covered[i];
+    }
+    covered[sizeof...(Operators)] = all;
+    return covered;
+  }();
+
+  template <bool All, class Indexes> struct gaps;
+  template <class Indexes> struct gaps<true, Indexes> {
+    using type = list<>;
+  };
+  template <std::size_t... I> struct gaps<false, std::index_sequence<I...>> {
+    using type = join_lists<list<>, std::conditional_t<flags[I], list<>, list<pair_of<Operators, Dtype>>>...>;
+  };
+  using missing = typename gaps<flags[sizeof...(Operators)], std::make_index_sequence<sizeof...(Operators)>>::type;
+};
+
+/// One rule as the pass calls it.
+struct entry {
+  const op_record* op = nullptr;
+  std::string_view chip{};
+  bool (*takes)(const context&, node_id) = nullptr;
+  void (*apply)(context&, node_id) = nullptr;
+};
+template <class Rule> constexpr entry entry_of() {
+  entry e{.op = &record_of<typename Rule::op>, .chip = {}, .takes = nullptr, .apply = &Rule::apply};
+  if constexpr (requires { typename Rule::chip; }) e.chip = Rule::chip::info.name;
+  if constexpr (requires(const context& c, node_id id) { Rule::takes(c, id); }) e.takes = &Rule::takes;
+  return e;
+}
+/// The rule's entry if it is for this dtype (only then is the rule instantiated), else an empty one.
+template <class Rule, class Dtype> constexpr entry entry_for() {
+  if constexpr (std::is_same_v<typename Rule::dtype, Dtype>) {
+    return entry_of<Rule>();
+  } else {
+    return {};
+  }
+}
+template <class Dtype, class... Rules> constexpr auto table_of(list<Rules...>) {
+  return std::array<entry, sizeof...(Rules)>{entry_for<Rules, Dtype>()...};
+}
+
+} // namespace detail
+
+/// The pass from Top to Tpu in one dtype. Operators, Rules and HostOnly are lists (tmpu::list, or the type of a Hana tuple):
+/// for every operator there must be a rule for Dtype (and Chip), or it is in HostOnly: operators that no chip runs yet; a
+/// graph that still holds one is refused. tmpu-L001 lists all pairs that have neither.
+template <class Operators, class Rules, class Dtype, class HostOnly = list<>, class Chip = any_chip> struct lower {
+  static constexpr stage from = is_floating(Dtype::id) ? stage::canonical : stage::calibrated;
+  static constexpr stage to = stage::lowered;
+  static constexpr std::string_view name = "lower";
+  using dtype = Dtype;
+
+  using missing = typename detail::coverage<typename detail::as_list<std::remove_cvref_t<Operators>>::type,
+                                            typename detail::as_list<std::remove_cvref_t<Rules>>::type,
+                                            typename detail::as_list<std::remove_cvref_t<HostOnly>>::type, Dtype, Chip>::missing;
+  static constexpr bool covered = missing::template into<diag::no_lowering_rule>::ok;
+
+  constexpr graph<stage::lowered> operator()(const graph<from>& g, const chip::facts& chip, const options& o = {}) const {
+    static_cast<void>(covered);
+    graph<stage::lowered> out;
+    context c(g, out, chip, Dtype::id, o);
+    const vec<const detail::entry*> chosen = choose(g, chip, c);
+    for (const tensor_id t : g.inputs) {
+      const tensor& x = g.at(t);
+      if (!is_floating(x.type)) {
+        c.enter(none);
+        c.fail(text("input '") << g.name(t) << "' holds " << name_of(x.type) << "; inputs of a chip program are floats that the host converts to "
+                               << name_of(Dtype::id));
+      }
+      const format f = c.format_of(t);
+      const tensor_id made = out.add_tensor(g.name(t), f.type, x.dims);
+      out.at(made).quant = f.quant;
+      out.at(made).range = x.range;
+      out.inputs.push_back(made);
+      c.set(t, made);
+    }
+    for (std::size_t i = 0; i < g.nodes.size(); ++i) {
+      c.enter(static_cast<node_id>(i));
+      chosen[i]->apply(c, static_cast<node_id>(i));
+      out.at(c.result()).range = g.at(g.result(static_cast<node_id>(i))).range;
+    }
+    c.enter(none);
+    for (const tensor_id t : g.outputs) {
+      if (c.lowered(t) == none) c.fail(text("output '") << g.name(t) << "' is a constant; take it out of the model");
+      out.outputs.push_back(c.lowered(t));
+    }
+    return out;
+  }
+
+private:
+  static constexpr auto table = detail::table_of<Dtype>(typename detail::as_list<std::remove_cvref_t<Rules>>::type{});
+
+  /// The rule of each node; refuses all nodes without one in one line.
+  static constexpr vec<const detail::entry*> choose(const graph_body& g, const chip::facts& chip, context& c) {
+    vec<const detail::entry*> chosen(g.nodes.size(), nullptr);
+    text refused;
+    int count = 0;
+    for (std::size_t i = 0; i < g.nodes.size(); ++i) {
+      const auto id = static_cast<node_id>(i);
+      c.enter(id);
+      for (const detail::entry& e : table) {
+        if (e.op != g.node_at(id).op || !(e.chip.empty() || e.chip == chip.name)) continue;
+        if (e.takes != nullptr && !e.takes(c, id)) continue;
+        if (chosen[i] == nullptr || (chosen[i]->chip.empty() && !e.chip.empty())) chosen[i] = &e;
+      }
+      if (chosen[i] != nullptr) continue;
+      refused << (count++ == 0 ? std::string_view("") : std::string_view(", ")) << '\'' << g.node_name(id) << "' (" << g.node_at(id).op->info.name;
+      for (std::size_t k = 0; k < g.operands(id).size() && k < 2; ++k) {
+        if (g.operand(id, k) != none) refused << ' ' << g.at(g.operand(id, k)).dims.print() << (g.is_constant(g.operand(id, k)) ? "c" : "");
+      }
+      refused << ')';
+    }
+    c.enter(none);
+    if (count > 0) {
+      c.fail(text("no rule takes ") << count << (count == 1 ? " node: " : " nodes: ") << refused
+                                    << ": append rules that lower these forms, or change the model so that it does without them");
+    }
+    return chosen;
+  }
+};
+
+} // namespace tmpu::lower

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/lower/context.hpp"
+#include "tmpu/top/elementwise.hpp"
+
+#include <type_traits>
+
+namespace tmpu::lower {
+
+/// A function of one operand -> unary in floats, a table of 256 entries in integers:
+/// table[q] = quantize(f(dequantize(q))), f in f32 (core/activations.hpp).
+template <class Op, isa::unary_kind Kind> struct unary_family {
+  template <class Dtype> struct rule {
+    using op = Op;
+    using dtype = Dtype;
+    static constexpr bool takes(const context& c, node_id) {
+      if (c.is_constant(0)) return false;
+      for (std::size_t i = 1; i < c.operand_count(); ++i) { // the bounds of clip
+        if (c.has(i) && !c.is_constant(i)) return false;
+      }
+      return true;
+    }
+    static constexpr void apply(context& c, node_id) {
+      const tpu::unary::attributes f = function_of(c);
+      const tensor_id x = c.operand(0);
+      const format y = c.result_format();
+      if (c.floating()) {
+        c.template emit_result<tpu::unary>(f, {x}, y);
+        return;
+      }
+      const format in = c.format_at(x);
+      value table(y.type, {256});
+      for (std::size_t n = 0; n < 256; ++n) {
+        const std::int64_t q = least_of(in.type) + static_cast<std::int64_t>(n);
+        const float real = dequantize_value(q, in.quant.scale, in.quant.zero_point);
+        table.i[n] = quantized(tpu::apply_unary(static_cast<isa::unary_kind>(f.kind), real, f.alpha, f.beta), y);
+      }
+      text name(c.result_name());
+      name << ".table";
+      c.template emit_result<tpu::lookup>({}, {x, c.add_constant(name, table)}, y);
+    }
+
+  private:
+    static constexpr tpu::unary::attributes function_of(const context& c) {
+      const auto a = c.template attributes<Op>();
+      tpu::unary::attributes f{.kind = static_cast<std::int64_t>(Kind), .alpha = 0.0F, .beta = 0.0F};
+      if constexpr (std::is_same_v<Op, top::relu>) {
+        f.beta = math::infinity<float>;
+      } else if constexpr (requires { a.clamp; }) {
+        f.alpha = a.clamp.size() == 2 ? a.clamp[0] : -math::infinity<float>;
+        f.beta = a.clamp.size() == 2 ? a.clamp[1] : math::infinity<float>;
+        if (c.has(1)) f.alpha = c.constant(1).f[0];
+        if (c.has(2)) f.beta = c.constant(2).f[0];
+        if (f.alpha > f.beta) f.alpha = f.beta;
+      } else if constexpr (requires { a.approximate; }) {
+        if (a.approximate.view() == "tanh") f.kind = static_cast<std::int64_t>(isa::unary_kind::gelu_tanh);
+      } else if constexpr (requires { a.alpha; }) {
+        f.alpha = a.alpha;
+        if constexpr (requires { a.gamma; }) f.beta = a.gamma;
+        if constexpr (requires { a.beta; }) f.beta = a.beta;
+      }
+      return f;
+    }
+  };
+};
+
+} // namespace tmpu::lower
