@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/core/activations.hpp"
 #include "tmpu/top/common.hpp"
 
 namespace tmpu::top {
@@ -94,19 +95,10 @@ struct mul : arithmetic<mul> {
 };
 static_assert(op<mul>);
 
-namespace detail {
-/// a / b by IEEE 754 also where b is zero, which constant evaluation refuses.
-constexpr float quotient(float a, float b) {
-  if (b != 0.0F) return a / b;
-  if (a == 0.0F || math::is_nan(a) || math::is_nan(b)) return math::nan<float>;
-  return math::detail::with_sign(math::infinity<float>, (math::detail::bits(a) ^ math::detail::bits(b)) >> 31 != 0 ? -1.0F : 1.0F);
-}
-} // namespace detail
-
 /// y = a / b; integers toward zero, 0 where an integer b is 0.                                 (ONNX Div)
 struct div : arithmetic<div> {
   static constexpr op_info info{.name = "div", .onnx = "Div", .min_operands = 2, .max_operands = 2};
-  static constexpr float apply(float a, float b) { return detail::quotient(a, b); }
+  static constexpr float apply(float a, float b) { return activation::divide(a, b); }
   static constexpr std::int64_t apply_integer(std::int64_t a, std::int64_t b) {
     if (b == 0) return 0;
     return b == -1 ? detail::wrapping_mul(a, -1) : a / b;

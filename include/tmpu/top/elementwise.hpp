@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/core/activations.hpp"
 #include "tmpu/top/common.hpp"
 
 namespace tmpu::top {
@@ -42,24 +43,10 @@ template <class Self> struct unary {
   }
 };
 
-/// 1 / (1 + exp(-x)), by the branch that does not overflow.
-constexpr float logistic(float x) {
-  if (x < 0.0F) {
-    const float e = math::exp(x);
-    return e / (1.0F + e);
-  }
-  return 1.0F / (1.0F + math::exp(-x));
-}
-/// log(1 + exp(x)).
-constexpr float log_one_plus_exp(float x) {
-  const float rest = static_cast<float>(math::log(1.0 + math::exp(-static_cast<double>(math::abs(x)))));
-  return x > 0.0F ? x + rest : rest;
-}
-
 /// y = max(x, 0).                                                                              (ONNX Relu)
 struct relu : unary<relu> {
   static constexpr op_info info{.name = "relu", .onnx = "Relu"};
-  static constexpr float apply(float x) { return x < 0.0F ? 0.0F : x; }
+  static constexpr float apply(float x) { return activation::relu(x); }
   static constexpr std::int64_t apply_integer(std::int64_t x) { return x < 0 ? 0 : x; }
 };
 static_assert(op<relu>);
@@ -70,7 +57,7 @@ struct leaky_relu : unary<leaky_relu> {
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1, 100>, alpha));
   };
-  static constexpr float apply(const attributes& a, float x) { return x < 0.0F ? a.alpha.value * x : x; }
+  static constexpr float apply(const attributes& a, float x) { return activation::leaky_relu(x, a.alpha); }
 };
 static_assert(op<leaky_relu>);
 
@@ -80,7 +67,7 @@ struct elu : unary<elu> {
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha));
   };
-  static constexpr float apply(const attributes& a, float x) { return x < 0.0F ? a.alpha.value * (math::exp(x) - 1.0F) : x; }
+  static constexpr float apply(const attributes& a, float x) { return activation::elu(x, a.alpha); }
 };
 static_assert(op<elu>);
 
@@ -91,9 +78,7 @@ struct selu : unary<selu> {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 14036349, 8388608>, alpha),
                              (defaulted<float, 8813919, 8388608>, gamma));
   };
-  static constexpr float apply(const attributes& a, float x) {
-    return x > 0.0F ? a.gamma.value * x : a.gamma.value * (a.alpha.value * math::exp(x) - a.alpha.value);
-  }
+  static constexpr float apply(const attributes& a, float x) { return activation::selu(x, a.alpha, a.gamma); }
 };
 static_assert(op<selu>);
 
@@ -123,7 +108,7 @@ static_assert(op<thresholded_relu>);
 /// y = 1 / (1 + exp(-x)).                                                                      (ONNX Sigmoid)
 struct sigmoid : unary<sigmoid> {
   static constexpr op_info info{.name = "sigmoid", .onnx = "Sigmoid"};
-  static constexpr float apply(float x) { return logistic(x); }
+  static constexpr float apply(float x) { return activation::sigmoid(x); }
 };
 static_assert(op<sigmoid>);
 
@@ -133,52 +118,49 @@ struct hard_sigmoid : unary<hard_sigmoid> {
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1, 5>, alpha), (defaulted<float, 1, 2>, beta));
   };
-  static constexpr float apply(const attributes& a, float x) {
-    const float y = a.alpha.value * x + a.beta.value;
-    return y < 0.0F ? 0.0F : (y > 1.0F ? 1.0F : y);
-  }
+  static constexpr float apply(const attributes& a, float x) { return activation::hard_sigmoid(x, a.alpha, a.beta); }
 };
 static_assert(op<hard_sigmoid>);
 
 /// y = x * max(0, min(1, x / 6 + 1/2)).                                                        (ONNX HardSwish)
 struct hard_swish : unary<hard_swish> {
   static constexpr op_info info{.name = "hard_swish", .onnx = "HardSwish"};
-  static constexpr float apply(float x) { return x * hard_sigmoid::apply({1.0F / 6.0F, 0.5F}, x); }
+  static constexpr float apply(float x) { return activation::hard_swish(x); }
 };
 static_assert(op<hard_swish>);
 
 /// y = x / (1 + exp(-x)).                                                                      (no ONNX name; SiLU, Swish)
 struct silu : unary<silu> {
   static constexpr op_info info{.name = "silu"};
-  static constexpr float apply(float x) { return x * logistic(x); }
+  static constexpr float apply(float x) { return activation::silu(x); }
 };
 static_assert(op<silu>);
 
 /// y = tanh(x).                                                                                (ONNX Tanh)
 struct tanh : unary<tanh> {
   static constexpr op_info info{.name = "tanh", .onnx = "Tanh"};
-  static constexpr float apply(float x) { return math::tanh(x); }
+  static constexpr float apply(float x) { return activation::tanh(x); }
 };
 static_assert(op<tanh>);
 
 /// y = log(1 + exp(x)).                                                                        (ONNX Softplus)
 struct softplus : unary<softplus> {
   static constexpr op_info info{.name = "softplus", .onnx = "Softplus"};
-  static constexpr float apply(float x) { return log_one_plus_exp(x); }
+  static constexpr float apply(float x) { return activation::softplus(x); }
 };
 static_assert(op<softplus>);
 
 /// y = x / (1 + |x|).                                                                          (ONNX Softsign)
 struct softsign : unary<softsign> {
   static constexpr op_info info{.name = "softsign", .onnx = "Softsign"};
-  static constexpr float apply(float x) { return x / (1.0F + math::abs(x)); }
+  static constexpr float apply(float x) { return activation::softsign(x); }
 };
 static_assert(op<softsign>);
 
 /// y = x * tanh(log(1 + exp(x))).                                                              (ONNX Mish)
 struct mish : unary<mish> {
   static constexpr op_info info{.name = "mish", .onnx = "Mish"};
-  static constexpr float apply(float x) { return x * math::tanh(log_one_plus_exp(x)); }
+  static constexpr float apply(float x) { return activation::mish(x); }
 };
 static_assert(op<mish>);
 
@@ -190,10 +172,7 @@ struct gelu : unary<gelu> {
     BOOST_HANA_DEFINE_STRUCT(attributes, (text, approximate));
   };
   static constexpr float apply(const attributes& a, float x) {
-    if (a.approximate.view() == "tanh") {
-      return 0.5F * x * (1.0F + math::tanh(0.7978845608028654F * (x + 0.044715F * x * x * x)));
-    }
-    return 0.5F * x * (1.0F + math::erf(x * 0.7071067811865476F));
+    return a.approximate.view() == "tanh" ? activation::gelu_tanh(x) : activation::gelu(x);
   }
 };
 static_assert(op<gelu>);
@@ -201,43 +180,42 @@ static_assert(op<gelu>);
 /// y = erf(x).                                                                                 (ONNX Erf)
 struct erf : unary<erf> {
   static constexpr op_info info{.name = "erf", .onnx = "Erf"};
-  static constexpr float apply(float x) { return math::erf(x); }
+  static constexpr float apply(float x) { return activation::erf(x); }
 };
 static_assert(op<erf>);
 
 /// y = exp(x).                                                                                 (ONNX Exp)
 struct exp : unary<exp> {
   static constexpr op_info info{.name = "exp", .onnx = "Exp"};
-  static constexpr float apply(float x) { return math::exp(x); }
+  static constexpr float apply(float x) { return activation::exp(x); }
 };
 static_assert(op<exp>);
 
 /// y = log(x).                                                                                 (ONNX Log)
 struct log : unary<log> {
   static constexpr op_info info{.name = "log", .onnx = "Log"};
-  static constexpr float apply(float x) { return math::log(x); }
+  static constexpr float apply(float x) { return activation::log(x); }
 };
 static_assert(op<log>);
 
 /// y = sqrt(x).                                                                                (ONNX Sqrt)
 struct sqrt : unary<sqrt> {
   static constexpr op_info info{.name = "sqrt", .onnx = "Sqrt"};
-  static constexpr float apply(float x) { return math::sqrt(x); }
+  static constexpr float apply(float x) { return activation::sqrt(x); }
 };
 static_assert(op<sqrt>);
 
 /// y = 1 / x.                                                                                  (ONNX Reciprocal)
 struct reciprocal : unary<reciprocal> {
   static constexpr op_info info{.name = "reciprocal", .onnx = "Reciprocal"};
-  // Constant evaluation refuses a division by zero; the quotient is the infinity of x's sign.
-  static constexpr float apply(float x) { return x == 0.0F ? math::detail::with_sign(math::infinity<float>, x) : 1.0F / x; }
+  static constexpr float apply(float x) { return activation::reciprocal(x); }
 };
 static_assert(op<reciprocal>);
 
 /// y = |x|.                                                                                    (ONNX Abs)
 struct abs : unary<abs> {
   static constexpr op_info info{.name = "abs", .onnx = "Abs"};
-  static constexpr float apply(float x) { return math::abs(x); }
+  static constexpr float apply(float x) { return activation::abs(x); }
   static constexpr std::int64_t apply_integer(std::int64_t x) { return x < 0 ? detail::wrapping_mul(x, -1) : x; }
 };
 static_assert(op<abs>);
@@ -245,7 +223,7 @@ static_assert(op<abs>);
 /// y = -x.                                                                                     (ONNX Neg)
 struct neg : unary<neg> {
   static constexpr op_info info{.name = "neg", .onnx = "Neg"};
-  static constexpr float apply(float x) { return -x; }
+  static constexpr float apply(float x) { return activation::neg(x); }
   static constexpr std::int64_t apply_integer(std::int64_t x) { return detail::wrapping_mul(x, -1); }
 };
 static_assert(op<neg>);
@@ -261,35 +239,35 @@ static_assert(op<sign>);
 /// y = the greatest integer that is not above x.                                               (ONNX Floor)
 struct floor : unary<floor> {
   static constexpr op_info info{.name = "floor", .onnx = "Floor"};
-  static constexpr float apply(float x) { return math::floor(x); }
+  static constexpr float apply(float x) { return activation::floor(x); }
 };
 static_assert(op<floor>);
 
 /// y = the least integer that is not below x.                                                  (ONNX Ceil)
 struct ceil : unary<ceil> {
   static constexpr op_info info{.name = "ceil", .onnx = "Ceil"};
-  static constexpr float apply(float x) { return math::ceil(x); }
+  static constexpr float apply(float x) { return activation::ceil(x); }
 };
 static_assert(op<ceil>);
 
 /// y = the nearest integer, halves to the even one.                                            (ONNX Round)
 struct round : unary<round> {
   static constexpr op_info info{.name = "round", .onnx = "Round"};
-  static constexpr float apply(float x) { return math::round_half_even(x); }
+  static constexpr float apply(float x) { return activation::round(x); }
 };
 static_assert(op<round>);
 
 /// y = sin(x).                                                                                 (ONNX Sin)
 struct sin : unary<sin> {
   static constexpr op_info info{.name = "sin", .onnx = "Sin"};
-  static constexpr float apply(float x) { return math::sin(x); }
+  static constexpr float apply(float x) { return activation::sin(x); }
 };
 static_assert(op<sin>);
 
 /// y = cos(x).                                                                                 (ONNX Cos)
 struct cos : unary<cos> {
   static constexpr op_info info{.name = "cos", .onnx = "Cos"};
-  static constexpr float apply(float x) { return math::cos(x); }
+  static constexpr float apply(float x) { return activation::cos(x); }
 };
 static_assert(op<cos>);
 

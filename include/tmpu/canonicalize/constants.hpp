@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/canonicalize/rewriter.hpp"
+#include "tmpu/ir/evaluate.hpp"
+
+namespace tmpu::canonicalize {
+
+/// ConstantOfShape with the value as attribute  ==>  with the value as constant operand 1.
+/// Needs: nothing. (The attribute points into the graph's constants, which are packed after a sweep.)
+struct fill_value_to_operand {
+  static constexpr std::string_view name = "fill-value-to-operand";
+  static constexpr bool needs_shapes = false;
+  static constexpr bool apply(rewriter& r, node_id id) {
+    if (!r.is<top::constant_of_shape>(id) || r.operand(id, 1) != none) return false;
+    const auto a = r.attributes<top::constant_of_shape>(id);
+    value fill(dtype_id::f32, {1});
+    if (a.value.present()) fill = a.value.read(r.graph());
+    const tensor_id t = r.add_constant(r.name_before(id, "value"), fill);
+    r.become<top::constant_of_shape>(id, {}, {r.operand(id), t});
+    return true;
+  }
+};
+static_assert(rewrite_rule<fill_value_to_operand>);
+
+/// A node whose operands are all constant, Constant, and Shape of a tensor of known shape  ==>  a constant.
+/// Needs: shapes of the results known.
+struct fold_constants {
+  static constexpr std::string_view name = "fold-constants";
+  static constexpr bool needs_shapes = false;
+  static constexpr bool apply(rewriter& r, node_id id) {
+    graph_body& g = r.graph();
+    const bool asks_shape = r.is<top::shape>(id) || r.is<top::size>(id);
+    vec<value> values;
+    for (const tensor_id t : g.operands(id)) {
+      value v;
+      if (t != none && asks_shape) {
+        if (!r.dims(t).known()) return false;
+        v.type = r.type(t);
+        v.dims = r.dims(t);
+      } else if (t != none) {
+        if (!r.is_constant(t)) return false;
+        v = r.constant(t);
+      }
+      values.push_back(std::move(v));
+    }
+    vec<tensor_id> results(g.results(id));
+    for (const tensor_id t : results) {
+      if (t != none && (!r.dims(t).known() || r.type(t) == dtype_id::none || r.type(t) == dtype_id::string)) return false;
+    }
+    vec<const value*> operands;
+    for (std::size_t i = 0; i < values.size(); ++i) operands.push_back(r.operand(id, i) == none ? nullptr : &values[i]);
+    const vec<value> made = evaluate_node(g, id, operands);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (results[i] != none) r.make_constant(results[i], made[i]);
+    }
+    return true;
+  }
+};
+static_assert(rewrite_rule<fold_constants>);
+
+} // namespace tmpu::canonicalize
