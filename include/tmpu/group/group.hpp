@@ -41,43 +41,65 @@ constexpr std::int64_t next_count(std::int64_t count, std::int64_t most) {
   return count < most && next > most ? most : next;
 }
 
-constexpr void keep_better(plan& best, plan&& candidate) {
-  if (!best.fits && !candidate.fits) {
-    if (best.bytes_needed == 0 || candidate.bytes_needed < best.bytes_needed) best.bytes_needed = candidate.bytes_needed;
-    return;
+/// A candidate that an estimate found to fit.
+struct candidate {
+  slices cut;
+  bool prefetch = false;
+  std::int64_t cycles = 0;
+};
+
+/// The least number of slices along H with which the group fits, by bisection (more slices never need more rows at once); most + 1: none.
+/// `bytes` is lowered to the least need seen.
+constexpr std::int64_t least_rows_cut(const graph_body& g, const tiling& t, slices s, std::int64_t most, bool prefetch, const chip::facts& chip,
+                                      std::int64_t& bytes) {
+  const auto fits = [&](std::int64_t h) {
+    s.h = h;
+    const estimate e = estimate_plan(g, t, s, prefetch, chip);
+    if (bytes == 0 || e.bytes < bytes) bytes = e.bytes;
+    return e.bytes <= chip.local_bytes;
+  };
+  if (fits(1)) return 1;
+  if (most == 1 || !fits(most)) return most + 1;
+  std::int64_t low = 1;
+  std::int64_t high = most;
+  while (high - low > 1) {
+    const std::int64_t middle = (low + high) / 2;
+    (fits(middle) ? high : low) = middle;
   }
-  if (candidate.fits && (!best.fits || candidate.cycles < best.cycles)) best = std::move(candidate);
+  return high;
 }
 
-/// The best way found to cut nodes [first, first + count). Fewer slices are tried first; a few more beyond the first that fits,
-/// since more slices overlap better. K is cut only where nothing else helps, C only in groups of one node.
+/// The best way found to cut the group. Along H the least number of slices that fits is tried and a few more, since more
+/// slices overlap better. K is cut only where nothing else helps, C only in groups of one node.
 constexpr plan best_plan(const graph_body& g, const tiling& t, const chip::facts& chip) {
   const limits most = limits_of(g, t, chip);
-  constexpr int tries_after_fit = 3;
-  plan best;
-  for (std::int64_t k = 1; k <= most.k; k *= 2) {
+  constexpr int tries = 3;
+  plan none_fits;
+  vec<candidate> found;
+  for (std::int64_t k = 1; k <= most.k && found.empty(); k *= 2) {
     for (std::int64_t n = 1; n <= most.n; n = n == most.n ? n + 1 : most.n) {
-      for (std::int64_t c = 1; c <= most.c; c = next_count(c, most.c)) {
-        int fitting = 0;
-        for (std::int64_t h = 1; h <= most.h && fitting < tries_after_fit; h = next_count(h, most.h)) {
-          const slices s{n, c, h, k};
-          plan with = make_plan(g, t, s, true, chip);
-          const bool fits = with.fits;
-          keep_better(best, std::move(with));
-          if (!fits) {
-            plan without = make_plan(g, t, s, false, chip);
-            if (without.fits) ++fitting;
-            keep_better(best, std::move(without));
-          } else {
-            ++fitting;
+      for (std::int64_t c = 1; c <= most.c && (found.empty() || c <= 4 * found.front().cut.c); c = next_count(c, most.c)) {
+        for (const bool prefetch : {true, false}) {
+          slices s{n, c, 1, k};
+          s.h = least_rows_cut(g, t, s, most.h, prefetch, chip, none_fits.bytes_needed);
+          for (int i = 0; i < (prefetch ? tries : 1) && s.h <= most.h; ++i, s.h = next_count(s.h, most.h)) {
+            found.push_back({s, prefetch, estimate_plan(g, t, s, prefetch, chip).cycles});
           }
         }
-        if (best.fits && c > 4 * best.schedule.c_slices) break;
       }
     }
-    if (best.fits) break;
   }
-  return best;
+  // An estimate looks at typical steps and does not place; the plan itself decides, best estimate first.
+  while (!found.empty()) {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < found.size(); ++i) {
+      if (found[i].cycles < found[best].cycles) best = i;
+    }
+    plan p = make_plan(g, t, found[best].cut, found[best].prefetch, chip);
+    if (p.fits) return p;
+    found.erase(best);
+  }
+  return none_fits;
 }
 } // namespace detail
 
@@ -137,7 +159,8 @@ private:
       return p;
     }
     const tiling t(g, first, size, readers);
-    return t.legal() ? detail::best_plan(g, t, chip) : plan{};
+    if (!t.legal()) return {};
+    return detail::best_plan(g, t, chip);
   }
   [[noreturn]] static void refuse_node(const graph_body& g, node_id id, const plan& p, const chip::facts& chip) {
     refuse(text("node '") << g.node_name(id) << "' (" << g.node_at(id).op->info.name << ") does not fit " << chip.name
