@@ -31,6 +31,9 @@ template <class Tuple> struct unpacked;
 template <class... Types> struct unpacked<hana::tuple<Types...>> {
   using type = list<typename Types::type...>;
 };
+template <class... Ts> struct unpacked<list<Ts...>> {
+  using type = list<Ts...>;
+};
 template <class... Lists> struct joined;
 template <> struct joined<> {
   using type = list<>;
@@ -43,7 +46,7 @@ template <class... As, class... Bs, class... Rest> struct joined<list<As...>, li
 };
 } // namespace detail
 
-/// list<conv, relu> of `hana::tuple_t<conv, relu>` (given as `decltype(tuple)`, const or not).
+/// list<conv, relu> of `hana::tuple_t<conv, relu>` (given as `decltype(tuple)`, const or not); a list stays what it is.
 template <class Tuple> using unpack = typename detail::unpacked<std::remove_cvref_t<Tuple>>::type;
 
 /// One list after the other.
