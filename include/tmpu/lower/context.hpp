@@ -50,6 +50,17 @@ constexpr bool is_finite(float x) { return !math::is_nan(x) && !math::is_inf(x);
 /// What a rule sees of the Top node at hand, and how it makes Tpu nodes of it. The tensor that a rule makes with
 /// `emit_result` has the name of the Top tensor, so that the two stages can be compared by name.
 class context {
+  // First: clang evaluates at compile time only templates that are defined before their use.
+  template <class Op>
+  constexpr tensor_id emit_named(std::string_view tensor_name, const typename Op::attributes& a, std::span<const tensor_id> operands,
+                                 const format& f, std::string_view node_name) {
+    const tensor_id t = target_->add_tensor(tensor_name, f.type, {});
+    target_->at(t).quant = f.quant;
+    const tensor_id results[] = {t};
+    infer(*target_, add_node<Op>(*target_, node_name.empty() ? tensor_name : node_name, a, operands, results));
+    return t;
+  }
+
 public:
   constexpr context(const graph_body& source, graph_body& target, const chip::facts& chip, dtype_id type, const options& o)
       : source_(&source), target_(&target), chip_(&chip), options_(o), base_(type), compute_(type), map_(source.tensors.size(), none) {}
@@ -232,16 +243,6 @@ private:
     if (type != dtype_id::f32 || base_ != dtype_id::f32) name_wanted << '.' << name_of(type);
     return name_wanted;
   }
-  template <class Op>
-  constexpr tensor_id emit_named(std::string_view tensor_name, const typename Op::attributes& a, std::span<const tensor_id> operands,
-                                 const format& f, std::string_view node_name) {
-    const tensor_id t = target_->add_tensor(tensor_name, f.type, {});
-    target_->at(t).quant = f.quant;
-    const tensor_id results[] = {t};
-    infer(*target_, add_node<Op>(*target_, node_name.empty() ? tensor_name : node_name, a, operands, results));
-    return t;
-  }
-
   const graph_body* source_;
   graph_body* target_;
   const chip::facts* chip_;

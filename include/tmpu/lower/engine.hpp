@@ -57,21 +57,21 @@ struct coverage<list<Operators...>, list<Rules...>, list<HostOnly...>, Dtype, Ch
       const char* dtype;
       const char* chip;
     };
-    const char* const operators[] = {&tag<Operators>..., nullptr};
+    const char* const wanted[] = {&tag<Operators>..., nullptr};
     const char* const exempt[] = {&tag<HostOnly>..., nullptr};
-    const pair lowered[] = {{&tag<typename Rules::op>, &tag<typename Rules::dtype>, &tag<typename chip_of<Rules>::type>}..., {nullptr, nullptr, nullptr}};
-    std::array<bool, sizeof...(Operators) + 1> covered{};
+    const pair given[] = {{&tag<typename Rules::op>, &tag<typename Rules::dtype>, &tag<typename chip_of<Rules>::type>}..., {nullptr, nullptr, nullptr}};
+    std::array<bool, sizeof...(Operators) + 1> found{};
     bool all = true;
     for (std::size_t i = 0; i < sizeof...(Operators); ++i) {
-      for (std::size_t k = 0; k < sizeof...(HostOnly); ++k) covered[i] = covered[i] || exempt[k] == operators[i];
+      for (std::size_t k = 0; k < sizeof...(HostOnly); ++k) found[i] = found[i] || exempt[k] == wanted[i];
       for (std::size_t k = 0; k < sizeof...(Rules); ++k) {
-        covered[i] = covered[i] || (lowered[k].op == operators[i] && lowered[k].dtype == &tag<Dtype> &&
-                                    (lowered[k].chip == &tag<any_chip> || lowered[k].chip == &tag<Chip>));
+        found[i] = found[i] || (given[k].op == wanted[i] && given[k].dtype == &tag<Dtype> &&
+                                    (given[k].chip == &tag<any_chip> || given[k].chip == &tag<Chip>));
       }
-      all = all && covered[i];
+      all = all && found[i];
     }
-    covered[sizeof...(Operators)] = all;
-    return covered;
+    found[sizeof...(Operators)] = all;
+    return found;
   }();
 
   template <bool All, class Indexes> struct gaps;
@@ -123,10 +123,11 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
   using missing = typename detail::coverage<typename detail::as_list<std::remove_cvref_t<Operators>>::type,
                                             typename detail::as_list<std::remove_cvref_t<Rules>>::type,
                                             typename detail::as_list<std::remove_cvref_t<HostOnly>>::type, Dtype, Chip>::missing;
-  static constexpr bool covered = missing::template into<diag::no_lowering_rule>::ok;
+  /// Evaluated when the pass is instantiated, before any rule is.
+  using checked = std::bool_constant<missing::template into<diag::no_lowering_rule>::ok>;
+  static constexpr bool covered = checked::value;
 
   constexpr graph<stage::lowered> operator()(const graph<from>& g, const chip::facts& chip, const options& o = {}) const {
-    static_cast<void>(covered);
     graph<stage::lowered> out;
     context c(g, out, chip, Dtype::id, o);
     const vec<const detail::entry*> chosen = choose(g, chip, c);

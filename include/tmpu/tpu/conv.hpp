@@ -44,6 +44,60 @@ struct conv : basic_op<conv> {
     detail::result_dims(c, y);
   }
 
+private:
+  /// Sums plane by plane, tap by tap: each output's own sum still runs in the order (ic, kh, kw).
+  /// (Before eval: clang evaluates at compile time only templates that are defined before their use.)
+  template <class T, class Finish>
+  static constexpr void sweep(const attributes& a, const value& x, const T* xs, const value& w, const T* ws, const shape& y, T outside,
+                              bool pad_counts, Finish&& finish) {
+    const std::int64_t ih = x.dims[2];
+    const std::int64_t iw = x.dims[3];
+    const std::int64_t oh = y[2];
+    const std::int64_t ow = y[3];
+    const std::int64_t taps = w.dims[1]; // channels of a group
+    const std::int64_t kh_count = w.dims[2];
+    const std::int64_t kw_count = w.dims[3];
+    const std::int64_t outputs_per_group = y[1] / a.group;
+    vec<T> plane(static_cast<std::size_t>(oh * ow));
+    T* sums = plane.data();
+    for (std::int64_t n = 0; n < y[0]; ++n) {
+      for (std::int64_t oc = 0; oc < y[1]; ++oc) {
+        for (std::int64_t p = 0; p < oh * ow; ++p) sums[p] = T{};
+        for (std::int64_t ic = 0; ic < taps; ++ic) {
+          const T* from = xs + (n * x.dims[1] + oc / outputs_per_group * taps + ic) * ih * iw;
+          for (std::int64_t kh = 0; kh < kh_count; ++kh) {
+            for (std::int64_t kw = 0; kw < kw_count; ++kw) {
+              const T weight = ws[((oc * taps + ic) * kh_count + kh) * kw_count + kw];
+              const std::int64_t dy = kh * a.dilations[0] - a.pads[0];
+              const std::int64_t dx = kw * a.dilations[1] - a.pads[1];
+              const auto rows = detail::places_inside(oh, a.strides[0], dy, ih);
+              const auto columns = detail::places_inside(ow, a.strides[1], dx, iw);
+              for (std::int64_t oy = 0; oy < oh; ++oy) {
+                T* to = sums + oy * ow;
+                const bool inside = oy >= rows.first && oy < rows.last;
+                const std::int64_t first = inside ? columns.first : ow;
+                const std::int64_t last = inside ? columns.last : ow;
+                if (pad_counts) {
+                  for (std::int64_t ox = 0; ox < first; ++ox) to[ox] += weight * outside;
+                  for (std::int64_t ox = last; ox < ow; ++ox) to[ox] += weight * outside;
+                }
+                // An index: a pointer to the first tap could lie before the tensor.
+                const std::int64_t row = (oy * a.strides[0] + dy) * iw + dx;
+                if (a.strides[1] == 1) {
+                  for (std::int64_t ox = first; ox < last; ++ox) to[ox] += weight * from[row + ox];
+                } else {
+                  for (std::int64_t ox = first; ox < last; ++ox) to[ox] += weight * from[row + ox * a.strides[1]];
+                }
+              }
+            }
+          }
+        }
+        for (std::int64_t p = 0; p < oh * ow; ++p) finish((n * y[1] + oc) * oh * ow + p, sums[p], oc);
+      }
+    }
+  }
+
+public:
   static constexpr void eval(const attributes& a, eval_context& c) {
     value& y = c.out();
     const value& params = c.in(2);
@@ -104,57 +158,6 @@ struct conv : basic_op<conv> {
   static constexpr std::int64_t macs(const graph_body& g, node_id id) {
     const shape& w = detail::operand_dims(g, id, 1);
     return g.at(g.result(id)).dims.elements() * w[1] * w[2] * w[3];
-  }
-
-private:
-  /// Sums plane by plane, tap by tap: each output's own sum still runs in the order (ic, kh, kw).
-  template <class T, class Finish>
-  static constexpr void sweep(const attributes& a, const value& x, const T* xs, const value& w, const T* ws, const shape& y, T outside,
-                              bool pad_counts, Finish&& finish) {
-    const std::int64_t ih = x.dims[2];
-    const std::int64_t iw = x.dims[3];
-    const std::int64_t oh = y[2];
-    const std::int64_t ow = y[3];
-    const std::int64_t taps = w.dims[1]; // channels of a group
-    const std::int64_t kh_count = w.dims[2];
-    const std::int64_t kw_count = w.dims[3];
-    const std::int64_t outputs_per_group = y[1] / a.group;
-    vec<T> plane(static_cast<std::size_t>(oh * ow));
-    T* sums = plane.data();
-    for (std::int64_t n = 0; n < y[0]; ++n) {
-      for (std::int64_t oc = 0; oc < y[1]; ++oc) {
-        for (std::int64_t p = 0; p < oh * ow; ++p) sums[p] = T{};
-        for (std::int64_t ic = 0; ic < taps; ++ic) {
-          const T* from = xs + (n * x.dims[1] + oc / outputs_per_group * taps + ic) * ih * iw;
-          for (std::int64_t kh = 0; kh < kh_count; ++kh) {
-            for (std::int64_t kw = 0; kw < kw_count; ++kw) {
-              const T weight = ws[((oc * taps + ic) * kh_count + kh) * kw_count + kw];
-              const std::int64_t dy = kh * a.dilations[0] - a.pads[0];
-              const std::int64_t dx = kw * a.dilations[1] - a.pads[1];
-              const auto rows = detail::places_inside(oh, a.strides[0], dy, ih);
-              const auto columns = detail::places_inside(ow, a.strides[1], dx, iw);
-              for (std::int64_t oy = 0; oy < oh; ++oy) {
-                T* to = sums + oy * ow;
-                const bool inside = oy >= rows.first && oy < rows.last;
-                const std::int64_t first = inside ? columns.first : ow;
-                const std::int64_t last = inside ? columns.last : ow;
-                if (pad_counts) {
-                  for (std::int64_t ox = 0; ox < first; ++ox) to[ox] += weight * outside;
-                  for (std::int64_t ox = last; ox < ow; ++ox) to[ox] += weight * outside;
-                }
-                const T* row = from + (oy * a.strides[0] + dy) * iw + dx;
-                if (a.strides[1] == 1) {
-                  for (std::int64_t ox = first; ox < last; ++ox) to[ox] += weight * row[ox];
-                } else {
-                  for (std::int64_t ox = first; ox < last; ++ox) to[ox] += weight * row[ox * a.strides[1]];
-                }
-              }
-            }
-          }
-        }
-        for (std::int64_t p = 0; p < oh * ow; ++p) finish((n * y[1] + oc) * oh * ow + p, sums[p], oc);
-      }
-    }
   }
 };
 static_assert(op<conv>);

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tmpu/lower/engine.hpp"
+
+#include "tmpu/lower/rules.hpp"
+
+#include "support.hpp"
+
+#include <doctest/doctest.h>
+
+// Lowering and the meaning of Tpu operators in constant evaluation: the same code, the same bits as at run time.
+using namespace lower_test;
+
+namespace {
+
+constexpr graph<stage::canonical> small_net() {
+  generator r;
+  model_builder m;
+  const auto x = m.input("x", dtype_id::f32, {1, 1, 6, 6});
+  top::conv::attributes a{};
+  a.kernel_shape = {3, 3};
+  a.pads = {1, 1, 1, 1};
+  a.clamp = {0.0F, math::infinity<float>};
+  const auto c1 = m.add<top::conv>("c1", a, {x, m.constant("w1", r.tensor({2, 1, 3, 3})), m.constant("b1", r.tensor({2}))});
+  top::max_pool::attributes pool{};
+  pool.kernel_shape = {2, 2};
+  pool.strides = {2, 2};
+  const auto p1 = m.add<top::max_pool>("p1", pool, {c1});
+  const auto s1 = m.add<top::sigmoid>("s1", {}, {p1});
+  top::reshape::attributes flat{};
+  flat.shape = {1, 18};
+  const auto f = m.add<top::reshape>("f", flat, {s1});
+  top::gemm::attributes dense{};
+  dense.transB = 1;
+  m.output(m.add<top::gemm>("y", dense, {f, m.constant("w2", r.tensor({3, 18})), m.constant("b2", r.tensor({3}))}));
+  return canonical(m);
+}
+constexpr vec<value> one_input() {
+  generator r{.state = 7};
+  vec<value> in;
+  in.push_back(r.tensor({1, 1, 6, 6}));
+  return in;
+}
+
+using operators = list<top::conv, top::max_pool, top::sigmoid, top::reshape, top::gemm>;
+template <class Dtype> using pass = lower::lower<operators, decltype(lower::rules), Dtype>;
+
+struct result {
+  float y[3] = {};
+  std::size_t nodes = 0;
+};
+template <class Dtype> constexpr result lowered(bool asymmetric = false) {
+  const graph<stage::canonical> g = small_net();
+  const vec<value> in = one_input();
+  graph<stage::lowered> l;
+  if constexpr (is_floating(Dtype::id)) {
+    l = pass<Dtype>{}(g, chip::nano::info);
+  } else {
+    l = pass<Dtype>{}(calibrated(g, in), chip::nano::info, {.asymmetric = asymmetric});
+  }
+  const vec<float> y = run(l, in);
+  return {{y[0], y[1], y[2]}, l.nodes.size()};
+}
+
+constexpr result in_f32 = lowered<f32>();
+constexpr result in_i8 = lowered<i8>();
+constexpr result in_i8_asymmetric = lowered<i8>(true);
+static_assert(in_f32.nodes == 5 && in_i8.nodes == 5);
+
+void check_same(const result& a, const result& b) {
+  for (int i = 0; i < 3; ++i) CHECK(std::bit_cast<std::uint32_t>(a.y[i]) == std::bit_cast<std::uint32_t>(b.y[i]));
+}
+
+} // namespace
+
+TEST_CASE("constant evaluation and run time give the same bits") {
+  check_same(in_f32, lowered<f32>());
+  check_same(in_i8, lowered<i8>());
+  check_same(in_i8_asymmetric, lowered<i8>(true));
+  const auto g = small_net();
+  const vec<value> all = evaluate(g, one_input());
+  for (std::size_t i = 0; i < 3; ++i) {
+    const float top = all[static_cast<std::size_t>(g.outputs[0])].f[i];
+    CHECK(std::bit_cast<std::uint32_t>(in_f32.y[i]) == std::bit_cast<std::uint32_t>(top));
+    CHECK(in_i8.y[i] == doctest::Approx(top).epsilon(0.05));
+  }
+}
