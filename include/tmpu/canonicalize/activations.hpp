@@ -74,6 +74,17 @@ static_assert(rewrite_rule<merge_clamps>);
 /// Needs: the operator has one reader (a Reshape may lie between); bounds as attributes.
 struct fuse_clamp {
   static constexpr std::string_view name = "fuse-clamp";
+
+private:
+  template <class Op> static constexpr bool fuse(rewriter& r, node_id id, const floats& clamp) {
+    if (!r.is<Op>(id)) return false;
+    auto a = r.attributes<Op>(id);
+    a.clamp = detail::compose(a.clamp, clamp);
+    r.set_attributes<Op>(id, a);
+    return true;
+  }
+
+public:
   static constexpr bool apply(rewriter& r, node_id id) {
     floats clamp;
     if (!detail::is_clamp(r, id, clamp)) return false;
@@ -92,15 +103,6 @@ struct fuse_clamp {
                        fuse<top::div>(r, maker, clamp);
     if (fused) r.take_result(last, id);
     return fused;
-  }
-
-private:
-  template <class Op> static constexpr bool fuse(rewriter& r, node_id id, const floats& clamp) {
-    if (!r.is<Op>(id)) return false;
-    auto a = r.attributes<Op>(id);
-    a.clamp = detail::compose(a.clamp, clamp);
-    r.set_attributes<Op>(id, a);
-    return true;
   }
 };
 static_assert(rewrite_rule<fuse_clamp>);

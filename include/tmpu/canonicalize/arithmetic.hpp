@@ -154,10 +154,6 @@ static_assert(rewrite_rule<extremum_to_clip>);
 /// With noop_with_empty_axes and none listed  ==>  x.
 struct reduce_axes_to_attribute {
   static constexpr std::string_view name = "reduce-axes-to-attribute";
-  static constexpr bool apply(rewriter& r, node_id id) {
-    return one<top::reduce_mean>(r, id) || one<top::reduce_sum>(r, id) || one<top::reduce_max>(r, id) || one<top::reduce_min>(r, id) ||
-           one<top::reduce_prod>(r, id) || one<top::reduce_l1>(r, id) || one<top::reduce_l2>(r, id) || one<top::reduce_sum_square>(r, id);
-  }
 
 private:
   template <class Op> static constexpr bool one(rewriter& r, node_id id) {
@@ -185,6 +181,12 @@ private:
     a.noop_with_empty_axes = 0;
     r.become<Op>(id, a, {x});
     return true;
+  }
+
+public:
+  static constexpr bool apply(rewriter& r, node_id id) {
+    return one<top::reduce_mean>(r, id) || one<top::reduce_sum>(r, id) || one<top::reduce_max>(r, id) || one<top::reduce_min>(r, id) ||
+           one<top::reduce_prod>(r, id) || one<top::reduce_l1>(r, id) || one<top::reduce_l2>(r, id) || one<top::reduce_sum_square>(r, id);
   }
 };
 static_assert(rewrite_rule<reduce_axes_to_attribute>);

@@ -47,13 +47,19 @@ constexpr bool sees_beyond(const top::detail::window& w) {
 /// bias (zeros) where there is none.   Needs: shapes known; for the bias, a constant weight.
 struct fill_conv {
   static constexpr std::string_view name = "fill-conv";
-  static constexpr bool apply(rewriter& r, node_id id) {
-    if (r.is<top::conv>(id)) return fill_one<top::conv>(r, id, 0);
-    if (r.is<top::conv_transpose>(id)) return fill_one<top::conv_transpose>(r, id, 1);
-    return false;
-  }
 
 private:
+  /// What must be added to the transposed convolution's size with these pads to give y.
+  template <class Attributes>
+  static constexpr ints missing_padding(const Attributes& a, const tmpu::shape& x, const tmpu::shape& w, const tmpu::shape& y) {
+    ints out;
+    const std::size_t n = x.rank() - 2;
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::int64_t size = a.strides[i] * (x[2 + i] - 1) + (w[2 + i] - 1) * a.dilations[i] + 1 - a.pads[i] - a.pads[n + i];
+      out.push_back(y[2 + i] - size);
+    }
+    return out;
+  }
   template <class Op> static constexpr bool fill_one(rewriter& r, node_id id, std::size_t outputs_axis) {
     auto a = r.attributes<Op>(id);
     const tensor_id x = r.operand(id);
@@ -75,16 +81,12 @@ private:
     if (changed) r.become<Op>(id, a, {x, w, bias});
     return changed;
   }
-  /// What must be added to the transposed convolution's size with these pads to give y.
-  template <class Attributes>
-  static constexpr ints missing_padding(const Attributes& a, const tmpu::shape& x, const tmpu::shape& w, const tmpu::shape& y) {
-    ints out;
-    const std::size_t n = x.rank() - 2;
-    for (std::size_t i = 0; i < n; ++i) {
-      const std::int64_t size = a.strides[i] * (x[2 + i] - 1) + (w[2 + i] - 1) * a.dilations[i] + 1 - a.pads[i] - a.pads[n + i];
-      out.push_back(y[2 + i] - size);
-    }
-    return out;
+
+public:
+  static constexpr bool apply(rewriter& r, node_id id) {
+    if (r.is<top::conv>(id)) return fill_one<top::conv>(r, id, 0);
+    if (r.is<top::conv_transpose>(id)) return fill_one<top::conv_transpose>(r, id, 1);
+    return false;
   }
 };
 static_assert(rewrite_rule<fill_conv>);
@@ -141,6 +143,23 @@ static_assert(rewrite_rule<fill_pool>);
 /// Needs: attributes written out (fill-conv, fill-pool); a constant weight; one result.
 struct widen_to_2d {
   static constexpr std::string_view name = "widen-to-2d";
+
+private:
+  template <class Op, class Add> static constexpr bool widen(rewriter& r, node_id id, Add&& add) {
+    auto a = r.attributes<Op>(id);
+    if (a.kernel_shape.size() != 1) return false; // not written out yet
+    a.kernel_shape = detail::with_height(a.kernel_shape, 1);
+    a.strides = detail::with_height(a.strides, 1);
+    a.dilations = detail::with_height(a.dilations, 1);
+    a.pads = detail::with_height(a.pads, 0);
+    const tensor_id x = r.operand(id);
+    const tensor_id wide = add_reshape(r, r.name_before(id, "4d"), x, detail::with_height(r.dims(x)));
+    const tensor_id y = add(wide, a);
+    become_reshape(r, id, y, r.dims(r.result(id)));
+    return true;
+  }
+
+public:
   static constexpr bool apply(rewriter& r, node_id id) {
     const tensor_id x = r.operand(id);
     if (x == none || r.dims(x).rank() != 3) return false;
@@ -162,21 +181,6 @@ struct widen_to_2d {
     }
     return false;
   }
-
-private:
-  template <class Op, class Add> static constexpr bool widen(rewriter& r, node_id id, Add&& add) {
-    auto a = r.attributes<Op>(id);
-    if (a.kernel_shape.size() != 1) return false; // not written out yet
-    a.kernel_shape = detail::with_height(a.kernel_shape, 1);
-    a.strides = detail::with_height(a.strides, 1);
-    a.dilations = detail::with_height(a.dilations, 1);
-    a.pads = detail::with_height(a.pads, 0);
-    const tensor_id x = r.operand(id);
-    const tensor_id wide = add_reshape(r, r.name_before(id, "4d"), x, detail::with_height(r.dims(x)));
-    const tensor_id y = add(wide, a);
-    become_reshape(r, id, y, r.dims(r.result(id)));
-    return true;
-  }
 };
 static_assert(rewrite_rule<widen_to_2d>);
 
@@ -184,17 +188,6 @@ static_assert(rewrite_rule<widen_to_2d>);
 /// MaxPool with a kernel over the whole plane, and a Reshape where the axes are dropped.   Needs: rank 3 or 4.
 struct global_to_pool {
   static constexpr std::string_view name = "global-to-pool";
-  static constexpr bool apply(rewriter& r, node_id id) {
-    const tensor_id x = r.operand(id);
-    if (x == none || !r.floating(x)) return false;
-    const std::size_t rank = r.dims(x).rank();
-    if (r.is<top::global_average_pool>(id) && (rank == 3 || rank == 4)) return pool<top::average_pool>(r, id);
-    if (r.is<top::global_max_pool>(id) && (rank == 3 || rank == 4)) return pool<top::max_pool>(r, id);
-    if (rank != 4) return false;
-    if (r.is<top::reduce_mean>(id) && over_plane<top::reduce_mean>(r, id)) return pool<top::average_pool>(r, id);
-    if (r.is<top::reduce_max>(id) && over_plane<top::reduce_max>(r, id)) return pool<top::max_pool>(r, id);
-    return false;
-  }
 
 private:
   template <class Op> static constexpr bool over_plane(const rewriter& r, node_id id) {
@@ -215,6 +208,19 @@ private:
     become_reshape(r, id, y, to);
     return true;
   }
+
+public:
+  static constexpr bool apply(rewriter& r, node_id id) {
+    const tensor_id x = r.operand(id);
+    if (x == none || !r.floating(x)) return false;
+    const std::size_t rank = r.dims(x).rank();
+    if (r.is<top::global_average_pool>(id) && (rank == 3 || rank == 4)) return pool<top::average_pool>(r, id);
+    if (r.is<top::global_max_pool>(id) && (rank == 3 || rank == 4)) return pool<top::max_pool>(r, id);
+    if (rank != 4) return false;
+    if (r.is<top::reduce_mean>(id) && over_plane<top::reduce_mean>(r, id)) return pool<top::average_pool>(r, id);
+    if (r.is<top::reduce_max>(id) && over_plane<top::reduce_max>(r, id)) return pool<top::max_pool>(r, id);
+    return false;
+  }
 };
 static_assert(rewrite_rule<global_to_pool>);
 
@@ -222,11 +228,6 @@ static_assert(rewrite_rule<global_to_pool>);
 /// Needs: Pad by zeros, of spatial axes only, by nothing negative; AveragePool without pads of its own counts them then.
 struct fold_pad {
   static constexpr std::string_view name = "fold-pad";
-  static constexpr bool apply(rewriter& r, node_id id) {
-    if (r.is<top::conv>(id)) return fold<top::conv>(r, id);
-    if (r.is<top::average_pool>(id)) return fold<top::average_pool>(r, id);
-    return false;
-  }
 
 private:
   template <class Op> static constexpr bool fold(rewriter& r, node_id id) {
@@ -264,6 +265,13 @@ private:
     r.set_operand(id, 0, r.operand(before));
     r.set_attributes<Op>(id, a);
     return true;
+  }
+
+public:
+  static constexpr bool apply(rewriter& r, node_id id) {
+    if (r.is<top::conv>(id)) return fold<top::conv>(r, id);
+    if (r.is<top::average_pool>(id)) return fold<top::average_pool>(r, id);
+    return false;
   }
 };
 static_assert(rewrite_rule<fold_pad>);

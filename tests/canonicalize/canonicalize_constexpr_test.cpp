@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "helpers.hpp"
+
+#include <doctest/doctest.h>
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers" // attributes that are left out are the defaults
+#endif
+
+using namespace canonical_test;
+
+namespace {
+// conv, batch normalization, relu, pool, flatten, matmul, bias; and a subgraph of shapes.
+constexpr graph<stage::origin> network() {
+  model_builder m;
+  const auto x = m.input("x", dtype_id::f32, {1, 1, 6, 6});
+  auto y = m.add<top::conv>("conv", {.pads = {1, 1, 1, 1}}, {x, m.constant("w", filled({2, 1, 3, 3}, 2))});
+  value ones(dtype_id::f32, {2});
+  ones.f = {1.0F, 0.5F};
+  const auto s = m.constant("s", ones);
+  y = m.add<top::batch_normalization>("bn", {}, {y, s, s, s, s});
+  y = m.add<top::relu>("relu", {}, {y});
+  y = m.add<top::max_pool>("pool", {.kernel_shape = {2, 2}, .strides = {2, 2}}, {y});
+  const auto n = m.add<top::gather>("n", {}, {m.add<top::shape>("shape", {}, {y}), m.constant("zero", list_of({0}))});
+  y = m.add<top::flatten>("flat", {}, {y});
+  y = m.add<top::matmul>("fc", {}, {y, m.constant("fw", filled({18, 3}, 3))});
+  y = m.add<top::add>("logits", {}, {y, m.constant("fb", filled({3}, 4))});
+  m.output(y);
+  m.output(m.add<top::concat>("sizes", {.axis = 0}, {n, m.constant("rest", list_of({-1}))})); // folded
+  return m.take();
+}
+
+// What constant evaluation and run time must agree on: the form, and every bit of the weights and of the result.
+struct fact {
+  std::size_t nodes = 0;
+  int rules = 0;
+  std::uint32_t weights = 0;
+  std::uint32_t result = 0;
+  bool close = false;
+  bool valid = false;
+  friend constexpr bool operator==(const fact&, const fact&) = default;
+};
+constexpr fact facts() {
+  const outcome out = run(network());
+  fact f;
+  f.nodes = out.g.nodes.size();
+  for (const auto& c : out.counts) f.rules += c.count;
+  const auto mix = [](std::uint32_t& h, std::uint32_t v) { h = (h ^ v) * 16777619U; };
+  for (std::size_t t = 0; t < out.g.tensors.size(); ++t) {
+    if (!out.g.is_constant(static_cast<tensor_id>(t))) continue;
+    for (const std::uint8_t b : out.g.bytes(static_cast<tensor_id>(t))) mix(f.weights, b);
+  }
+  const vec<value> values = evaluate(out.g, inputs_for(out.g));
+  for (const float v : values[static_cast<std::size_t>(out.g.outputs[0])].f) mix(f.result, std::bit_cast<std::uint32_t>(v));
+  f.close = out.difference <= 1e-5F;
+  f.valid = out.valid;
+  return f;
+}
+constexpr fact at_compile_time = facts();
+static_assert(at_compile_time.nodes == 4); // conv, pool, reshape, gemm
+static_assert(at_compile_time.close && at_compile_time.valid);
+} // namespace
+
+TEST_CASE("constant evaluation and run time give the same canonical graph, weights and result, bit by bit") {
+  CHECK(facts() == at_compile_time);
+  CHECK(at_compile_time.rules > 5);
+}
