@@ -54,6 +54,16 @@ concept chip = requires {
   { Chip::info } -> std::convertible_to<facts>;
 } && usable(Chip::info);
 
+namespace detail {
+template <class Chip> constexpr facts checked_facts() {
+  if constexpr (!chip<Chip>) diag::bad_chip<Chip>{};
+  return Chip::info;
+}
+} // namespace detail
+
+/// The facts of a chip of one's own; tmpu-C001 names it where they are not usable.
+template <class Chip> inline constexpr facts checked = detail::checked_facts<Chip>();
+
 // Figures without a star are public; those marked * are our choice where nothing is public (docs/design.md, section 7).
 
 /// After public parameters of the BM1684X; not binary compatible.
