@@ -51,7 +51,8 @@ constexpr fact facts() {
     for (const std::uint8_t b : out.g.bytes(static_cast<tensor_id>(t))) mix(f.weights, b);
   }
   const vec<value> values = evaluate(out.g, inputs_for(out.g));
-  for (const float v : values[static_cast<std::size_t>(out.g.outputs[0])].f) mix(f.result, std::bit_cast<std::uint32_t>(v));
+  for (const float v : values[static_cast<std::size_t>(out.g.outputs[0])].f)
+    mix(f.result, std::bit_cast<std::uint32_t>(v));
   f.close = out.difference <= 1e-5F;
   f.valid = out.valid;
   return f;

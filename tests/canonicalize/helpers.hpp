@@ -22,7 +22,8 @@ constexpr value filled(const shape& dims, std::int64_t seed = 1) {
   return v;
 }
 constexpr value list_of(std::initializer_list<std::int64_t> items) {
-  return make_value(dtype_id::i64, {static_cast<std::int64_t>(items.size())}, std::span<const std::int64_t>(items.begin(), items.size()));
+  return make_value(dtype_id::i64, {static_cast<std::int64_t>(items.size())},
+                    std::span<const std::int64_t>(items.begin(), items.size()));
 }
 constexpr value number(float x) {
   value v(dtype_id::f32, {});

@@ -27,8 +27,9 @@ TEST_CASE("conv, batch normalization, relu become one conv named after the relu"
   const auto c = m.add<top::conv>("conv", {.auto_pad = "SAME_UPPER"}, {x, w});
   value variance = filled({3}, 6);
   for (float& v : variance.f) v = math::abs(v) + 0.5F;
-  const auto b = m.add<top::batch_normalization>(
-      "bn", {}, {c, m.constant("s", filled({3}, 3)), m.constant("b", filled({3}, 4)), m.constant("m", filled({3}, 5)), m.constant("v", variance)});
+  const auto b = m.add<top::batch_normalization>("bn", {},
+                                                 {c, m.constant("s", filled({3}, 3)), m.constant("b", filled({3}, 4)),
+                                                  m.constant("m", filled({3}, 5)), m.constant("v", variance)});
   m.output(m.add<top::relu>("relu", {}, {b}));
   const auto out = run(m.take());
   CHECK_KEPT(out);
@@ -123,7 +124,8 @@ TEST_CASE("a constant that widens the conv's result is not folded") {
 TEST_CASE("conv over one axis becomes a conv over two") {
   model_builder m;
   const auto x = m.input("x", dtype_id::f32, {2, 2, 9});
-  auto y = m.add<top::conv>("conv", {.dilations = {2}, .pads = {1, 2}, .strides = {2}}, {x, m.constant("w", filled({4, 2, 3}, 2)), m.constant("b", filled({4}))});
+  auto y = m.add<top::conv>("conv", {.dilations = {2}, .pads = {1, 2}, .strides = {2}},
+                            {x, m.constant("w", filled({4, 2, 3}, 2)), m.constant("b", filled({4}))});
   y = m.add<top::add>("plus", {}, {y, m.constant("c", filled({4, 1}, 8))});
   y = m.add<top::relu>("relu", {}, {y});
   y = m.add<top::max_pool>("pool", {.kernel_shape = {2}}, {y});
@@ -232,9 +234,15 @@ TEST_CASE("pools are written out, ceil_mode becomes padding") {
     for (const std::int64_t pad : {0, 1}) {
       model_builder m;
       const auto x = m.input("x", dtype_id::f32, {1, 2, 6, 7});
-      m.output(m.add<top::max_pool>("max", {.ceil_mode = 1, .kernel_shape = {3, 3}, .pads = {pad, pad, pad, pad}, .strides = {2, 2}}, {x}));
-      m.output(m.add<top::average_pool>(
-          "mean", {.ceil_mode = 1, .count_include_pad = counts, .kernel_shape = {3, 2}, .pads = {pad, pad, pad, pad}, .strides = {2, 2}}, {x}));
+      m.output(m.add<top::max_pool>(
+          "max", {.ceil_mode = 1, .kernel_shape = {3, 3}, .pads = {pad, pad, pad, pad}, .strides = {2, 2}}, {x}));
+      m.output(m.add<top::average_pool>("mean",
+                                        {.ceil_mode = 1,
+                                         .count_include_pad = counts,
+                                         .kernel_shape = {3, 2},
+                                         .pads = {pad, pad, pad, pad},
+                                         .strides = {2, 2}},
+                                        {x}));
       const auto out = run(m.take());
       CHECK(out.difference == 0.0F);
       CHECK(out.valid);
@@ -248,8 +256,10 @@ TEST_CASE("pad goes into conv, not where it holds other values") {
   for (const float fill : {0.0F, 1.0F}) {
     model_builder m;
     const auto x = m.input("x", dtype_id::f32, {1, 2, 4, 4});
-    const auto p = m.add<top::pad>("pad", {}, {x, m.constant("pads", list_of({0, 0, 1, 0, 0, 0, 2, 1})), m.constant("fill", number(fill))});
-    const auto q = m.add<top::pad>("pad2", {}, {x, m.constant("pads2", list_of({1, 1, 1, 1})), none, m.constant("axes", list_of({2, -1}))});
+    const auto p = m.add<top::pad>(
+        "pad", {}, {x, m.constant("pads", list_of({0, 0, 1, 0, 0, 0, 2, 1})), m.constant("fill", number(fill))});
+    const auto q = m.add<top::pad>(
+        "pad2", {}, {x, m.constant("pads2", list_of({1, 1, 1, 1})), none, m.constant("axes", list_of({2, -1}))});
     m.output(m.add<top::conv>("conv", {}, {p, m.constant("w", filled({3, 2, 3, 3}, 2))}));
     m.output(m.add<top::average_pool>("mean", {.kernel_shape = {2, 2}}, {q}));
     const auto out = run(m.take());
@@ -266,7 +276,8 @@ TEST_CASE("reshapes in all their forms are one with a full shape") {
   y = m.add<top::unsqueeze>("unsqueeze", {}, {y, m.constant("ends", list_of({0, -1}))});
   y = m.add<top::reshape>("reshape", {}, {y, m.constant("shape", list_of({2, -1}))});
   m.output(m.add<top::flatten>("flatten", {.axis = 0}, {y}));
-  m.output(m.add<top::relu>("same", {}, {m.add<top::reshape>("none", {}, {x, m.constant("s2", list_of({0, 0, -1, 4}))})}));
+  m.output(
+      m.add<top::relu>("same", {}, {m.add<top::reshape>("none", {}, {x, m.constant("s2", list_of({0, 0, -1, 4}))})}));
   const auto out = run(m.take());
   CHECK(out.difference == 0.0F);
   CHECK(out.valid);
@@ -325,7 +336,8 @@ TEST_CASE("a subgraph of shapes is folded away") {
   const auto to = m.add<top::concat>("to", {.axis = 0}, {n, m.constant("rest", list_of({-1}))});
   const auto y = m.add<top::reshape>("y", {}, {x, to});
   m.output(y);
-  m.output(m.add<top::expand>("e", {}, {m.constant("five", number(5.0F)), m.add<top::mul>("twice", {}, {n, m.constant("two", list_of({2}))})}));
+  m.output(m.add<top::expand>(
+      "e", {}, {m.constant("five", number(5.0F)), m.add<top::mul>("twice", {}, {n, m.constant("two", list_of({2}))})}));
   auto g = m.take();
   CHECK(g.at(y).dims == shape{-1, -1}); // not known before folding
   const auto out = canonicalize::pass::run(g);
@@ -342,7 +354,9 @@ TEST_CASE("clip bounds, relu and clip chains") {
   m.output(m.add<top::relu>("relu", {}, {c}));
   m.output(m.add<top::clip>("positive", {}, {x, m.constant("zero", number(0.0F))}));
   m.output(m.add<top::max>("max", {}, {m.constant("half", number(0.5F)), x}));
-  m.output(m.add<top::clip>("six", {}, {m.add<top::add>("sum", {}, {x, x}), m.constant("zero2", number(0.0F)), m.constant("six2", number(6.0F))}));
+  m.output(m.add<top::clip>(
+      "six", {},
+      {m.add<top::add>("sum", {}, {x, x}), m.constant("zero2", number(0.0F)), m.constant("six2", number(6.0F))}));
   const auto out = run(m.take());
   CHECK(out.difference == 0.0F);
   CHECK(count_of<top::relu>(out.g) == 1);
@@ -368,8 +382,11 @@ TEST_CASE("gates become hard_swish and silu") {
   const auto x = m.input("x", dtype_id::f32, {16});
   m.output(m.add<top::mul>("swish", {}, {m.add<top::hard_sigmoid>("hs", {.alpha = 1.0F / 6.0F}, {x}), x}));
   m.output(m.add<top::mul>("silu", {}, {x, m.add<top::sigmoid>("s", {}, {x})}));
-  const auto gate = m.add<top::clip>("gate", {}, {m.add<top::add>("plus", {}, {x, m.constant("three", number(3.0F))}), m.constant("zero", number(0.0F)), m.constant("six", number(6.0F))});
-  m.output(m.add<top::div>("pieces", {}, {m.add<top::mul>("product", {}, {x, gate}), m.constant("six2", number(6.0F))}));
+  const auto gate = m.add<top::clip>("gate", {},
+                                     {m.add<top::add>("plus", {}, {x, m.constant("three", number(3.0F))}),
+                                      m.constant("zero", number(0.0F)), m.constant("six", number(6.0F))});
+  m.output(
+      m.add<top::div>("pieces", {}, {m.add<top::mul>("product", {}, {x, gate}), m.constant("six2", number(6.0F))}));
   m.output(m.add<top::mul>("other", {}, {x, m.add<top::hard_sigmoid>("fifth", {}, {x})})); // alpha 0.2: no HardSwish
   const auto out = run(m.take());
   CHECK_KEPT(out);
@@ -449,8 +466,11 @@ TEST_CASE("rules are left out by name; unknown names and free dimensions are ref
   CHECK_KEPT(out);
   CHECK(count_of<top::relu>(out.g) == 1);
   CHECK(canonicalize::pass::fingerprint() != canonicalize::pass::fingerprint({.without = {"fuse-clamp"}}));
-  CHECK_THROWS_WITH(run(net(1), {.without = {"no-such-rule"}}), doctest::Contains("'no-such-rule' is no canonicalize rule"));
-  CHECK_THROWS_WITH(canonicalize::pass::run(net(-1)), doctest::Contains("input 'x' has the shape [-1,4] with free dimensions: bind them with --input-shape x=1,4"));
+  CHECK_THROWS_WITH(run(net(1), {.without = {"no-such-rule"}}),
+                    doctest::Contains("'no-such-rule' is no canonicalize rule"));
+  CHECK_THROWS_WITH(
+      canonicalize::pass::run(net(-1)),
+      doctest::Contains("input 'x' has the shape [-1,4] with free dimensions: bind them with --input-shape x=1,4"));
 }
 
 TEST_CASE("a shape that depends on data is refused with the node's name") {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tmpu/top/operators.hpp"
-
 #include "tmpu/ir/builder.hpp"
 #include "tmpu/ir/evaluate.hpp"
+#include "tmpu/top/operators.hpp"
 
 #include <doctest/doctest.h>
 
@@ -32,7 +31,8 @@ constexpr vec<float> classify() {
   y = m.add<top::max_pool>("pool", {.ceil_mode = 1, .kernel_shape = {2, 2}, .strides = {2, 2}}, {y});
   y = m.add<top::flatten>("flat", {}, {y});
   const auto k = 18 * 2 * 3;
-  y = m.add<top::gemm>("gemm", {.alpha = 0.5F, .transB = 1}, {y, m.constant("gw", filled({10, k})), m.constant("gb", filled({10}))});
+  y = m.add<top::gemm>("gemm", {.alpha = 0.5F, .transB = 1},
+                       {y, m.constant("gw", filled({10, k})), m.constant("gb", filled({10}))});
   y = m.add<top::softmax>("softmax", {}, {y});
   m.output(y);
   const auto g = m.take();

@@ -98,8 +98,9 @@ public:
       maker = r.graph().at(t).producer;
       if (maker == none || !r.read_once(t)) return false;
     }
-    const bool fused = fuse<top::conv>(r, maker, clamp) || fuse<top::conv_transpose>(r, maker, clamp) || fuse<top::gemm>(r, maker, clamp) ||
-                       fuse<top::add>(r, maker, clamp) || fuse<top::sub>(r, maker, clamp) || fuse<top::mul>(r, maker, clamp) ||
+    const bool fused = fuse<top::conv>(r, maker, clamp) || fuse<top::conv_transpose>(r, maker, clamp) ||
+                       fuse<top::gemm>(r, maker, clamp) || fuse<top::add>(r, maker, clamp) ||
+                       fuse<top::sub>(r, maker, clamp) || fuse<top::mul>(r, maker, clamp) ||
                        fuse<top::div>(r, maker, clamp);
     if (fused) r.take_result(last, id);
     return fused;
@@ -136,7 +137,8 @@ struct fuse_hard_swish {
   static constexpr std::string_view name = "fuse-hard-swish";
   static constexpr bool apply(rewriter& r, node_id id) {
     float sixth = 0.0F;
-    if (!r.is<top::mul>(id) || !r.scalar(r.operand(id, 1), sixth) || math::abs(sixth - 1.0F / 6.0F) > 1e-7F) return false;
+    if (!r.is<top::mul>(id) || !r.scalar(r.operand(id, 1), sixth) || math::abs(sixth - 1.0F / 6.0F) > 1e-7F)
+      return false;
     const node_id product = r.made_by<top::mul>(r.operand(id));
     if (product == none || !r.read_once(r.operand(id)) || !r.attributes<top::mul>(id).clamp.empty() ||
         !r.attributes<top::mul>(product).clamp.empty()) {
@@ -147,7 +149,8 @@ struct fuse_hard_swish {
       const tensor_id gate = r.operand(product, 1 - i);
       const node_id shifted = r.made_by<top::add>(gate);
       float three = 0.0F;
-      if (shifted == none || r.operand(shifted) != x || !r.scalar(r.operand(shifted, 1), three) || three != 3.0F) continue;
+      if (shifted == none || r.operand(shifted) != x || !r.scalar(r.operand(shifted, 1), three) || three != 3.0F)
+        continue;
       if (!(r.attributes<top::add>(shifted).clamp == floats{0.0F, 6.0F})) continue;
       r.become<top::hard_swish>(id, {}, {x});
       return true;

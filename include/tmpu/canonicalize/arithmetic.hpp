@@ -37,7 +37,8 @@ struct sub_to_add {
     top::add::attributes form{};
     form.clamp = r.attributes<top::sub>(id).clamp;
     if (r.is_constant(b)) {
-      const tensor_id c = r.add_constant(text(r.graph().name(b)) << "/neg", detail::mapped(r.constant(b), [](float x) { return -x; }));
+      const tensor_id c =
+          r.add_constant(text(r.graph().name(b)) << "/neg", detail::mapped(r.constant(b), [](float x) { return -x; }));
       r.become<top::add>(id, form, {a, c});
       return true;
     }
@@ -68,7 +69,8 @@ struct div_to_mul {
     }
     top::mul::attributes form{};
     form.clamp = clamp;
-    const tensor_id c = r.add_constant(text(r.graph().name(b)) << "/reciprocal", detail::mapped(divisor, [](float x) { return 1.0F / x; }));
+    const tensor_id c = r.add_constant(text(r.graph().name(b)) << "/reciprocal",
+                                       detail::mapped(divisor, [](float x) { return 1.0F / x; }));
     r.become<top::mul>(id, form, {a, c});
     return true;
   }
@@ -123,7 +125,8 @@ struct sum_to_add {
     if (!r.is<top::sum>(id) || r.graph().operands(id).size() < 2) return false;
     const vec<tensor_id> operands(r.graph().operands(id));
     tensor_id y = operands[0];
-    for (std::size_t i = 1; i + 1 < operands.size(); ++i) y = r.add<top::add>(r.name_before(id, "part"), {}, {y, operands[i]});
+    for (std::size_t i = 1; i + 1 < operands.size(); ++i)
+      y = r.add<top::add>(r.name_before(id, "part"), {}, {y, operands[i]});
     r.become<top::add>(id, {}, {y, operands.back()});
     return true;
   }
@@ -185,8 +188,9 @@ private:
 
 public:
   static constexpr bool apply(rewriter& r, node_id id) {
-    return one<top::reduce_mean>(r, id) || one<top::reduce_sum>(r, id) || one<top::reduce_max>(r, id) || one<top::reduce_min>(r, id) ||
-           one<top::reduce_prod>(r, id) || one<top::reduce_l1>(r, id) || one<top::reduce_l2>(r, id) || one<top::reduce_sum_square>(r, id);
+    return one<top::reduce_mean>(r, id) || one<top::reduce_sum>(r, id) || one<top::reduce_max>(r, id) ||
+           one<top::reduce_min>(r, id) || one<top::reduce_prod>(r, id) || one<top::reduce_l1>(r, id) ||
+           one<top::reduce_l2>(r, id) || one<top::reduce_sum_square>(r, id);
   }
 };
 static_assert(rewrite_rule<reduce_axes_to_attribute>);

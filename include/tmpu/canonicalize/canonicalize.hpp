@@ -28,7 +28,8 @@ template <class Rules> struct canonicalize_pass {
   static constexpr stage to = stage::canonical;
   using rule_list = unpack<Rules>;
 
-  static constexpr graph<stage::canonical> run(graph<stage::origin> g, const options& o = {}, vec<rule_count>* counts = nullptr) {
+  static constexpr graph<stage::canonical> run(graph<stage::origin> g, const options& o = {},
+                                               vec<rule_count>* counts = nullptr) {
     check_inputs(g);
     check_names(o);
     vec<rule_count> applied;
@@ -45,7 +46,8 @@ template <class Rules> struct canonicalize_pass {
     if (counts != nullptr) *counts = std::move(applied);
     return graph<stage::canonical>(std::move(g));
   }
-  constexpr graph<stage::canonical> operator()(graph<stage::origin> g, const options& o = {}, vec<rule_count>* counts = nullptr) const {
+  constexpr graph<stage::canonical> operator()(graph<stage::origin> g, const options& o = {},
+                                               vec<rule_count>* counts = nullptr) const {
     return run(std::move(g), o, counts);
   }
 
@@ -113,8 +115,9 @@ private:
   static constexpr void check_inputs(const graph_body& g) {
     for (const tensor_id t : g.inputs) {
       if (g.at(t).dims.known()) continue;
-      refuse(text("input '") << g.name(t) << "' has the shape " << g.at(t).dims.print() << " with free dimensions: bind them with --input-shape "
-                             << g.name(t) << "=" << join(bound_shape(g.at(t).dims), ","));
+      refuse(text("input '") << g.name(t) << "' has the shape " << g.at(t).dims.print()
+                             << " with free dimensions: bind them with --input-shape " << g.name(t) << "="
+                             << join(bound_shape(g.at(t).dims), ","));
     }
   }
   static constexpr tmpu::shape bound_shape(tmpu::shape d) {
@@ -133,10 +136,13 @@ private:
       for (const tensor_id t : g.results(id)) {
         if (t == none || g.at(t).dims.known()) continue;
         text inputs;
-        for (const tensor_id in : g.inputs) inputs << (inputs.empty() ? "'" : ", '") << g.name(in) << g.at(in).dims.print() << '\'';
-        refuse(text("tensor '") << g.name(t) << "' of node '" << g.node_name(id) << "' (" << g.node_at(id).op->info.name << ") has the shape "
-                                << g.at(t).dims.print() << ", which depends on data even with the inputs " << inputs
-                                << " bound: give fixed shapes with --input-shape, or export the model with fixed shapes");
+        for (const tensor_id in : g.inputs)
+          inputs << (inputs.empty() ? "'" : ", '") << g.name(in) << g.at(in).dims.print() << '\'';
+        refuse(
+            text("tensor '") << g.name(t) << "' of node '" << g.node_name(id) << "' (" << g.node_at(id).op->info.name
+                             << ") has the shape " << g.at(t).dims.print()
+                             << ", which depends on data even with the inputs " << inputs
+                             << " bound: give fixed shapes with --input-shape, or export the model with fixed shapes");
       }
     }
   }
@@ -145,7 +151,8 @@ private:
     for (const rule_count& c : applied) {
       if (c.count > 0) names << ' ' << c.rule << ':' << c.count;
     }
-    refuse(text("the canonicalize rules undo each other and never come to an end:") << names << ": leave one of them out");
+    refuse(text("the canonicalize rules undo each other and never come to an end:")
+           << names << ": leave one of them out");
   }
 };
 

@@ -46,7 +46,8 @@ struct fold_constants {
     }
     vec<tensor_id> results(g.results(id));
     for (const tensor_id t : results) {
-      if (t != none && (!r.dims(t).known() || r.type(t) == dtype_id::none || r.type(t) == dtype_id::string)) return false;
+      if (t != none && (!r.dims(t).known() || r.type(t) == dtype_id::none || r.type(t) == dtype_id::string))
+        return false;
     }
     vec<const value*> operands;
     for (std::size_t i = 0; i < values.size(); ++i) operands.push_back(r.operand(id, i) == none ? nullptr : &values[i]);

@@ -85,7 +85,9 @@ private:
     const tensor_id c = r.operand(id, 2);
     value bias(r.type(x), {columns});
     bool apart = c != none;
-    if (c != none && r.is_constant(c) && (r.dims(c).elements() == 1 || (r.dims(c)[r.dims(c).rank() - 1] == columns && r.dims(c).elements() == columns))) {
+    if (c != none && r.is_constant(c) &&
+        (r.dims(c).elements() == 1 ||
+         (r.dims(c)[r.dims(c).rank() - 1] == columns && r.dims(c).elements() == columns))) {
       apart = false;
       const value given = r.constant(c);
       for (std::size_t n = 0; n < bias.f.size(); ++n) bias.f[n] = a.beta * given.f[given.f.size() == 1 ? 0 : n];
@@ -93,7 +95,8 @@ private:
     tensor_id weight = b;
     if (a.transB == 0 || a.alpha != 1.0F) weight = r.add_constant(text(r.graph().name(b)) << "/t", w);
     tensor_id row = c;
-    if (c == none || apart || a.beta != 1.0F || r.dims(c).rank() != 1 || r.dims(c)[0] != columns) row = r.add_constant(r.name_before(id, "bias"), bias);
+    if (c == none || apart || a.beta != 1.0F || r.dims(c).rank() != 1 || r.dims(c)[0] != columns)
+      row = r.add_constant(r.name_before(id, "bias"), bias);
     auto form = detail::dense_attributes();
     if (!apart) {
       form.clamp = a.clamp;
@@ -126,7 +129,8 @@ private:
   /// The node becomes y + beta * c.
   static constexpr void add_rest(rewriter& r, node_id id, tensor_id y, tensor_id c, const top::gemm::attributes& a) {
     tensor_id rest = c;
-    if (a.beta != 1.0F) rest = r.add<top::mul>(r.name_before(id, "rest"), {}, {c, r.add_scalar(r.name_before(id, "beta"), a.beta, c)});
+    if (a.beta != 1.0F)
+      rest = r.add<top::mul>(r.name_before(id, "rest"), {}, {c, r.add_scalar(r.name_before(id, "beta"), a.beta, c)});
     top::add::attributes form{};
     form.clamp = a.clamp;
     r.become<top::add>(id, form, {y, rest});

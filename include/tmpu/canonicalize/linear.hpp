@@ -38,13 +38,15 @@ constexpr linear linear_before(const rewriter& r, tensor_id t) {
   const tmpu::shape& in = r.dims(inner);
   const tmpu::shape& out = r.dims(t);
   if (is_dense(r, found.node)) {
-    if (!r.attributes<top::gemm>(found.node).clamp.empty() || out.rank() == 0 || out[out.rank() - 1] != in[1]) return {};
+    if (!r.attributes<top::gemm>(found.node).clamp.empty() || out.rank() == 0 || out[out.rank() - 1] != in[1])
+      return {};
     found.axis = out.rank() - 1;
     found.channels = in[1];
     return found;
   }
   const bool straight = r.is<top::conv>(found.node) && r.attributes<top::conv>(found.node).clamp.empty();
-  const bool transposed = r.is<top::conv_transpose>(found.node) && r.attributes<top::conv_transpose>(found.node).clamp.empty();
+  const bool transposed =
+      r.is<top::conv_transpose>(found.node) && r.attributes<top::conv_transpose>(found.node).clamp.empty();
   if (!straight && !transposed) return {};
   if (!r.is_constant(r.operand(found.node, 1)) || !r.is_constant(r.operand(found.node, 2))) return {};
   if (out.rank() < 2 || out[0] != in[0] || out[1] != in[1]) return {};

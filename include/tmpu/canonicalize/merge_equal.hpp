@@ -16,7 +16,9 @@ struct merge_equal_nodes {
     for (node_id other = 0; other < id; ++other) {
       const node& n = g.node_at(other);
       if (n.op != mine.op || n.operands.count != mine.operands.count || n.words.count != mine.words.count) continue;
-      if (r.dead(other) || g.results(other).size() != 1 || !equal(g.operands(other), g.operands(id)) || !equal(g.words(n), g.words(mine))) continue;
+      if (r.dead(other) || g.results(other).size() != 1 || !equal(g.operands(other), g.operands(id)) ||
+          !equal(g.words(n), g.words(mine)))
+        continue;
       const tensor_id same = r.result(other);
       if (!g.is_output(r.result(id))) {
         r.replace(r.result(id), same);

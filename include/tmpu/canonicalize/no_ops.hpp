@@ -32,7 +32,8 @@ static_assert(rewrite_rule<remove_cast>);
 struct remove_single_operand {
   static constexpr std::string_view name = "remove-single-operand";
   static constexpr bool apply(rewriter& r, node_id id) {
-    const bool joins = r.is<top::concat>(id) || r.is<top::max>(id) || r.is<top::min>(id) || r.is<top::sum>(id) || r.is<top::mean>(id);
+    const bool joins =
+        r.is<top::concat>(id) || r.is<top::max>(id) || r.is<top::min>(id) || r.is<top::sum>(id) || r.is<top::mean>(id);
     return joins && r.graph().operands(id).size() == 1 && r.bypass(id, r.operand(id));
   }
 };

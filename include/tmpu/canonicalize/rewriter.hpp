@@ -32,7 +32,9 @@ public:
   [[nodiscard]] constexpr const graph_body& graph() const { return *g_; }
   [[nodiscard]] constexpr bool dead(node_id id) const { return dead_[static_cast<std::size_t>(id)] != 0; }
   template <class Op> [[nodiscard]] constexpr bool is(node_id id) const { return tmpu::is<Op>(*g_, id); }
-  template <class Op> [[nodiscard]] constexpr typename Op::attributes attributes(node_id id) const { return attributes_of<Op>(*g_, id); }
+  template <class Op> [[nodiscard]] constexpr typename Op::attributes attributes(node_id id) const {
+    return attributes_of<Op>(*g_, id);
+  }
   [[nodiscard]] constexpr tensor_id operand(node_id id, std::size_t i = 0) const { return g_->operand(id, i); }
   [[nodiscard]] constexpr tensor_id result(node_id id) const { return g_->result(id); }
   [[nodiscard]] constexpr const tmpu::shape& dims(tensor_id t) const { return g_->at(t).dims; }
@@ -47,7 +49,9 @@ public:
     return p != none && tmpu::is<Op>(*g_, p) ? p : none;
   }
   /// One node reads t, and t is no output of the graph.
-  [[nodiscard]] constexpr bool read_once(tensor_id t) const { return uses_[static_cast<std::size_t>(t)] == 1 && !g_->is_output(t); }
+  [[nodiscard]] constexpr bool read_once(tensor_id t) const {
+    return uses_[static_cast<std::size_t>(t)] == 1 && !g_->is_output(t);
+  }
   [[nodiscard]] constexpr std::int32_t uses(tensor_id t) const { return uses_[static_cast<std::size_t>(t)]; }
   /// Whether t is a constant of one floating-point element; then `x` is it.
   [[nodiscard]] constexpr bool scalar(tensor_id t, float& x) const {
@@ -59,7 +63,8 @@ public:
   // --- changing ------------------------------------------------------------------------------------------------
   /// A new node with one result of that name (made unique), shape inferred.
   template <class Op>
-  constexpr tensor_id add(std::string_view name, const typename Op::attributes& a, std::initializer_list<tensor_id> operands) {
+  constexpr tensor_id add(std::string_view name, const typename Op::attributes& a,
+                          std::initializer_list<tensor_id> operands) {
     const text own = fresh(name);
     const tensor_id y = g_->add_tensor(own, dtype_id::none, {});
     uses_.push_back(0);
@@ -73,7 +78,8 @@ public:
     return y;
   }
   /// The node becomes an Op with these attributes and operands; its results stay.
-  template <class Op> constexpr void become(node_id id, const typename Op::attributes& a, std::initializer_list<tensor_id> operands) {
+  template <class Op>
+  constexpr void become(node_id id, const typename Op::attributes& a, std::initializer_list<tensor_id> operands) {
     set_op<Op>(*g_, id, a);
     const vec<tensor_id> before(g_->operands(id));
     for (const tensor_id t : operands) {
@@ -181,7 +187,9 @@ public:
     bytes.owned = to_bytes(v);
   }
   /// `y/part` for the result y of a node: the name of a tensor that a rule puts before y.
-  [[nodiscard]] constexpr text name_before(node_id id, std::string_view part) const { return text(g_->name(result(id))) << '/' << part; }
+  [[nodiscard]] constexpr text name_before(node_id id, std::string_view part) const {
+    return text(g_->name(result(id))) << '/' << part;
+  }
 
 private:
   constexpr std::int32_t& count_of(tensor_id t) { return uses_[static_cast<std::size_t>(t)]; }
@@ -231,8 +239,7 @@ private:
 
 /// A rewrite rule: a name, and apply, which changes the graph around one node and says whether it did. A rule with
 /// `needs_shapes = false` is also tried where shapes are not known yet.
-template <class Rule>
-concept rewrite_rule = requires(rewriter& r, node_id id) {
+template <class Rule> concept rewrite_rule = requires(rewriter& r, node_id id) {
   { Rule::name } -> std::convertible_to<std::string_view>;
   { Rule::apply(r, id) } -> std::same_as<bool>;
 };

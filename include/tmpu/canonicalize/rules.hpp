@@ -18,10 +18,11 @@ inline constexpr auto rules = hana::tuple_t<
     // what is known before the inputs are
     fill_value_to_operand, fold_constants, remove_identity,
     // copies that copy nothing
-    remove_cast, remove_single_operand, remove_full_copy, simplify_transpose, reshape_to_attribute, merge_reshapes, merge_equal_nodes,
+    remove_cast, remove_single_operand, remove_full_copy, simplify_transpose, reshape_to_attribute, merge_reshapes,
+    merge_equal_nodes,
     // one form for each operator
-    reduce_axes_to_attribute, global_to_pool, fill_conv, fill_pool, fold_pad, widen_to_2d, matmul_to_gemm, fill_gemm, sum_to_add,
-    extremum_to_clip, clip_bounds_to_attribute, prelu_to_leaky_relu, simplify_pow,
+    reduce_axes_to_attribute, global_to_pool, fill_conv, fill_pool, fold_pad, widen_to_2d, matmul_to_gemm, fill_gemm,
+    sum_to_add, extremum_to_clip, clip_bounds_to_attribute, prelu_to_leaky_relu, simplify_pow,
     // constants into weights
     fold_batch_norm, fold_channel_constant, batch_norm_to_conv,
     // what is left of them

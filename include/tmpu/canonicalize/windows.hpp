@@ -26,7 +26,8 @@ template <class Attributes> constexpr bool fill(Attributes& a, const top::detail
     full.dilations.push_back(w.own(i).dilation);
     full.pads.push_back(w.own(i).begin);
   }
-  for (std::size_t i = 0; i < w.spatial; ++i) full.pads.push_back(resolve_ceil ? top::detail::needed_end(w.own(i)) : w.own(i).end);
+  for (std::size_t i = 0; i < w.spatial; ++i)
+    full.pads.push_back(resolve_ceil ? top::detail::needed_end(w.own(i)) : w.own(i).end);
   if constexpr (requires { full.ceil_mode; }) {
     if (resolve_ceil) full.ceil_mode = 0;
   }
@@ -37,7 +38,7 @@ template <class Attributes> constexpr bool fill(Attributes& a, const top::detail
 /// Whether the elements that ceil_mode lets the last windows see go beyond the pads.
 constexpr bool sees_beyond(const top::detail::window& w) {
   for (std::size_t i = 0; i < w.spatial; ++i) {
-    if (top::detail::needed_end(w.own(i)) != w.own(i).end) return true;
+    if (top::detail::needed_end(w.own(i)) > w.own(i).end) return true;
   }
   return false;
 }
@@ -51,11 +52,13 @@ struct fill_conv {
 private:
   /// What must be added to the transposed convolution's size with these pads to give y.
   template <class Attributes>
-  static constexpr ints missing_padding(const Attributes& a, const tmpu::shape& x, const tmpu::shape& w, const tmpu::shape& y) {
+  static constexpr ints missing_padding(const Attributes& a, const tmpu::shape& x, const tmpu::shape& w,
+                                        const tmpu::shape& y) {
     ints out;
     const std::size_t n = x.rank() - 2;
     for (std::size_t i = 0; i < n; ++i) {
-      const std::int64_t size = a.strides[i] * (x[2 + i] - 1) + (w[2 + i] - 1) * a.dilations[i] + 1 - a.pads[i] - a.pads[n + i];
+      const std::int64_t size =
+          a.strides[i] * (x[2 + i] - 1) + (w[2 + i] - 1) * a.dilations[i] + 1 - a.pads[i] - a.pads[n + i];
       out.push_back(y[2 + i] - size);
     }
     return out;
@@ -116,7 +119,8 @@ struct fill_pool {
       }
       ints pads = before;
       pads.append(after.span());
-      const tensor_id list = r.add_constant(r.name_before(id, "pads"), make_value(dtype_id::i64, {static_cast<std::int64_t>(pads.size())}, pads.span()));
+      const tensor_id list = r.add_constant(
+          r.name_before(id, "pads"), make_value(dtype_id::i64, {static_cast<std::int64_t>(pads.size())}, pads.span()));
       const tensor_id padded = r.add<top::pad>(r.name_before(id, "padded"), {}, {x, list});
       a.count_include_pad = 0;
       a.auto_pad = text();
@@ -124,7 +128,10 @@ struct fill_pool {
       a.ceil_mode = 0;
       a.pads = ints();
       for (std::size_t i = 0; i < w.spatial; ++i) a.pads.push_back(0);
-      for (std::size_t i = 0; i < w.spatial; ++i) a.pads.push_back(top::detail::needed_end(w.own(i)) - w.own(i).end);
+      for (std::size_t i = 0; i < w.spatial; ++i) {
+        const std::int64_t more = top::detail::needed_end(w.own(i)) - w.own(i).end;
+        a.pads.push_back(more > 0 ? more : 0);
+      }
       r.become<top::average_pool>(id, a, {padded});
       return true;
     }
@@ -174,10 +181,14 @@ public:
     }
     if (r.graph().results(id).size() != 1) return false;
     if (r.is<top::max_pool>(id)) {
-      return widen<top::max_pool>(r, id, [&](tensor_id wide, const auto& a) { return r.add<top::max_pool>(r.name_before(id, "2d"), a, {wide}); });
+      return widen<top::max_pool>(r, id, [&](tensor_id wide, const auto& a) {
+        return r.add<top::max_pool>(r.name_before(id, "2d"), a, {wide});
+      });
     }
     if (r.is<top::average_pool>(id)) {
-      return widen<top::average_pool>(r, id, [&](tensor_id wide, const auto& a) { return r.add<top::average_pool>(r.name_before(id, "2d"), a, {wide}); });
+      return widen<top::average_pool>(r, id, [&](tensor_id wide, const auto& a) {
+        return r.add<top::average_pool>(r.name_before(id, "2d"), a, {wide});
+      });
     }
     return false;
   }

@@ -12,7 +12,8 @@ template <class Attributes> constexpr bool has_clamp = requires(const Attributes
 
 /// y = f(a, b) for each element, a and b broadcast to y.
 template <class Out, class In, class F>
-constexpr void combine(const dims& out, Out* y, const dims& a_dims, const In* a, const dims& b_dims, const In* b, F&& f) {
+constexpr void combine(const dims& out, Out* y, const dims& a_dims, const In* a, const dims& b_dims, const In* b,
+                       F&& f) {
   const strides all[] = {strides_of(out), broadcast_strides(a_dims, out), broadcast_strides(b_dims, out)};
   for_each_row(out, all, [&](const auto& at, std::int64_t count, const auto& step) {
     Out* to = y + at[0];
@@ -50,13 +51,14 @@ template <class Self> struct binary {
     value& y = c.out();
     if constexpr (detail::has_integer_form<Self>) {
       if (!is_floating(y.type)) {
-        detail::combine(y.dims, y.i.data(), a.dims, a.i.data(), b.dims, b.i.data(), [&](std::int64_t l, std::int64_t r) {
-          return detail::wrap(y.type, Self::apply_integer(l, r));
-        });
+        detail::combine(
+            y.dims, y.i.data(), a.dims, a.i.data(), b.dims, b.i.data(),
+            [&](std::int64_t l, std::int64_t r) { return detail::wrap(y.type, Self::apply_integer(l, r)); });
         return;
       }
     }
-    detail::combine(y.dims, y.f.data(), a.dims, a.f.data(), b.dims, b.f.data(), [](float l, float r) { return Self::apply(l, r); });
+    detail::combine(y.dims, y.f.data(), a.dims, a.f.data(), b.dims, b.f.data(),
+                    [](float l, float r) { return Self::apply(l, r); });
     if constexpr (detail::has_clamp<Attributes>) detail::clamp_elements(attributes.clamp, y);
     detail::round_elements(y);
   }
@@ -126,7 +128,8 @@ struct pow : binary<pow> {
       for (std::size_t n = 0; n < b.f.size(); ++n) b.f[n] = static_cast<float>(c.in(1).i[n]);
     }
     value& y = c.out();
-    detail::combine(y.dims, y.f.data(), c.in(0).dims, c.in(0).f.data(), b.dims, b.f.data(), [](float l, float r) { return apply(l, r); });
+    detail::combine(y.dims, y.f.data(), c.in(0).dims, c.in(0).f.data(), b.dims, b.f.data(),
+                    [](float l, float r) { return apply(l, r); });
     detail::round_elements(y);
   }
 };
@@ -145,7 +148,8 @@ struct prelu : binary<prelu> {
     detail::require_floating(c, 0);
     detail::require_same_type(c, 0, 1);
     const auto all = detail::broadcast_dims(c.dims(0), c.dims(1), c);
-    if (c.dims(0).known() && !(all == c.dims(0))) c.fail(text("slope ") << c.dims(1).print() << " does not broadcast to x " << c.dims(0).print());
+    if (c.dims(0).known() && !(all == c.dims(0)))
+      c.fail(text("slope ") << c.dims(1).print() << " does not broadcast to x " << c.dims(0).print());
     c.result(0, c.type(0), c.dims(0));
   }
 };
@@ -176,13 +180,15 @@ template <class Self> struct variadic {
       const value& x = c.in(i);
       if constexpr (detail::has_integer_form<Self>) {
         if (!is_floating(y.type)) {
-          detail::combine(y.dims, y.i.data(), y.dims, y.i.data(), x.dims, x.i.data(), [&](std::int64_t l, std::int64_t r) {
-            return i == 0 ? r : detail::wrap(y.type, Self::apply_integer(l, r));
-          });
+          detail::combine(y.dims, y.i.data(), y.dims, y.i.data(), x.dims, x.i.data(),
+                          [&](std::int64_t l, std::int64_t r) {
+                            return i == 0 ? r : detail::wrap(y.type, Self::apply_integer(l, r));
+                          });
           continue;
         }
       }
-      detail::combine(y.dims, y.f.data(), y.dims, y.f.data(), x.dims, x.f.data(), [&](float l, float r) { return i == 0 ? r : Self::apply(l, r); });
+      detail::combine(y.dims, y.f.data(), y.dims, y.f.data(), x.dims, x.f.data(),
+                      [&](float l, float r) { return i == 0 ? r : Self::apply(l, r); });
     }
     if constexpr (requires { Self::finish(0.0F, std::size_t{}); }) {
       for (float& v : y.f) v = Self::finish(v, c.operand_count());
@@ -279,7 +285,8 @@ static_assert(op<greater>);
 
 /// y = a >= b.                                                                                 (ONNX GreaterOrEqual)
 struct greater_or_equal : comparison<greater_or_equal> {
-  static constexpr op_info info{.name = "greater_or_equal", .onnx = "GreaterOrEqual", .min_operands = 2, .max_operands = 2};
+  static constexpr op_info info{
+      .name = "greater_or_equal", .onnx = "GreaterOrEqual", .min_operands = 2, .max_operands = 2};
   static constexpr bool holds(auto a, auto b) { return a >= b; }
 };
 static_assert(op<greater_or_equal>);
@@ -318,7 +325,8 @@ struct where {
     const value& chosen = c.in(0);
     value& y = c.out();
     const detail::strides all[] = {detail::strides_of(y.dims), detail::broadcast_strides(chosen.dims, y.dims),
-                                   detail::broadcast_strides(c.in(1).dims, y.dims), detail::broadcast_strides(c.in(2).dims, y.dims)};
+                                   detail::broadcast_strides(c.in(1).dims, y.dims),
+                                   detail::broadcast_strides(c.in(2).dims, y.dims)};
     detail::for_each_row(y.dims, all, [&](const auto& at, std::int64_t count, const auto& step) {
       for (std::int64_t n = 0; n < count; ++n) {
         const bool first = chosen.i[static_cast<std::size_t>(at[1] + n * step[1])] != 0;

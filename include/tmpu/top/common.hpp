@@ -87,8 +87,8 @@ constexpr void require_floating(const infer_context& c, std::size_t i) {
 }
 constexpr void require_same_type(const infer_context& c, std::size_t a, std::size_t b) {
   if (c.type(a) != c.type(b)) {
-    c.fail(text("operands ") << a << " and " << b << " must have one element type, but hold " << name_of(c.type(a)) << " and "
-                             << name_of(c.type(b)));
+    c.fail(text("operands ") << a << " and " << b << " must have one element type, but hold " << name_of(c.type(a))
+                             << " and " << name_of(c.type(b)));
   }
 }
 constexpr void require_rank(const infer_context& c, std::size_t i, std::size_t rank) {
@@ -148,8 +148,7 @@ constexpr strides broadcast_strides(const dims& x, const dims& out) {
 
 /// Calls f(places, count, steps) for each innermost row of `over`, in row-major order: tensor k starts at places[k] and
 /// goes on by steps[k], count times.
-template <std::size_t Count, class F>
-constexpr void for_each_row(const dims& over, const strides (&s)[Count], F&& f) {
+template <std::size_t Count, class F> constexpr void for_each_row(const dims& over, const strides (&s)[Count], F&& f) {
   std::int64_t at[Count] = {};
   std::int64_t steps[Count] = {};
   std::int64_t index[dims::max_rank] = {};

@@ -38,9 +38,12 @@ struct conv_block {
     for (std::int64_t ic = 0; ic < channels; ++ic) {
       for (std::int64_t kd = from[0]; kd < to[0]; ++kd) {
         for (std::int64_t kh = from[1]; kh < to[1]; ++kh) {
-          const std::int64_t row = ((ic * w->axis[0].in + start[0] + kd * w->axis[0].dilation) * w->axis[1].in + start[1] +
-                                    kh * w->axis[1].dilation) * w->axis[2].in + start[2];
-          const float* tap = packed + ((ic * w->axis[0].kernel + kd) * w->axis[1].kernel + kh) * w->axis[2].kernel * block;
+          const std::int64_t row = ((ic * w->axis[0].in + start[0] + kd * w->axis[0].dilation) * w->axis[1].in +
+                                    start[1] + kh * w->axis[1].dilation) *
+                                       w->axis[2].in +
+                                   start[2];
+          const float* tap =
+              packed + ((ic * w->axis[0].kernel + kd) * w->axis[1].kernel + kh) * w->axis[2].kernel * block;
           for (std::int64_t kw = from[2]; kw < to[2]; ++kw) {
             const float v = x[row + kw * w->axis[2].dilation];
             const float* t = tap + kw * block;
@@ -54,8 +57,8 @@ struct conv_block {
 };
 
 /// Sums of one output row of one channel, width positions side by side (depthwise and other thin convolutions).
-constexpr void conv_row(const window& w, const float* x, const float* weight, std::int64_t channels, std::int64_t od, std::int64_t oh,
-                        float* sum) {
+constexpr void conv_row(const window& w, const float* x, const float* weight, std::int64_t channels, std::int64_t od,
+                        std::int64_t oh, float* sum) {
   const window_axis& wide = w.axis[2];
   for (std::int64_t n = 0; n < wide.out; ++n) sum[n] = 0.0F;
   for (std::int64_t ic = 0; ic < channels; ++ic) {
@@ -97,8 +100,8 @@ constexpr void conv_row(const window& w, const float* x, const float* weight, st
 struct conv {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (ints, dilations), (defaulted<std::int64_t, 1>, group), (ints, kernel_shape),
-                             (ints, pads), (ints, strides), (floats, clamp));
+    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (ints, dilations), (defaulted<std::int64_t, 1>, group),
+                             (ints, kernel_shape), (ints, pads), (ints, strides), (floats, clamp));
   };
   static constexpr op_info info{.name = "conv", .onnx = "Conv", .min_operands = 2, .max_operands = 3};
 
@@ -114,20 +117,24 @@ struct conv {
     const auto& x = c.dims(0);
     const auto& w = c.dims(1);
     const std::int64_t group = a.group;
-    if (w.rank() != x.rank()) c.fail(text("weight ") << w.print() << " and input " << x.print() << " must have one rank");
+    if (w.rank() != x.rank())
+      c.fail(text("weight ") << w.print() << " and input " << x.print() << " must have one rank");
     if (!w.known()) c.fail(text("the weight's shape must be known, but is ") << w.print());
     if (!a.kernel_shape.empty() && (w.rank() < 2 || !(vec<std::int64_t>(w.span().subspan(2)) == a.kernel_shape))) {
       c.fail(text("kernel_shape [") << join(a.kernel_shape, ",") << "] does not fit the weight " << w.print());
     }
     const detail::window win = window_of(a, x, w);
     if (!win.problem.empty()) c.fail(win.problem);
-    if (group < 1 || w[0] % group != 0) c.fail(text("group ") << group << " does not divide the " << w[0] << " output channels");
+    if (group < 1 || w[0] % group != 0)
+      c.fail(text("group ") << group << " does not divide the " << w[0] << " output channels");
     if (x[1] >= 0 && x[1] != w[1] * group) {
-      c.fail(text("the input has ") << x[1] << " channels; weight " << w.print() << " with group " << group << " needs " << w[1] * group);
+      c.fail(text("the input has ") << x[1] << " channels; weight " << w.print() << " with group " << group << " needs "
+                                    << w[1] * group);
     }
     if (c.has(2)) {
       detail::require_same_type(c, 0, 2);
-      if (!(c.dims(2) == tmpu::shape{w[0]})) c.fail(text("the bias must be [") << w[0] << "], but is " << c.dims(2).print());
+      if (!(c.dims(2) == tmpu::shape{w[0]}))
+        c.fail(text("the bias must be [") << w[0] << "], but is " << c.dims(2).print());
     }
     c.result(0, c.type(0), detail::window_result(win, x, w[0]));
   }
@@ -196,16 +203,19 @@ static_assert(op<conv>);
 struct conv_transpose {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (ints, dilations), (defaulted<std::int64_t, 1>, group), (ints, kernel_shape),
-                             (ints, output_padding), (ints, output_shape), (ints, pads), (ints, strides), (floats, clamp));
+    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (ints, dilations), (defaulted<std::int64_t, 1>, group),
+                             (ints, kernel_shape), (ints, output_padding), (ints, output_shape), (ints, pads),
+                             (ints, strides), (floats, clamp));
   };
-  static constexpr op_info info{.name = "conv_transpose", .onnx = "ConvTranspose", .min_operands = 2, .max_operands = 3};
+  static constexpr op_info info{
+      .name = "conv_transpose", .onnx = "ConvTranspose", .min_operands = 2, .max_operands = 3};
 
   /// The window of the convolution that this transposes: `in` is ours, `out` the size of y; begin and end resolved.
   static constexpr detail::window window_of(const attributes& a, const tmpu::shape& x, const tmpu::shape& w) {
     detail::window win;
     if (x.rank() < 3 || x.rank() > 5 || w.rank() != x.rank()) {
-      win.problem << "needs an input of rank 3 to 5 and a weight of the same rank, but they are " << x.print() << " and " << w.print();
+      win.problem << "needs an input of rank 3 to 5 and a weight of the same rank, but they are " << x.print()
+                  << " and " << w.print();
       return win;
     }
     const std::size_t n = x.rank() - 2;
@@ -224,7 +234,8 @@ struct conv_transpose {
       axis.stride = a.strides.empty() ? 1 : a.strides[i];
       axis.dilation = a.dilations.empty() ? 1 : a.dilations[i];
       const std::int64_t extra = a.output_padding.empty() ? 0 : a.output_padding[i];
-      const std::int64_t full = axis.in < 0 ? -1 : axis.stride * (axis.in - 1) + extra + (axis.kernel - 1) * axis.dilation + 1;
+      const std::int64_t full =
+          axis.in < 0 ? -1 : axis.stride * (axis.in - 1) + extra + (axis.kernel - 1) * axis.dilation + 1;
       const bool same = mode == "SAME_UPPER" || mode == "SAME_LOWER";
       if (axis.stride < 1 || axis.dilation < 1 || axis.kernel < 1) {
         win.problem << "kernel, strides and dilations must be at least 1";
@@ -262,7 +273,8 @@ struct conv_transpose {
     if (!win.problem.empty()) c.fail(win.problem);
     const std::int64_t group = a.group;
     if (group < 1 || w[0] % group != 0 || (x[1] >= 0 && x[1] != w[0])) {
-      c.fail(text("the input has ") << x[1] << " channels; weight " << w.print() << " with group " << group << " needs " << w[0]);
+      c.fail(text("the input has ") << x[1] << " channels; weight " << w.print() << " with group " << group << " needs "
+                                    << w[0]);
     }
     if (c.has(2) && !(c.dims(2) == tmpu::shape{w[1] * group})) {
       c.fail(text("the bias must be [") << w[1] * group << "], but is " << c.dims(2).print());
@@ -302,7 +314,8 @@ struct conv_transpose {
                     if (oh < 0 || oh >= h.out) continue;
                     for (std::int64_t iw = 0; iw < v.in; ++iw) {
                       const std::int64_t ow = iw * v.stride - v.begin + kw * v.dilation;
-                      if (ow >= 0 && ow < v.out) out[(od * h.out + oh) * v.out + ow] += t * in[(id * h.in + ih) * v.in + iw];
+                      if (ow >= 0 && ow < v.out)
+                        out[(od * h.out + oh) * v.out + ow] += t * in[(id * h.in + ih) * v.in + iw];
                     }
                   }
                 }
@@ -310,7 +323,8 @@ struct conv_transpose {
             }
           }
         }
-        for (std::int64_t p = 0; p < win.out_plane(); ++p) out[p] = clamp(c.has(2) ? out[p] + c.in(2).f[static_cast<std::size_t>(oc)] : out[p]);
+        for (std::int64_t p = 0; p < win.out_plane(); ++p)
+          out[p] = clamp(c.has(2) ? out[p] + c.in(2).f[static_cast<std::size_t>(oc)] : out[p]);
       }
     }
     detail::round_elements(y);

@@ -307,7 +307,8 @@ struct clip {
     for (std::size_t i = 1; i < 3; ++i) {
       if (!c.has(i)) continue;
       detail::require_same_type(c, 0, i);
-      if (c.dims(i).known() && c.dims(i).elements() != 1) c.fail(text("bound ") << i << " must be a scalar, but is " << c.dims(i).print());
+      if (c.dims(i).known() && c.dims(i).elements() != 1)
+        c.fail(text("bound ") << i << " must be a scalar, but is " << c.dims(i).print());
     }
     c.result(0, c.type(0), c.dims(0));
   }

@@ -15,13 +15,14 @@ struct matrix_view {
   std::int64_t row;
   std::int64_t column;
 };
-constexpr void multiply(const matrix_view& a, const matrix_view& b, std::int64_t rows, std::int64_t depth, std::int64_t columns, float* y,
-                        vec<float>& buffer) {
+constexpr void multiply(const matrix_view& a, const matrix_view& b, std::int64_t rows, std::int64_t depth,
+                        std::int64_t columns, float* y, vec<float>& buffer) {
   if (std::is_constant_evaluated()) {
     for (std::int64_t m = 0; m < rows; ++m) {
       for (std::int64_t n = 0; n < columns; ++n) {
         float sum = 0.0F;
-        for (std::int64_t k = 0; k < depth; ++k) sum += a.data[m * a.row + k * a.column] * b.data[k * b.row + n * b.column];
+        for (std::int64_t k = 0; k < depth; ++k)
+          sum += a.data[m * a.row + k * a.column] * b.data[k * b.row + n * b.column];
         y[m * columns + n] = sum;
       }
     }
@@ -35,7 +36,8 @@ constexpr void multiply(const matrix_view& a, const matrix_view& b, std::int64_t
     if (b.column != 1 || count < block) {
       for (std::int64_t k = 0; k < depth; ++k) {
         for (std::int64_t j = 0; j < block; ++j) {
-          buffer[static_cast<std::size_t>(k * block + j)] = j < count ? b.data[k * b.row + (first + j) * b.column] : 0.0F;
+          buffer[static_cast<std::size_t>(k * block + j)] =
+              j < count ? b.data[k * b.row + (first + j) * b.column] : 0.0F;
         }
       }
       packed = buffer.data();
@@ -66,8 +68,9 @@ constexpr void multiply(const matrix_view& a, const matrix_view& b, std::int64_t
 struct gemm {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha), (defaulted<float, 1>, beta), (defaulted<std::int64_t, 0>, transA),
-                             (defaulted<std::int64_t, 0>, transB), (floats, clamp));
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha), (defaulted<float, 1>, beta),
+                             (defaulted<std::int64_t, 0>, transA), (defaulted<std::int64_t, 0>, transB),
+                             (floats, clamp));
   };
   static constexpr op_info info{.name = "gemm", .onnx = "Gemm", .min_operands = 2, .max_operands = 3};
 
@@ -82,13 +85,15 @@ struct gemm {
     const std::int64_t k = x[a.transA != 0 ? 0 : 1];
     const std::int64_t other = w[a.transB != 0 ? 1 : 0];
     if (k >= 0 && other >= 0 && k != other) {
-      c.fail(text("the inner dimensions of ") << x.print() << " and " << w.print() << " differ: " << k << " and " << other);
+      c.fail(text("the inner dimensions of ")
+             << x.print() << " and " << w.print() << " differ: " << k << " and " << other);
     }
     const tmpu::shape y{x[a.transA != 0 ? 1 : 0], w[a.transB != 0 ? 0 : 1]};
     if (c.has(2)) {
       detail::require_same_type(c, 0, 2);
       const auto all = detail::broadcast_dims(y, c.dims(2), c);
-      if (y.known() && !(all == y)) c.fail(text("operand 2 ") << c.dims(2).print() << " does not broadcast to " << y.print());
+      if (y.known() && !(all == y))
+        c.fail(text("operand 2 ") << c.dims(2).print() << " does not broadcast to " << y.print());
     }
     c.result(0, c.type(0), y);
   }
@@ -139,9 +144,11 @@ struct matmul {
     const std::int64_t k = a[a.rank() - 1];
     const std::int64_t other = b[b.rank() - 2];
     if (k >= 0 && other >= 0 && k != other) {
-      c.fail(text("the inner dimensions of ") << c.dims(0).print() << " and " << c.dims(1).print() << " differ: " << k << " and " << other);
+      c.fail(text("the inner dimensions of ")
+             << c.dims(0).print() << " and " << c.dims(1).print() << " differ: " << k << " and " << other);
     }
-    auto y = detail::broadcast_dims(tmpu::shape(a.span().first(a.rank() - 2)), tmpu::shape(b.span().first(b.rank() - 2)), c);
+    auto y =
+        detail::broadcast_dims(tmpu::shape(a.span().first(a.rank() - 2)), tmpu::shape(b.span().first(b.rank() - 2)), c);
     if (c.dims(0).rank() > 1) y.push_back(a[a.rank() - 2]);
     if (c.dims(1).rank() > 1) y.push_back(b[b.rank() - 1]);
     c.result(0, c.type(0), y);
@@ -159,7 +166,8 @@ struct matmul {
     const tmpu::shape a_front(a.span().first(a.rank() - 2));
     const tmpu::shape b_front(b.span().first(b.rank() - 2));
     const tmpu::shape front = broadcast(a_front, b_front).dims;
-    const detail::strides all[] = {detail::strides_of(front), detail::broadcast_strides(a_front, front), detail::broadcast_strides(b_front, front)};
+    const detail::strides all[] = {detail::strides_of(front), detail::broadcast_strides(a_front, front),
+                                   detail::broadcast_strides(b_front, front)};
     vec<float> buffer;
     detail::for_each_row(front, all, [&](const auto& at, std::int64_t count, const auto& step) {
       for (std::int64_t n = 0; n < count; ++n) {
@@ -167,7 +175,8 @@ struct matmul {
         const std::int64_t xa = (at[1] + n * step[1]) * rows * depth;
         const std::int64_t wa = (at[2] + n * step[2]) * depth * columns;
         if (is_floating(y.type)) {
-          detail::multiply({x.f.data() + xa, depth, 1}, {w.f.data() + wa, columns, 1}, rows, depth, columns, y.f.data() + ya, buffer);
+          detail::multiply({x.f.data() + xa, depth, 1}, {w.f.data() + wa, columns, 1}, rows, depth, columns,
+                           y.f.data() + ya, buffer);
         } else {
           multiply_integers(y, ya, x.i.data() + xa, w.i.data() + wa, rows, depth, columns);
         }
@@ -183,8 +192,8 @@ struct matmul {
   }
 
 private:
-  static constexpr void multiply_integers(value& y, std::int64_t at, const std::int64_t* a, const std::int64_t* b, std::int64_t rows,
-                                          std::int64_t depth, std::int64_t columns) {
+  static constexpr void multiply_integers(value& y, std::int64_t at, const std::int64_t* a, const std::int64_t* b,
+                                          std::int64_t rows, std::int64_t depth, std::int64_t columns) {
     for (std::int64_t m = 0; m < rows; ++m) {
       for (std::int64_t n = 0; n < columns; ++n) {
         std::int64_t sum = 0;

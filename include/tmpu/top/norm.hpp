@@ -17,7 +17,8 @@ struct batch_normalization {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1, 100000>, epsilon), (defaulted<float, 9, 10>, momentum),
                              (defaulted<std::int64_t, 0>, training_mode));
   };
-  static constexpr op_info info{.name = "batch_normalization", .onnx = "BatchNormalization", .min_operands = 5, .max_operands = 5};
+  static constexpr op_info info{
+      .name = "batch_normalization", .onnx = "BatchNormalization", .min_operands = 5, .max_operands = 5};
 
   /// The factor and the term of one channel.
   struct line {
@@ -71,15 +72,19 @@ struct layer_normalization {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, -1>, axis), (defaulted<float, 1, 100000>, epsilon),
                              (defaulted<std::int64_t, 1>, stash_type));
   };
-  static constexpr op_info info{
-      .name = "layer_normalization", .onnx = "LayerNormalization", .min_operands = 2, .max_operands = 3, .max_results = 3};
+  static constexpr op_info info{.name = "layer_normalization",
+                                .onnx = "LayerNormalization",
+                                .min_operands = 2,
+                                .max_operands = 3,
+                                .max_results = 3};
 
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::require_floating(c, 0);
     const auto& x = c.dims(0);
     const std::size_t axis = detail::axis_at(a.axis, x.rank(), c);
     for (std::size_t i = 1; i < 3; ++i) {
-      if (c.has(i) && c.dims(i).rank() > x.rank()) c.fail(text("operand ") << i << ' ' << c.dims(i).print() << " does not broadcast to " << x.print());
+      if (c.has(i) && c.dims(i).rank() > x.rank())
+        c.fail(text("operand ") << i << ' ' << c.dims(i).print() << " does not broadcast to " << x.print());
       if (c.has(i)) static_cast<void>(detail::broadcast_dims(x, c.dims(i), c));
     }
     c.result(0, c.type(0), x);

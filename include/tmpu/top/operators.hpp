@@ -23,14 +23,15 @@ inline constexpr auto operators = hana::tuple_t<
     // normalisation, softmax
     batch_normalization, layer_normalization, softmax, log_softmax,
     // one operand, element by element
-    relu, leaky_relu, elu, selu, celu, thresholded_relu, clip, sigmoid, hard_sigmoid, hard_swish, silu, tanh, softplus, softsign, mish, gelu,
-    erf, exp, log, sqrt, reciprocal, abs, neg, sign, floor, ceil, round, sin, cos, logical_not,
+    relu, leaky_relu, elu, selu, celu, thresholded_relu, clip, sigmoid, hard_sigmoid, hard_swish, silu, tanh, softplus,
+    softsign, mish, gelu, erf, exp, log, sqrt, reciprocal, abs, neg, sign, floor, ceil, round, sin, cos, logical_not,
     // more operands, element by element
-    add, sub, mul, div, pow, prelu, max, min, sum, mean, equal, less, less_or_equal, greater, greater_or_equal, logical_and, logical_or, where,
+    add, sub, mul, div, pow, prelu, max, min, sum, mean, equal, less, less_or_equal, greater, greater_or_equal,
+    logical_and, logical_or, where,
     // reductions
     reduce_sum, reduce_mean, reduce_max, reduce_min, reduce_prod, reduce_l1, reduce_l2, reduce_sum_square,
     // shapes and moves
-    identity, dropout, constant, constant_of_shape, shape, size, reshape, flatten, squeeze, unsqueeze, transpose, concat, split, slice, gather,
-    expand, pad, cast, depth_to_space>;
+    identity, dropout, constant, constant_of_shape, shape, size, reshape, flatten, squeeze, unsqueeze, transpose,
+    concat, split, slice, gather, expand, pad, cast, depth_to_space>;
 
 } // namespace tmpu::top

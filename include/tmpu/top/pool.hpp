@@ -17,8 +17,9 @@ namespace tmpu::top {
 struct max_pool {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (defaulted<std::int64_t, 0>, ceil_mode), (ints, dilations), (ints, kernel_shape),
-                             (ints, pads), (defaulted<std::int64_t, 0>, storage_order), (ints, strides));
+    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (defaulted<std::int64_t, 0>, ceil_mode), (ints, dilations),
+                             (ints, kernel_shape), (ints, pads), (defaulted<std::int64_t, 0>, storage_order),
+                             (ints, strides));
   };
   static constexpr op_info info{.name = "max_pool", .onnx = "MaxPool", .max_results = 2};
 
@@ -75,7 +76,8 @@ struct max_pool {
   }
 
 private:
-  static constexpr std::int64_t place(const attributes& a, const detail::window& w, std::int64_t plane, std::int64_t here) {
+  static constexpr std::int64_t place(const attributes& a, const detail::window& w, std::int64_t plane,
+                                      std::int64_t here) {
     if (a.storage_order == 0) return plane * w.in_plane() + here;
     const std::int64_t column = here % w.axis[2].in;
     const std::int64_t row = here / w.axis[2].in % w.axis[1].in;
@@ -96,8 +98,8 @@ struct average_pool {
   static constexpr std::string_view domain = "top";
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (defaulted<std::int64_t, 0>, ceil_mode),
-                             (defaulted<std::int64_t, 0>, count_include_pad), (ints, dilations), (ints, kernel_shape), (ints, pads),
-                             (ints, strides));
+                             (defaulted<std::int64_t, 0>, count_include_pad), (ints, dilations), (ints, kernel_shape),
+                             (ints, pads), (ints, strides));
   };
   static constexpr op_info info{.name = "average_pool", .onnx = "AveragePool"};
 

@@ -17,7 +17,8 @@ namespace tmpu::top {
 template <class Self> struct reduction {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, axes), (defaulted<std::int64_t, 1>, keepdims), (defaulted<std::int64_t, 0>, noop_with_empty_axes));
+    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, axes), (defaulted<std::int64_t, 1>, keepdims),
+                             (defaulted<std::int64_t, 0>, noop_with_empty_axes));
   };
   static constexpr bool starts_with_first = false;
   static constexpr float start = 0.0F;
@@ -75,8 +76,10 @@ template <class Self> struct reduction {
     const std::size_t count = y.size() == 0 ? 0 : x.size() / y.size();
     if constexpr (requires { Self::step_integer(std::int64_t{}, std::int64_t{}); }) {
       if (!is_floating(y.type)) {
-        put_together(x.dims, all, y.i.data(), x.i.data(), y.i.size(), [](std::int64_t s, std::int64_t v) { return Self::step_integer(s, v); },
-                     static_cast<std::int64_t>(Self::start));
+        put_together(
+            x.dims, all, y.i.data(), x.i.data(), y.i.size(),
+            [](std::int64_t s, std::int64_t v) { return Self::step_integer(s, v); },
+            static_cast<std::int64_t>(Self::start));
         for (std::int64_t& v : y.i) {
           if constexpr (requires { Self::finish_integer(std::int64_t{}, std::int64_t{}); }) {
             v = Self::finish_integer(v, static_cast<std::int64_t>(count));
@@ -86,7 +89,9 @@ template <class Self> struct reduction {
         return;
       }
     }
-    put_together(x.dims, all, y.f.data(), x.f.data(), y.f.size(), [](float s, float v) { return Self::step(s, v); }, Self::start);
+    put_together(
+        x.dims, all, y.f.data(), x.f.data(), y.f.size(), [](float s, float v) { return Self::step(s, v); },
+        Self::start);
     if constexpr (requires { Self::finish(0.0F, 0.0F); }) {
       for (float& v : y.f) v = Self::finish(v, static_cast<float>(count));
     }
@@ -95,7 +100,8 @@ template <class Self> struct reduction {
 
 private:
   template <class T, class F>
-  static constexpr void put_together(const tmpu::shape& dims, const detail::strides (&all)[2], T* y, const T* x, std::size_t results, F&& f, T first) {
+  static constexpr void put_together(const tmpu::shape& dims, const detail::strides (&all)[2], T* y, const T* x,
+                                     std::size_t results, F&& f, T first) {
     vec<std::uint8_t> seen(Self::starts_with_first ? results : 0);
     for (std::size_t n = 0; n < results; ++n) y[n] = first;
     detail::for_each_row(dims, all, [&](const auto& at, std::int64_t count, const auto& step) {
@@ -128,7 +134,9 @@ struct reduce_mean : reduction<reduce_mean> {
   static constexpr float step(float s, float x) { return s + x; }
   static constexpr float finish(float s, float count) { return s / count; }
   static constexpr std::int64_t step_integer(std::int64_t s, std::int64_t x) { return detail::wrapping_add(s, x); }
-  static constexpr std::int64_t finish_integer(std::int64_t s, std::int64_t count) { return count == 0 ? 0 : s / count; }
+  static constexpr std::int64_t finish_integer(std::int64_t s, std::int64_t count) {
+    return count == 0 ? 0 : s / count;
+  }
 };
 static_assert(op<reduce_mean>);
 

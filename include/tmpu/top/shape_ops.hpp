@@ -8,7 +8,8 @@ namespace tmpu::top {
 /// A tensor as an attribute: the place of its bytes in graph_body::constants, its element type (a dtype_id) and shape.
 /// index is -1 where the attribute is absent.
 struct constant_ref {
-  BOOST_HANA_DEFINE_STRUCT(constant_ref, (defaulted<std::int32_t, -1>, index), (defaulted<std::int32_t, 0>, type), (ints, dims));
+  BOOST_HANA_DEFINE_STRUCT(constant_ref, (defaulted<std::int32_t, -1>, index), (defaulted<std::int32_t, 0>, type),
+                           (ints, dims));
   [[nodiscard]] constexpr bool present() const { return index.value >= 0; }
   [[nodiscard]] constexpr value read(const graph_body& g) const {
     const auto at = static_cast<std::size_t>(index.value);
@@ -18,9 +19,10 @@ struct constant_ref {
 
 /// The dtype of a number of ONNX's TensorProto.DataType; none for one that tmpu does not hold.
 constexpr dtype_id dtype_of_onnx(std::int64_t number) {
-  constexpr dtype_id table[] = {dtype_id::none, dtype_id::f32,  dtype_id::u8,   dtype_id::i8,  dtype_id::u16, dtype_id::i16,
-                                dtype_id::i32,  dtype_id::i64,  dtype_id::string, dtype_id::boolean, dtype_id::f16, dtype_id::f64,
-                                dtype_id::u32,  dtype_id::u64,  dtype_id::none, dtype_id::none, dtype_id::bf16};
+  constexpr dtype_id table[] = {dtype_id::none, dtype_id::f32, dtype_id::u8,  dtype_id::i8,     dtype_id::u16,
+                                dtype_id::i16,  dtype_id::i32, dtype_id::i64, dtype_id::string, dtype_id::boolean,
+                                dtype_id::f16,  dtype_id::f64, dtype_id::u32, dtype_id::u64,    dtype_id::none,
+                                dtype_id::none, dtype_id::bf16};
   return number >= 0 && number < 17 ? table[number] : dtype_id::none;
 }
 /// Its inverse; 0 for a type that ONNX 1.12 does not have.
@@ -34,16 +36,20 @@ constexpr std::int64_t onnx_number_of(dtype_id type) {
 namespace detail {
 /// n unknown dimensions.
 constexpr dims unknown_dims(std::int64_t n, const infer_context& c) {
-  if (n < 0 || n > static_cast<std::int64_t>(dims::max_rank)) c.fail(text("the result would have rank ") << n << "; ranks go from 0 to 8");
+  if (n < 0 || n > static_cast<std::int64_t>(dims::max_rank))
+    c.fail(text("the result would have rank ") << n << "; ranks go from 0 to 8");
   dims d;
   for (std::int64_t i = 0; i < n; ++i) d.push_back(-1);
   return d;
 }
 /// Elements of the list that operand i holds; refuses where even this is unknown.
 constexpr std::int64_t list_size(const infer_context& c, std::size_t i) {
-  if (c.dims(i).rank() > 1) c.fail(text("operand ") << i << " must be a list of integers, but is " << c.dims(i).print());
+  if (c.dims(i).rank() > 1)
+    c.fail(text("operand ") << i << " must be a list of integers, but is " << c.dims(i).print());
   const std::int64_t n = c.dims(i).elements();
-  if (n < 0) c.fail(text("the number of elements of operand ") << i << " must be known: bind the free dimensions with --input-shape");
+  if (n < 0)
+    c.fail(text("the number of elements of operand ")
+           << i << " must be known: bind the free dimensions with --input-shape");
   return n;
 }
 /// Whether operand i, where present, is a constant list of integers (and so the shape can be told).
@@ -88,7 +94,8 @@ struct dropout {
   };
   static constexpr op_info info{.name = "dropout", .onnx = "Dropout", .max_operands = 3, .max_results = 2};
   static constexpr void infer(const attributes&, infer_context& c) {
-    if (c.has(2) && c.is_constant(2) && c.constant(2).i[0] != 0) c.fail("training_mode is true; tmpu only runs inference");
+    if (c.has(2) && c.is_constant(2) && c.constant(2).i[0] != 0)
+      c.fail("training_mode is true; tmpu only runs inference");
     c.result(0, c.type(0), c.dims(0));
     c.result(1, dtype_id::boolean, c.dims(0));
   }
@@ -183,7 +190,8 @@ static_assert(op<constant_of_shape>);
 struct shape {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, start), (defaulted<std::int64_t, 9223372036854775807>, end));
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, start),
+                             (defaulted<std::int64_t, 9223372036854775807>, end));
   };
   static constexpr op_info info{.name = "shape", .onnx = "Shape"};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -252,7 +260,8 @@ struct reshape {
         if (rest != none) c.fail(text("the shape [") << join(wanted, ",") << "] holds -1 twice");
         rest = static_cast<std::int64_t>(i);
       } else if (d == 0 && a.allowzero == 0) {
-        if (i >= x.rank()) c.fail(text("the shape [") << join(wanted, ",") << "] takes dimension " << i << " of " << x.print());
+        if (i >= x.rank())
+          c.fail(text("the shape [") << join(wanted, ",") << "] takes dimension " << i << " of " << x.print());
         d = x[i];
         if (d < 0) {
           copies_unknown = true;
@@ -277,7 +286,8 @@ struct reshape {
     }
     if (x_unknown == kept_unknown) { // what is unknown cancels out
       if (rest != none) {
-        if (known == 0 ? x_known != 0 : x_known % known != 0) c.fail(text("the shape [") << join(wanted, ",") << "] cannot hold " << x.print());
+        if (known == 0 ? x_known != 0 : x_known % known != 0)
+          c.fail(text("the shape [") << join(wanted, ",") << "] cannot hold " << x.print());
         y[static_cast<std::size_t>(rest)] = known == 0 ? 0 : x_known / known;
       } else if (x_known != known && !copies_unknown) {
         c.fail(text("the shape [") << join(wanted, ",") << "] cannot hold " << x.print());
@@ -404,7 +414,8 @@ struct transpose {
     bool seen[tmpu::shape::max_rank] = {};
     bool fits = a.perm.empty() || a.perm.size() == x.rank();
     for (std::size_t i = 0; fits && i < a.perm.size(); ++i) {
-      fits = a.perm[i] >= 0 && a.perm[i] < static_cast<std::int64_t>(x.rank()) && !seen[static_cast<std::size_t>(a.perm[i])];
+      fits = a.perm[i] >= 0 && a.perm[i] < static_cast<std::int64_t>(x.rank()) &&
+             !seen[static_cast<std::size_t>(a.perm[i])];
       if (fits) seen[static_cast<std::size_t>(a.perm[i])] = true;
     }
     if (!fits) c.fail(text("perm [") << join(a.perm, ",") << "] is no order of the axes of " << x.print());
@@ -453,7 +464,9 @@ struct concat {
           if (y[i] < 0) y[i] = x[i];
         }
       }
-      if (!fits) c.fail(text("operands ") << c.dims(0).print() << " and " << x.print() << " differ in more than axis " << a.axis);
+      if (!fits)
+        c.fail(text("operands ") << c.dims(0).print() << " and " << x.print() << " differ in more than axis "
+                                 << a.axis);
     }
     c.result(0, c.type(0), y);
   }
@@ -506,7 +519,8 @@ struct split {
     std::int64_t all = 0;
     for (const std::int64_t s : sizes) all += s;
     if (sizes.size() != c.result_count() || (x[axis] >= 0 && all != x[axis])) {
-      c.fail(text("sizes [") << join(sizes, ",") << "] do not make " << parts << " results of " << x.print() << " along axis " << a.axis);
+      c.fail(text("sizes [") << join(sizes, ",") << "] do not make " << parts << " results of " << x.print()
+                             << " along axis " << a.axis);
     }
     for (std::size_t i = 0; i < c.result_count(); ++i) {
       if (sizes[i] < 0) c.fail(text("a size must not be negative: ") << sizes[i]);
@@ -564,7 +578,8 @@ struct slice {
     const std::int64_t last = step < 0 && end < -size ? -1 : within(end);
     // The bounds lie in [-1, size], so the distance does not overflow; a step beyond it keeps one element.
     const std::int64_t distance = step > 0 ? last - c.first : c.first - last;
-    const std::uint64_t stride = step > 0 ? static_cast<std::uint64_t>(step) : std::uint64_t{0} - static_cast<std::uint64_t>(step);
+    const std::uint64_t stride =
+        step > 0 ? static_cast<std::uint64_t>(step) : std::uint64_t{0} - static_cast<std::uint64_t>(step);
     if (distance > 0) c.count = static_cast<std::int64_t>((static_cast<std::uint64_t>(distance) - 1) / stride) + 1;
     return c;
   }
@@ -657,8 +672,8 @@ struct gather {
         for (const std::int64_t p : places) {
           const std::int64_t at = p < 0 ? p + x[axis] : p;
           if (at < 0 || at >= x[axis]) {
-            refuse(text("node '") << c.graph().node_name(c.id()) << "' (gather): place " << p << " is outside of axis " << a.axis << " of "
-                                  << x.print());
+            refuse(text("node '") << c.graph().node_name(c.id()) << "' (gather): place " << p << " is outside of axis "
+                                  << a.axis << " of " << x.print());
           }
           for (std::int64_t i = 0; i < inner; ++i) y[to++] = from[(o * x[axis] + at) * inner + i];
         }
@@ -691,7 +706,8 @@ struct expand {
     c.result(0, c.type(0), detail::broadcast_dims(x, tmpu::shape(wanted.i.span()), c));
   }
   static constexpr void eval(const attributes&, eval_context& c) {
-    const detail::strides all[] = {detail::strides_of(c.out().dims), detail::broadcast_strides(c.in(0).dims, c.out().dims)};
+    const detail::strides all[] = {detail::strides_of(c.out().dims),
+                                   detail::broadcast_strides(c.in(0).dims, c.out().dims)};
     detail::with_elements(c.out(), c.in(0), [&](auto* y, const auto* x) {
       detail::for_each_row(c.out().dims, all, [&](const auto& at, std::int64_t count, const auto& step) {
         for (std::int64_t n = 0; n < count; ++n) y[at[0] + n] = x[at[1] + n * step[1]];
@@ -736,7 +752,8 @@ struct pad {
       y[axis] = x[axis] + pads[n] + pads[count + n];
       if (y[axis] < 0) c.fail(text("axis ") << axis << " of " << x.print() << " would get a negative size");
       if (mode == "reflect" && (pads[n] >= x[axis] || pads[count + n] >= x[axis])) {
-        c.fail(text("axis ") << axis << " of " << x.print() << " is too short to be reflected by " << pads[n] << " and " << pads[count + n]);
+        c.fail(text("axis ") << axis << " of " << x.print() << " is too short to be reflected by " << pads[n] << " and "
+                             << pads[count + n]);
       }
     }
     c.result(0, c.type(0), y);
@@ -857,7 +874,8 @@ struct depth_to_space {
     detail::require_rank(c, 0, 4);
     const auto& x = c.dims(0);
     const std::int64_t b = a.blocksize;
-    if (b < 1 || (x[1] >= 0 && x[1] % (b * b) != 0)) c.fail(text("blocksize ") << b << " does not divide the channels of " << x.print());
+    if (b < 1 || (x[1] >= 0 && x[1] % (b * b) != 0))
+      c.fail(text("blocksize ") << b << " does not divide the channels of " << x.print());
     const auto times = [&](std::int64_t d) { return d < 0 ? -1 : d * b; };
     c.result(0, c.type(0), {x[0], x[1] < 0 ? -1 : x[1] / (b * b), times(x[2]), times(x[3])});
   }

@@ -46,7 +46,8 @@ struct window {
 /// Puts attributes, input shape [N, C, spatial...] and kernel sizes together. An empty list of attributes stands for
 /// ones (strides, dilations) or zeros (pads).
 template <class Attributes>
-constexpr window make_window(const Attributes& a, const dims& x, std::span<const std::int64_t> kernel, bool ceil_mode = false) {
+constexpr window make_window(const Attributes& a, const dims& x, std::span<const std::int64_t> kernel,
+                             bool ceil_mode = false) {
   window w;
   if (x.rank() < 3 || x.rank() > 5) {
     w.problem << "needs an input of rank 3 to 5 [N, C, spatial...], but it is " << x.print();
@@ -58,9 +59,12 @@ constexpr window make_window(const Attributes& a, const dims& x, std::span<const
     w.problem << "the kernel has " << kernel.size() << " spatial axes, but the input " << x.print() << " has " << n;
     return w;
   }
-  if (!a.strides.empty() && a.strides.size() != n) w.problem << "strides needs " << n << " values, not " << a.strides.size();
-  if (!a.dilations.empty() && a.dilations.size() != n) w.problem << "dilations needs " << n << " values, not " << a.dilations.size();
-  if (!a.pads.empty() && a.pads.size() != 2 * n) w.problem << "pads needs " << 2 * n << " values, not " << a.pads.size();
+  if (!a.strides.empty() && a.strides.size() != n)
+    w.problem << "strides needs " << n << " values, not " << a.strides.size();
+  if (!a.dilations.empty() && a.dilations.size() != n)
+    w.problem << "dilations needs " << n << " values, not " << a.dilations.size();
+  if (!a.pads.empty() && a.pads.size() != 2 * n)
+    w.problem << "pads needs " << 2 * n << " values, not " << a.pads.size();
   if (!w.problem.empty()) return w;
   const std::string_view mode = a.auto_pad.view();
   const bool same_upper = mode == "SAME_UPPER";
@@ -80,8 +84,8 @@ constexpr window make_window(const Attributes& a, const dims& x, std::span<const
       axis.end = a.pads.empty() ? 0 : a.pads[n + i];
     }
     if (axis.kernel < 1 || axis.stride < 1 || axis.dilation < 1) {
-      w.problem << "kernel, strides and dilations must be at least 1, but axis " << 2 + i << " has kernel " << axis.kernel
-                << ", stride " << axis.stride << ", dilation " << axis.dilation;
+      w.problem << "kernel, strides and dilations must be at least 1, but axis " << 2 + i << " has kernel "
+                << axis.kernel << ", stride " << axis.stride << ", dilation " << axis.dilation;
       return w;
     }
     if (axis.begin < 0 || axis.end < 0) {
@@ -100,11 +104,14 @@ constexpr window make_window(const Attributes& a, const dims& x, std::span<const
     } else {
       const std::int64_t room = axis.in + axis.begin + axis.end - extent;
       axis.out = room < 0 ? 0 : room / axis.stride + 1;
-      // A window that would start in the padding after the input is left out.
-      if (ceil_mode && room >= 0 && room % axis.stride != 0 && axis.out * axis.stride < axis.in + axis.begin) ++axis.out;
+      if (ceil_mode && room >= 0) {
+        axis.out = ceil_div(room, axis.stride) + 1;
+        // A window that would start in the padding after the input is left out.
+        if ((axis.out - 1) * axis.stride >= axis.in + axis.begin) --axis.out;
+      }
       if (axis.out < 1) {
-        w.problem << "the output would be empty: axis " << 2 + i << " has " << axis.in << " elements, pads " << axis.begin << " and "
-                  << axis.end << ", and a kernel over " << extent;
+        w.problem << "the output would be empty: axis " << 2 + i << " has " << axis.in << " elements, pads "
+                  << axis.begin << " and " << axis.end << ", and a kernel over " << extent;
         return w;
       }
     }
@@ -119,10 +126,12 @@ constexpr dims window_result(const window& w, const dims& x, std::int64_t channe
   return y;
 }
 
-/// Padding that makes the last output of each axis see nothing beyond: the end pads with ceil_mode's extra ones.
+/// The end padding that gives `out` without ceil_mode.
 constexpr std::int64_t needed_end(const window_axis& a) {
-  const std::int64_t needed = (a.out - 1) * a.stride + (a.kernel - 1) * a.dilation + 1 - a.in - a.begin;
-  return needed > a.end ? needed : a.end;
+  const std::int64_t extent = (a.kernel - 1) * a.dilation + 1;
+  if ((a.in + a.begin + a.end - extent) / a.stride + 1 == a.out) return a.end;
+  const std::int64_t needed = (a.out - 1) * a.stride + extent - a.in - a.begin;
+  return needed > 0 ? needed : 0;
 }
 
 } // namespace tmpu::top::detail
