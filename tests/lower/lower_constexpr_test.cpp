@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tmpu/lower/engine.hpp"
-
-#include "tmpu/lower/rules.hpp"
-
 #include "support.hpp"
+#include "tmpu/lower/engine.hpp"
+#include "tmpu/lower/rules.hpp"
 
 #include <doctest/doctest.h>
 
@@ -20,7 +18,8 @@ constexpr graph<stage::canonical> small_net() {
   a.kernel_shape = {3, 3};
   a.pads = {1, 1, 1, 1};
   a.clamp = {0.0F, math::infinity<float>};
-  const auto c1 = m.add<top::conv>("c1", a, {x, m.constant("w1", r.tensor({2, 1, 3, 3})), m.constant("b1", r.tensor({2}))});
+  const auto c1 =
+      m.add<top::conv>("c1", a, {x, m.constant("w1", r.tensor({2, 1, 3, 3})), m.constant("b1", r.tensor({2}))});
   top::max_pool::attributes pool{};
   pool.kernel_shape = {2, 2};
   pool.strides = {2, 2};

@@ -12,7 +12,8 @@ namespace {
 // Float: the same sums in the same order as Top, so f32 is bit-equal (300 dB); 25 dB for int8 is the least that the issue accepts.
 void check_close(const graph<stage::canonical>& g, std::span<const value> inputs, double f32_at_least = 130.0) {
   const closeness c = compare_all(g, inputs);
-  INFO("f32 " << c.f32 << "  f16 " << c.f16 << "  bf16 " << c.bf16 << "  i8 sym " << c.symmetric << "  asym " << c.asymmetric);
+  INFO("f32 " << c.f32 << "  f16 " << c.f16 << "  bf16 " << c.bf16 << "  i8 sym " << c.symmetric << "  asym "
+              << c.asymmetric);
   CHECK(c.f32 >= f32_at_least);
   CHECK(c.f16 >= 50.0);
   CHECK(c.bf16 >= 30.0);
@@ -51,7 +52,9 @@ TEST_CASE("conv in all dtypes") {
     std::int64_t ic, oc, group, kernel, stride, dilation, pad;
     floats clamp;
   };
-  const form forms[] = {{3, 8, 1, 3, 1, 1, 1, {}}, {4, 6, 2, 3, 2, 1, 1, {0.0F, math::infinity<float>}}, {6, 6, 6, 3, 1, 2, 2, {0.0F, 6.0F}},
+  const form forms[] = {{3, 8, 1, 3, 1, 1, 1, {}},
+                        {4, 6, 2, 3, 2, 1, 1, {0.0F, math::infinity<float>}},
+                        {6, 6, 6, 3, 1, 2, 2, {0.0F, 6.0F}},
                         {5, 7, 1, 1, 2, 1, 0, {}}};
   for (const form& f : forms) {
     CAPTURE(f.group);
@@ -202,7 +205,8 @@ TEST_CASE("moves keep the scale, concat rescales") {
   const auto constant = [&](std::string_view name, std::span<const std::int64_t> v) {
     return m.constant(name, make_value(dtype_id::i64, {static_cast<std::int64_t>(v.size())}, v));
   };
-  const auto part = m.add<top::slice>("part", {}, {both, constant("s", starts), constant("e", ends), constant("a", axes), constant("t", steps)});
+  const auto part = m.add<top::slice>(
+      "part", {}, {both, constant("s", starts), constant("e", ends), constant("a", axes), constant("t", steps)});
   const auto turned = m.add<top::transpose>("turned", {{0, 2, 1, 3}}, {part});
   const auto padded = m.add<top::pad>("padded", {}, {turned, constant("p", pads)});
   top::reshape::attributes flat{};
@@ -225,7 +229,8 @@ TEST_CASE("names and formats of a small classifier") {
   a.kernel_shape = {3, 3};
   a.pads = {1, 1, 1, 1};
   a.clamp = {0.0F, math::infinity<float>};
-  const auto c1 = m.add<top::conv>("c1", a, {x, m.constant("w1", r.tensor({4, 1, 3, 3})), m.constant("b1", r.tensor({4}))});
+  const auto c1 =
+      m.add<top::conv>("c1", a, {x, m.constant("w1", r.tensor({4, 1, 3, 3})), m.constant("b1", r.tensor({4}))});
   top::max_pool::attributes pool{};
   pool.kernel_shape = {2, 2};
   pool.strides = {2, 2};
@@ -305,7 +310,8 @@ TEST_CASE("refusals are one line with place and cure") {
     m.output(m.add<top::gemm>("y", a, {x, m.constant("w", r.tensor({1, 70000}))}));
     const auto g = canonical(m);
     const value in[] = {r.tensor({1, 70000})};
-    CHECK(refusal([&] { lower::lower_all<i8>{}(calibrated(g, in), chip::nano::info); }).find("could overflow int32") != std::string::npos);
+    CHECK(refusal([&] { lower::lower_all<i8>{}(calibrated(g, in), chip::nano::info); }).find("could overflow int32") !=
+          std::string::npos);
   }
   SUBCASE("no range") {
     model_builder m;
@@ -323,15 +329,19 @@ struct nano_relu {
   using chip = tmpu::chip::nano;
   static constexpr void apply(lower::context& c, node_id) {
     const tensor_id x = c.operand(0);
-    c.emit_result<tpu::unary>({.kind = static_cast<std::int64_t>(isa::unary_kind::abs), .alpha = 0.0F, .beta = 0.0F}, {x}, c.result_format());
+    c.emit_result<tpu::unary>({.kind = static_cast<std::int64_t>(isa::unary_kind::abs), .alpha = 0.0F, .beta = 0.0F},
+                              {x}, c.result_format());
   }
 };
 using short_list = list<top::relu, top::add>;
 using with_own = join_lists<list<nano_relu>, unpack<decltype(lower::rules)>>;
 // Only the rules whose chip it is count for the coverage.
 static_assert(lower::lower<list<top::relu>, list<nano_relu>, f32, list<>, chip::nano>::covered);
-static_assert(lower::detail::coverage<list<top::relu>, list<nano_relu>, list<>, f32, lower::any_chip>::missing::size == 1);
-static_assert(lower::detail::coverage<short_list, unpack<decltype(lower::rules)>, list<>, i8, lower::any_chip>::missing::size == 0);
+static_assert(lower::detail::coverage<list<top::relu>, list<nano_relu>, list<>, f32, lower::any_chip>::missing::size ==
+              1);
+static_assert(
+    lower::detail::coverage<short_list, unpack<decltype(lower::rules)>, list<>, i8, lower::any_chip>::missing::size ==
+    0);
 } // namespace
 
 TEST_CASE("a rule for one chip goes before the general one") {

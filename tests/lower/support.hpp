@@ -92,7 +92,8 @@ inline double sqnr(std::span<const float> wanted, std::span<const float> got) {
 }
 inline double greatest_difference(std::span<const float> a, std::span<const float> b) {
   double d = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) d = std::max(d, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  for (std::size_t i = 0; i < a.size(); ++i)
+    d = std::max(d, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
   return d;
 }
 
@@ -105,7 +106,8 @@ struct closeness {
   double asymmetric = 0.0;
 };
 template <class Dtype, class Graph>
-double lowered_sqnr(const Graph& g, std::span<const value> inputs, const vec<float>& wanted, const lower::options& o = {}) {
+double lowered_sqnr(const Graph& g, std::span<const value> inputs, const vec<float>& wanted,
+                    const lower::options& o = {}) {
   const graph<stage::lowered> l = lower::lower_all<Dtype>{}(g, chip::nano::info, o);
   if (!verify(l).empty()) return -1000.0;
   const vec<float> got = run(l, inputs);
@@ -115,8 +117,11 @@ inline closeness compare_all(const graph<stage::canonical>& g, std::span<const v
   const vec<value> all = evaluate(g, inputs);
   const vec<float> wanted = all[static_cast<std::size_t>(g.outputs[0])].f;
   const graph<stage::calibrated> q = calibrated(g, inputs);
-  return {.f32 = lowered_sqnr<f32>(g, inputs, wanted), .f16 = lowered_sqnr<f16>(g, inputs, wanted), .bf16 = lowered_sqnr<bf16>(g, inputs, wanted),
-          .symmetric = lowered_sqnr<i8>(q, inputs, wanted), .asymmetric = lowered_sqnr<i8>(q, inputs, wanted, {.asymmetric = true})};
+  return {.f32 = lowered_sqnr<f32>(g, inputs, wanted),
+          .f16 = lowered_sqnr<f16>(g, inputs, wanted),
+          .bf16 = lowered_sqnr<bf16>(g, inputs, wanted),
+          .symmetric = lowered_sqnr<i8>(q, inputs, wanted),
+          .asymmetric = lowered_sqnr<i8>(q, inputs, wanted, {.asymmetric = true})};
 }
 
 /// The message of the refusal that f ends in.

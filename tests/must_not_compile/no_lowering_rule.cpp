@@ -20,4 +20,6 @@ using operators = list<top::conv, top::erf, top::relu, top::softmax>;
 using host_only = list<top::erf, top::softmax>;
 #endif
 
-graph<stage::lowered> compile(const graph<stage::calibrated>& g) { return lower::lower<operators, rules, i8, host_only>{}(g, chip::nano::info); }
+graph<stage::lowered> compile(const graph<stage::calibrated>& g) {
+  return lower::lower<operators, rules, i8, host_only>{}(g, chip::nano::info);
+}

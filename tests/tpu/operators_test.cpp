@@ -38,7 +38,9 @@ struct single {
   vec<value> in;
   generator r;
 
-  template <class Op> void make(const typename Op::attributes& a, std::initializer_list<operand_spec> specs, dtype_id type, std::int32_t y_zero = 0) {
+  template <class Op>
+  void make(const typename Op::attributes& a, std::initializer_list<operand_spec> specs, dtype_id type,
+            std::int32_t y_zero = 0) {
     vec<tensor_id> ids;
     for (const operand_spec& s : specs) {
       const tensor_id t = g.add_tensor("x", s.type, s.dims);
@@ -47,7 +49,8 @@ struct single {
       ids.push_back(t);
       value v(s.type, s.dims);
       for (float& x : v.f) x = round_to(s.type, r.real() * 4.0F);
-      for (std::int64_t& x : v.i) x = s.type == dtype_id::i32 ? r.integer(-5000, 5000) : r.integer(least_of(s.type), greatest_of(s.type));
+      for (std::int64_t& x : v.i)
+        x = s.type == dtype_id::i32 ? r.integer(-5000, 5000) : r.integer(least_of(s.type), greatest_of(s.type));
       in.push_back(std::move(v));
     }
     const tensor_id y = g.add_tensor("y", type, {});
@@ -113,7 +116,8 @@ void check_needs(const single& s, std::uint32_t seed) {
       for (std::int64_t c = 0; c < v.c; ++c)
         for (std::int64_t h = 0; h < v.h; ++h)
           for (std::int64_t w = 0; w < v.w; ++w, ++at) {
-            if (n < t.out.n0 || n >= t.out.n1 || c < t.out.c0 || c >= t.out.c1 || h < t.out.h0 || h >= t.out.h1) continue;
+            if (n < t.out.n0 || n >= t.out.n1 || c < t.out.c0 || c >= t.out.c1 || h < t.out.h0 || h >= t.out.h1)
+              continue;
             if (!y.f.empty()) same = same && y.f[at] == z.f[at];
             if (!y.i.empty()) same = same && y.i[at] == z.i[at];
           }
@@ -124,12 +128,19 @@ void check_needs(const single& s, std::uint32_t seed) {
 struct conv_form {
   std::int64_t ic, oc, group, kh, kw, stride, dilation, top, left;
 };
-constexpr conv_form conv_forms[] = {{3, 8, 1, 3, 3, 1, 1, 1, 1}, {4, 6, 2, 3, 2, 2, 1, 1, 0}, {6, 6, 6, 3, 3, 1, 2, 2, 2}, {5, 7, 1, 1, 1, 2, 1, 0, 0},
+constexpr conv_form conv_forms[] = {{3, 8, 1, 3, 3, 1, 1, 1, 1},
+                                    {4, 6, 2, 3, 2, 2, 1, 1, 0},
+                                    {6, 6, 6, 3, 3, 1, 2, 2, 2},
+                                    {5, 7, 1, 1, 1, 2, 1, 0, 0},
                                     {2, 2, 1, 5, 4, 3, 1, 3, 3}};
 
 tpu::conv::attributes conv_attributes(const conv_form& f, floats clamp) {
-  return {.kernel_shape = {f.kh, f.kw}, .strides = {f.stride, f.stride}, .dilations = {f.dilation, f.dilation}, .pads = {f.top, f.left, f.top, f.left},
-          .group = f.group, .clamp = std::move(clamp)};
+  return {.kernel_shape = {f.kh, f.kw},
+          .strides = {f.stride, f.stride},
+          .dilations = {f.dilation, f.dilation},
+          .pads = {f.top, f.left, f.top, f.left},
+          .group = f.group,
+          .clamp = std::move(clamp)};
 }
 
 } // namespace
@@ -138,8 +149,9 @@ TEST_CASE("conv in floats: each output is one sequential sum") {
   for (const conv_form& f : conv_forms) {
     for (const dtype_id type : {dtype_id::f32, dtype_id::f16, dtype_id::bf16}) {
       single s;
-      s.make<tpu::conv>(conv_attributes(f, {-2.0F, 6.0F}), {{type, {2, f.ic, 8, 9}}, {type, {f.oc, f.ic / f.group, f.kh, f.kw}}, {dtype_id::f32, {f.oc, 1}}},
-                        type);
+      s.make<tpu::conv>(
+          conv_attributes(f, {-2.0F, 6.0F}),
+          {{type, {2, f.ic, 8, 9}}, {type, {f.oc, f.ic / f.group, f.kh, f.kw}}, {dtype_id::f32, {f.oc, 1}}}, type);
       const value y = s.run();
       std::size_t at = 0;
       bool same = true;
@@ -171,8 +183,10 @@ TEST_CASE("conv in integers: padding has the zero point's value") {
   for (const conv_form& f : conv_forms) {
     for (const dtype_id type : {dtype_id::i8, dtype_id::u8}) {
       single s;
-      s.make<tpu::conv>(conv_attributes(f, {-100.0F, 100.0F}),
-                        {{type, {2, f.ic, 8, 9}, 17}, {dtype_id::i8, {f.oc, f.ic / f.group, f.kh, f.kw}}, {dtype_id::i32, {f.oc, 3}}}, dtype_id::i8, -9);
+      s.make<tpu::conv>(
+          conv_attributes(f, {-100.0F, 100.0F}),
+          {{type, {2, f.ic, 8, 9}, 17}, {dtype_id::i8, {f.oc, f.ic / f.group, f.kh, f.kw}}, {dtype_id::i32, {f.oc, 3}}},
+          dtype_id::i8, -9);
       for (std::size_t oc = 0; oc < static_cast<std::size_t>(f.oc); ++oc) {
         s.in[2].i[oc * 3 + 1] = s.r.integer(1 << 30, 2147483647);
         s.in[2].i[oc * 3 + 2] = 38;
@@ -192,8 +206,10 @@ TEST_CASE("conv in integers: padding has the zero point's value") {
                     const std::int64_t ix = ox * f.stride - f.left + kw * f.dilation;
                     const bool inside = iy >= 0 && iy < 8 && ix >= 0 && ix < 9;
                     const std::int64_t channel = oc / (f.oc / f.group) * (f.ic / f.group) + ic;
-                    const std::int64_t x = inside ? s.in[0].i[static_cast<std::size_t>(((n * f.ic + channel) * 8 + iy) * 9 + ix)] : 17;
-                    sum += x * s.in[1].i[static_cast<std::size_t>(((oc * (f.ic / f.group) + ic) * f.kh + kh) * f.kw + kw)];
+                    const std::int64_t x =
+                        inside ? s.in[0].i[static_cast<std::size_t>(((n * f.ic + channel) * 8 + iy) * 9 + ix)] : 17;
+                    sum +=
+                        x * s.in[1].i[static_cast<std::size_t>(((oc * (f.ic / f.group) + ic) * f.kh + kh) * f.kw + kw)];
                   }
               const std::int64_t* p = s.in[2].i.data() + oc * 3;
               const std::int64_t q = -9 + rounded_quotient((sum + p[0]) * p[1], wide{1} << p[2]);
@@ -207,10 +223,12 @@ TEST_CASE("conv in integers: padding has the zero point's value") {
 
 TEST_CASE("matmul") {
   single s;
-  s.make<tpu::matmul>({.clamp = {-inf, inf}}, {{dtype_id::bf16, {3, 20}}, {dtype_id::bf16, {7, 20}}, {dtype_id::f32, {7, 1}}}, dtype_id::bf16);
+  s.make<tpu::matmul>({.clamp = {-inf, inf}},
+                      {{dtype_id::bf16, {3, 20}}, {dtype_id::bf16, {7, 20}}, {dtype_id::f32, {7, 1}}}, dtype_id::bf16);
   const value y = s.run();
   single q;
-  q.make<tpu::matmul>({.clamp = {0.0F, 255.0F}}, {{dtype_id::i8, {3, 20}, 3}, {dtype_id::i8, {7, 20}}, {dtype_id::i32, {7, 3}}}, dtype_id::u8, 4);
+  q.make<tpu::matmul>({.clamp = {0.0F, 255.0F}},
+                      {{dtype_id::i8, {3, 20}, 3}, {dtype_id::i8, {7, 20}}, {dtype_id::i32, {7, 3}}}, dtype_id::u8, 4);
   for (std::size_t n = 0; n < 7; ++n) {
     q.in[2].i[n * 3 + 1] = 1500000000;
     q.in[2].i[n * 3 + 2] = 40;
@@ -225,7 +243,8 @@ TEST_CASE("matmul") {
         exact += q.in[0].i[m * 20 + k] * q.in[1].i[n * 20 + k];
       }
       CHECK(y.f[m * 7 + n] == round_to_bf16(sum + s.in[2].f[n]));
-      CHECK(z.i[m * 7 + n] == within(4 + rounded_quotient((exact + q.in[2].i[n * 3]) * 1500000000, wide{1} << 40), 0, 255));
+      CHECK(z.i[m * 7 + n] ==
+            within(4 + rounded_quotient((exact + q.in[2].i[n * 3]) * 1500000000, wide{1} << 40), 0, 255));
     }
   check_needs(s, 7);
   check_needs(q, 8);
@@ -240,8 +259,14 @@ TEST_CASE("matmul") {
 TEST_CASE("pool") {
   for (const std::int64_t kind : {0, 1}) {
     for (const std::int64_t include : {0, 1}) {
-      const tpu::pool::attributes a{.kind = kind, .kernel_shape = {3, 2}, .strides = {2, 1}, .dilations = {1, 2}, .pads = {1, 1, 1, 0},
-                                    .count_include_pad = include, .multiplier = 1431655765, .shift = 30};
+      const tpu::pool::attributes a{.kind = kind,
+                                    .kernel_shape = {3, 2},
+                                    .strides = {2, 1},
+                                    .dilations = {1, 2},
+                                    .pads = {1, 1, 1, 0},
+                                    .count_include_pad = include,
+                                    .multiplier = 1431655765,
+                                    .shift = 30};
       single s;
       s.make<tpu::pool>(a, {{dtype_id::f16, {2, 3, 7, 6}}}, dtype_id::f16);
       single q;
@@ -280,11 +305,16 @@ TEST_CASE("pool") {
 
 TEST_CASE("binary, with broadcasting") {
   const shape full{2, 3, 4, 5};
-  for (const shape& other : {shape{2, 3, 4, 5}, shape{1, 3, 1, 1}, shape{1, 1, 1, 1}, shape{2, 3, 1, 1}, shape{2, 1, 4, 1}}) {
+  for (const shape& other :
+       {shape{2, 3, 4, 5}, shape{1, 3, 1, 1}, shape{1, 1, 1, 1}, shape{2, 3, 1, 1}, shape{2, 1, 4, 1}}) {
     for (const bool swapped : {false, true}) {
       for (std::int64_t kind = 0; kind < 6; ++kind) {
         CAPTURE(kind);
-        const tpu::binary::attributes a{.kind = kind, .a_multiplier = 1234567890, .b_multiplier = 777777777, .shift = kind == 2 ? 38 : 31, .clamp = {-90.0F, 90.0F}};
+        const tpu::binary::attributes a{.kind = kind,
+                                        .a_multiplier = 1234567890,
+                                        .b_multiplier = 777777777,
+                                        .shift = kind == 2 ? 38 : 31,
+                                        .clamp = {-90.0F, 90.0F}};
         const shape& ad = swapped ? other : full;
         const shape& bd = swapped ? full : other;
         single s;
@@ -302,7 +332,10 @@ TEST_CASE("binary, with broadcasting") {
               for (std::size_t w = 0; w < 5; ++w, ++at) {
                 const auto place = [&](const shape& d) {
                   const auto size = [&](std::size_t i) { return static_cast<std::size_t>(d[i]); };
-                  return (((size(0) == 1 ? 0 : n) * size(1) + (size(1) == 1 ? 0 : c)) * size(2) + (size(2) == 1 ? 0 : h)) * size(3) + (size(3) == 1 ? 0 : w);
+                  return (((size(0) == 1 ? 0 : n) * size(1) + (size(1) == 1 ? 0 : c)) * size(2) +
+                          (size(2) == 1 ? 0 : h)) *
+                             size(3) +
+                         (size(3) == 1 ? 0 : w);
                 };
                 const float l = s.in[0].f[place(ad)];
                 const float r = s.in[1].f[place(bd)];
@@ -314,7 +347,8 @@ TEST_CASE("binary, with broadcasting") {
                 const wide la = qa * 1234567890;
                 const wide lb = qb * 777777777;
                 const wide exact[] = {la + lb, la - lb, qa * qb * 1234567890, 0, la > lb ? la : lb, la < lb ? la : lb};
-                same = same && z.i[at] == within(3 + rounded_quotient(exact[kind], wide{1} << (kind == 2 ? 38 : 31)), -90, 90);
+                same = same &&
+                       z.i[at] == within(3 + rounded_quotient(exact[kind], wide{1} << (kind == 2 ? 38 : 31)), -90, 90);
               }
         CHECK(same);
         check_needs(s, 11);
@@ -343,7 +377,8 @@ TEST_CASE("unary: every kind against <cmath>") {
     case elu: return x < 0 ? 0.25 * (std::exp(x) - 1) : x;
     case softplus: return std::log1p(std::exp(x));
     case gelu: return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
-    case gelu_tanh: return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+    case gelu_tanh:
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
     case erf: return std::erf(x);
     case exp: return std::exp(x);
     case log: return std::log(x);
@@ -379,7 +414,9 @@ TEST_CASE("unary: every kind against <cmath>") {
     CHECK(worst < 2e-6);
     check_needs(s, 12);
   }
-  CHECK_THROWS_AS(single{}.make<tpu::unary>({.kind = 0, .alpha = 0.0F, .beta = 0.0F}, {{dtype_id::i8, {1, 2}}}, dtype_id::i8), tmpu::error);
+  CHECK_THROWS_AS(
+      single{}.make<tpu::unary>({.kind = 0, .alpha = 0.0F, .beta = 0.0F}, {{dtype_id::i8, {1, 2}}}, dtype_id::i8),
+      tmpu::error);
 }
 
 TEST_CASE("lookup") {
@@ -404,7 +441,7 @@ TEST_CASE("cast") {
   down.in[0].f[0] = std::numeric_limits<float>::quiet_NaN();
   down.in[0].f[1] = inf;
   down.in[0].f[2] = -inf;
-  down.in[0].f[3] = 0.015625F;  // half a step
+  down.in[0].f[3] = 0.015625F; // half a step
   down.in[0].f[4] = -0.015625F;
   const value q = down.run();
   CHECK(q.i[0] == 3);
@@ -420,7 +457,8 @@ TEST_CASE("cast") {
   const value r = up.run();
   for (std::size_t i = 0; i < 50; ++i) CHECK(r.f[i] == round_to_bf16(static_cast<float>(up.in[0].i[i] - 40) * 0.3F));
   single across;
-  across.make<tpu::cast>({.scale = 0.0F, .multiplier = 1717986918, .shift = 30}, {{dtype_id::u8, {1, 50}, 40}}, dtype_id::i8, -5);
+  across.make<tpu::cast>({.scale = 0.0F, .multiplier = 1717986918, .shift = 30}, {{dtype_id::u8, {1, 50}, 40}},
+                         dtype_id::i8, -5);
   const value s = across.run();
   for (std::size_t i = 0; i < 50; ++i) {
     CHECK(s.i[i] == within(-5 + rounded_quotient(wide{across.in[0].i[i] - 40} * 1717986918, wide{1} << 30), -128, 127));
@@ -439,7 +477,8 @@ TEST_CASE("softmax") {
     double sum = 0.0;
     for (std::size_t k = 0; k < 9; ++k) sum += std::exp(static_cast<double>(s.in[0].f[row * 9 + k]));
     for (std::size_t k = 0; k < 9; ++k) {
-      CHECK(y.f[row * 9 + k] == doctest::Approx(std::exp(static_cast<double>(s.in[0].f[row * 9 + k])) / sum).epsilon(1e-6));
+      CHECK(y.f[row * 9 + k] ==
+            doctest::Approx(std::exp(static_cast<double>(s.in[0].f[row * 9 + k])) / sum).epsilon(1e-6));
     }
   }
   check_needs(s, 14);
@@ -469,7 +508,8 @@ TEST_CASE("moves") {
       }
 
   single s;
-  s.make<tpu::slice>({.starts = {0, 1, 2}, .ends = {2, 3, 7}, .steps = {1, 1, 2}}, {{dtype_id::u8, {2, 3, 7}}}, dtype_id::u8);
+  s.make<tpu::slice>({.starts = {0, 1, 2}, .ends = {2, 3, 7}, .steps = {1, 1, 2}}, {{dtype_id::u8, {2, 3, 7}}},
+                     dtype_id::u8);
   const value p = s.run();
   CHECK(p.dims == shape{2, 2, 3});
   for (std::size_t n = 0; n < 2; ++n)
@@ -481,20 +521,25 @@ TEST_CASE("moves") {
   const value o = d.run();
   CHECK(o.dims == shape{3, 6});
   for (std::size_t h = 0; h < 3; ++h)
-    for (std::size_t w = 0; w < 6; ++w) CHECK(o.i[h * 6 + w] == (h < 2 && w >= 1 && w < 4 ? d.in[0].i[h * 3 + w - 1] : -3));
+    for (std::size_t w = 0; w < 6; ++w)
+      CHECK(o.i[h * 6 + w] == (h < 2 && w >= 1 && w < 4 ? d.in[0].i[h * 3 + w - 1] : -3));
 
   single r;
   r.make<tpu::reshape>({.shape = {3, 8}}, {{dtype_id::f32, {2, 3, 4}}}, dtype_id::f32);
   CHECK(r.run().f == r.in[0].f);
   CHECK(r.run().dims == shape{3, 8});
   CHECK_FALSE(tpu::record(r.g, 0).tiled);
-  CHECK_THROWS_AS(single{}.make<tpu::reshape>({.shape = {3, 7}}, {{dtype_id::f32, {2, 3, 4}}}, dtype_id::f32), tmpu::error);
+  CHECK_THROWS_AS(single{}.make<tpu::reshape>({.shape = {3, 7}}, {{dtype_id::f32, {2, 3, 4}}}, dtype_id::f32),
+                  tmpu::error);
 }
 
 TEST_CASE("cuts and layouts of convolutions") {
   const auto made = [](const conv_form& f) {
     single s;
-    s.make<tpu::conv>(conv_attributes(f, {-inf, inf}), {{dtype_id::f32, {2, f.ic, 8, 9}}, {dtype_id::f32, {f.oc, f.ic / f.group, f.kh, f.kw}}, {dtype_id::f32, {f.oc, 1}}},
+    s.make<tpu::conv>(conv_attributes(f, {-inf, inf}),
+                      {{dtype_id::f32, {2, f.ic, 8, 9}},
+                       {dtype_id::f32, {f.oc, f.ic / f.group, f.kh, f.kw}},
+                       {dtype_id::f32, {f.oc, 1}}},
                       dtype_id::f32);
     return s;
   };

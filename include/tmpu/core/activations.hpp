@@ -65,9 +65,7 @@ constexpr float log(float x) { return math::log(x); }
 constexpr float sqrt(float x) { return math::sqrt(x); }
 
 /// 1 / x; the infinity of x's sign for zeros (constant evaluation refuses a division by zero).
-constexpr float reciprocal(float x) {
-  return x == 0.0F ? math::detail::with_sign(math::infinity<float>, x) : 1.0F / x;
-}
+constexpr float reciprocal(float x) { return x == 0.0F ? math::detail::with_sign(math::infinity<float>, x) : 1.0F / x; }
 
 constexpr float abs(float x) { return math::abs(x); }
 constexpr float neg(float x) { return -x; }

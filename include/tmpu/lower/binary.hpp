@@ -26,14 +26,19 @@ constexpr tensor_id binary_operand(context& c, std::size_t i, std::size_t rank) 
   if (c.is_constant(i)) return c.constant_operand(i, dims);
   return c.reshape_to(c.operand(i), dims, ".aligned");
 }
-constexpr tpu::binary::attributes binary_attributes(const context& c, isa::binary_kind kind, const format& a, const format& b, const format& y,
-                                                    const floats& clamp) {
-  tpu::binary::attributes out{.kind = static_cast<std::int64_t>(kind), .a_multiplier = 0, .b_multiplier = 0, .shift = 0, .clamp = bounds(clamp, y)};
+constexpr tpu::binary::attributes binary_attributes(const context& c, isa::binary_kind kind, const format& a,
+                                                    const format& b, const format& y, const floats& clamp) {
+  tpu::binary::attributes out{.kind = static_cast<std::int64_t>(kind),
+                              .a_multiplier = 0,
+                              .b_multiplier = 0,
+                              .shift = 0,
+                              .clamp = bounds(clamp, y)};
   if (is_floating(y.type)) return out;
   const auto as = static_cast<double>(a.quant.scale);
   const auto bs = static_cast<double>(b.quant.scale);
   const auto ys = static_cast<double>(y.quant.scale);
-  constexpr const char* why = "the scales of operands and result are too far apart for a 32-bit multiplier: check the calibration table";
+  constexpr const char* why =
+      "the scales of operands and result are too far apart for a 32-bit multiplier: check the calibration table";
   if (kind == isa::binary_kind::mul) {
     const multiplier m = make_multiplier(as * bs / ys);
     if (!m.valid()) c.fail(why);
@@ -66,7 +71,8 @@ template <class Op, isa::binary_kind Kind> struct binary_family {
       const tensor_id b = detail::binary_operand(c, 1, rank);
       const format y = c.result_format();
       const floats clamp = c.template attributes<Op>().clamp;
-      c.template emit_result<tpu::binary>(detail::binary_attributes(c, Kind, c.format_at(a), c.format_at(b), y, clamp), {a, b}, y);
+      c.template emit_result<tpu::binary>(detail::binary_attributes(c, Kind, c.format_at(a), c.format_at(b), y, clamp),
+                                          {a, b}, y);
     }
   };
 };

@@ -52,8 +52,8 @@ constexpr bool is_finite(float x) { return !math::is_nan(x) && !math::is_inf(x);
 class context {
   // First: clang evaluates at compile time only templates that are defined before their use.
   template <class Op>
-  constexpr tensor_id emit_named(std::string_view tensor_name, const typename Op::attributes& a, std::span<const tensor_id> operands,
-                                 const format& f, std::string_view node_name) {
+  constexpr tensor_id emit_named(std::string_view tensor_name, const typename Op::attributes& a,
+                                 std::span<const tensor_id> operands, const format& f, std::string_view node_name) {
     const tensor_id t = target_->add_tensor(tensor_name, f.type, {});
     target_->at(t).quant = f.quant;
     const tensor_id results[] = {t};
@@ -62,20 +62,32 @@ class context {
   }
 
 public:
-  constexpr context(const graph_body& source, graph_body& target, const chip::facts& chip, dtype_id type, const options& o)
-      : source_(&source), target_(&target), chip_(&chip), options_(o), base_(type), compute_(type), map_(source.tensors.size(), none) {}
+  constexpr context(const graph_body& source, graph_body& target, const chip::facts& chip, dtype_id type,
+                    const options& o)
+      : source_(&source), target_(&target), chip_(&chip), options_(o), base_(type), compute_(type),
+        map_(source.tensors.size(), none) {}
 
   // --- the Top side --------------------------------------------------------------------------------------------
   [[nodiscard]] constexpr const graph_body& source() const { return *source_; }
   [[nodiscard]] constexpr const chip::facts& chip() const { return *chip_; }
   [[nodiscard]] constexpr node_id node() const { return node_; }
-  template <class Op> [[nodiscard]] constexpr typename Op::attributes attributes() const { return attributes_of<Op>(*source_, node_); }
+  template <class Op> [[nodiscard]] constexpr typename Op::attributes attributes() const {
+    return attributes_of<Op>(*source_, node_);
+  }
   [[nodiscard]] constexpr std::size_t operand_count() const { return source_->operands(node_).size(); }
   [[nodiscard]] constexpr bool has(std::size_t i) const { return source_->operand(node_, i) != none; }
-  [[nodiscard]] constexpr bool is_constant(std::size_t i) const { return source_->is_constant(source_->operand(node_, i)); }
-  [[nodiscard]] constexpr value constant(std::size_t i) const { return source_->constant_value(source_->operand(node_, i)); }
-  [[nodiscard]] constexpr const shape& dims(std::size_t i) const { return source_->at(source_->operand(node_, i)).dims; }
-  [[nodiscard]] constexpr std::string_view name(std::size_t i) const { return source_->name(source_->operand(node_, i)); }
+  [[nodiscard]] constexpr bool is_constant(std::size_t i) const {
+    return source_->is_constant(source_->operand(node_, i));
+  }
+  [[nodiscard]] constexpr value constant(std::size_t i) const {
+    return source_->constant_value(source_->operand(node_, i));
+  }
+  [[nodiscard]] constexpr const shape& dims(std::size_t i) const {
+    return source_->at(source_->operand(node_, i)).dims;
+  }
+  [[nodiscard]] constexpr std::string_view name(std::size_t i) const {
+    return source_->name(source_->operand(node_, i));
+  }
   [[nodiscard]] constexpr const shape& result_dims() const { return source_->at(source_->result(node_)).dims; }
   [[nodiscard]] constexpr std::string_view result_name() const { return source_->name(source_->result(node_)); }
 
@@ -87,7 +99,9 @@ public:
   [[nodiscard]] constexpr format format_of(tensor_id top_tensor) const {
     if (floating()) return {compute_, {}};
     const tensor& t = source_->at(top_tensor);
-    if (!t.range.known) fail(text("tensor '") << source_->name(top_tensor) << "' has no range: calibrate the model, or lower it to a float type");
+    if (!t.range.known)
+      fail(text("tensor '") << source_->name(top_tensor)
+                            << "' has no range: calibrate the model, or lower it to a float type");
     return quantized_format(t.range, options_.asymmetric);
   }
   [[nodiscard]] constexpr format result_format() const { return format_of(source_->result(node_)); }
@@ -114,7 +128,8 @@ public:
   }
   constexpr tensor_id constant_operand(std::size_t i, const shape& dims, const format& f) {
     value v = constant(i);
-    if (!is_floating(v.type)) fail(text("operand '") << name(i) << "' holds " << name_of(v.type) << ", but must be a float constant");
+    if (!is_floating(v.type))
+      fail(text("operand '") << name(i) << "' holds " << name_of(v.type) << ", but must be a float constant");
     v.dims = dims;
     if (is_floating(f.type)) {
       round_constant(v, f.type, name(i));
@@ -122,7 +137,9 @@ public:
     }
     value q(f.type, dims);
     for (std::size_t n = 0; n < v.f.size(); ++n) {
-      if (!is_finite(v.f[n])) fail(text("constant '") << name(i) << "' holds NaN or infinity, which int8 cannot hold: keep this model in a float type");
+      if (!is_finite(v.f[n]))
+        fail(text("constant '") << name(i)
+                                << "' holds NaN or infinity, which int8 cannot hold: keep this model in a float type");
       q.i[n] = quantized(v.f[n], f);
     }
     const tensor_id t = add_constant(derived(i, f.type), q);
@@ -140,26 +157,32 @@ public:
       x = rounded;
     }
   }
-  constexpr tensor_id add_constant(std::string_view wanted, const value& v) { return target_->add_constant(unique(wanted), v); }
+  constexpr tensor_id add_constant(std::string_view wanted, const value& v) {
+    return target_->add_constant(unique(wanted), v);
+  }
 
   /// Adds a node with one result of this name and format. Its dims come from the operator's shape rule.
   template <class Op>
-  constexpr tensor_id emit(std::string_view wanted, const typename Op::attributes& a, std::initializer_list<tensor_id> operands, const format& f) {
+  constexpr tensor_id emit(std::string_view wanted, const typename Op::attributes& a,
+                           std::initializer_list<tensor_id> operands, const format& f) {
     return emit_named<Op>(unique(wanted), a, {operands.begin(), operands.size()}, f, {});
   }
   /// Adds the node that makes the result of the Top node.
   template <class Op>
   constexpr void emit_result(const typename Op::attributes& a, std::span<const tensor_id> operands, const format& f) {
     text wanted(result_name());
-    if (compute_ != base_) wanted << '.' << name_of(compute_);
-    const tensor_id t = emit_named<Op>(wanted, a, operands, f, source_->node_name(node_));
+    const bool wide = compute_ != base_;
+    if (wide) wanted << '.' << name_of(compute_);
+    const tensor_id t = emit_named<Op>(wanted, a, operands, f, wide ? std::string_view() : source_->node_name(node_));
     if (!(target_->at(t).dims == result_dims())) {
-      fail(text("is lowered to shape ") << target_->at(t).dims.print() << " instead of " << result_dims().print() << " (a mistake in the rule)");
+      fail(text("is lowered to shape ") << target_->at(t).dims.print() << " instead of " << result_dims().print()
+                                        << " (a mistake in the rule)");
     }
     set_result(t);
   }
   template <class Op>
-  constexpr void emit_result(const typename Op::attributes& a, std::initializer_list<tensor_id> operands, const format& f) {
+  constexpr void emit_result(const typename Op::attributes& a, std::initializer_list<tensor_id> operands,
+                             const format& f) {
     emit_result<Op>(a, std::span<const tensor_id>(operands.begin(), operands.size()), f);
   }
 
@@ -177,10 +200,12 @@ public:
   }
   [[nodiscard]] constexpr tpu::cast::attributes cast_attributes(const format& from, const format& to) const {
     tpu::cast::attributes a{};
-    if (is_floating(from.type) != is_floating(to.type)) a.scale = is_floating(from.type) ? to.quant.scale : from.quant.scale;
+    if (is_floating(from.type) != is_floating(to.type))
+      a.scale = is_floating(from.type) ? to.quant.scale : from.quant.scale;
     if (!is_floating(from.type) && !is_floating(to.type)) {
       const multiplier m = make_multiplier(static_cast<double>(from.quant.scale) / static_cast<double>(to.quant.scale));
-      if (!m.valid()) fail("the scales of operand and result are too far apart for a 32-bit multiplier: check the calibration table");
+      if (!m.valid())
+        fail("the scales of operand and result are too far apart for a 32-bit multiplier: check the calibration table");
       a.multiplier = m.value;
       a.shift = m.shift;
     }
@@ -198,7 +223,8 @@ public:
   [[noreturn]] void fail(text why) const {
     text line;
     line << "lower to " << name_of(base_) << ": ";
-    if (node_ != none) line << "node '" << source_->node_name(node_) << "' (" << source_->node_at(node_).op->info.name << "): ";
+    if (node_ != none)
+      line << "node '" << source_->node_name(node_) << "' (" << source_->node_at(node_).op->info.name << "): ";
     refuse(line << why);
   }
 
@@ -214,8 +240,12 @@ public:
 
   // --- for the pass and for rules about rules ------------------------------------------------------------------
   constexpr void enter(node_id id) { node_ = id; }
-  constexpr void set(tensor_id top_tensor, tensor_id tpu_tensor) { map_[static_cast<std::size_t>(top_tensor)] = tpu_tensor; }
-  [[nodiscard]] constexpr tensor_id lowered(tensor_id top_tensor) const { return map_[static_cast<std::size_t>(top_tensor)]; }
+  constexpr void set(tensor_id top_tensor, tensor_id tpu_tensor) {
+    map_[static_cast<std::size_t>(top_tensor)] = tpu_tensor;
+  }
+  [[nodiscard]] constexpr tensor_id lowered(tensor_id top_tensor) const {
+    return map_[static_cast<std::size_t>(top_tensor)];
+  }
   constexpr void set_result(tensor_id t) { set(source_->result(node_), t); }
   [[nodiscard]] constexpr tensor_id result() const { return lowered(source_->result(node_)); }
   constexpr dtype_id compute_in(dtype_id type) {

@@ -23,8 +23,12 @@ template <class Dtype> struct conv_rule {
     const tensor_id x = c.operand(0);
     const format y = c.result_format();
     const packed_weights packed = pack_weights(c, 1, 2, w, c.format_at(x), y);
-    c.emit_result<tpu::conv>({.kernel_shape = {h.kernel, v.kernel}, .strides = {h.stride, v.stride}, .dilations = {h.dilation, v.dilation},
-                              .pads = {h.begin, v.begin, h.end, v.end}, .group = a.group, .clamp = bounds(a.clamp, y)},
+    c.emit_result<tpu::conv>({.kernel_shape = {h.kernel, v.kernel},
+                              .strides = {h.stride, v.stride},
+                              .dilations = {h.dilation, v.dilation},
+                              .pads = {h.begin, v.begin, h.end, v.end},
+                              .group = a.group,
+                              .clamp = bounds(a.clamp, y)},
                              {x, packed.weight, packed.params}, y);
   }
 };
@@ -35,8 +39,8 @@ template <class Dtype> struct gemm_rule {
   using dtype = Dtype;
   static constexpr bool takes(const context& c, node_id) {
     const auto a = c.attributes<op>();
-    return a.alpha == 1.0F && a.beta == 1.0F && a.transA == 0 && a.transB == 1 && !c.is_constant(0) && c.is_constant(1) &&
-           (!c.has(2) || (c.is_constant(2) && c.dims(2) == shape{c.dims(1)[0]}));
+    return a.alpha == 1.0F && a.beta == 1.0F && a.transA == 0 && a.transB == 1 && !c.is_constant(0) &&
+           c.is_constant(1) && (!c.has(2) || (c.is_constant(2) && c.dims(2) == shape{c.dims(1)[0]}));
   }
   static constexpr void apply(context& c, node_id) {
     const auto a = c.attributes<op>();
@@ -61,7 +65,8 @@ template <class Dtype> struct matmul_rule {
     const std::int64_t columns = given.dims[1];
     value w(dtype_id::f32, {columns, inner});
     for (std::int64_t k = 0; k < inner; ++k) {
-      for (std::int64_t n = 0; n < columns; ++n) w.f[static_cast<std::size_t>(n * inner + k)] = given.f[static_cast<std::size_t>(k * columns + n)];
+      for (std::int64_t n = 0; n < columns; ++n)
+        w.f[static_cast<std::size_t>(n * inner + k)] = given.f[static_cast<std::size_t>(k * columns + n)];
     }
     const tensor_id x = c.reshape_to(c.operand(0), {c.dims(0).elements() / inner, inner}, ".rows");
     const format y = c.result_format();

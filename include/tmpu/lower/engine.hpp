@@ -14,8 +14,7 @@ namespace tmpu::lower {
 
 /// A lowering rule: how the Top operator `op` becomes Tpu operators when the pass makes `dtype`. Optional: `chip`, the only
 /// chip that it is for (it then goes before the general rule), and `takes`, which forms of the operator it can lower.
-template <class Rule>
-concept rule = requires(context& c, node_id id) {
+template <class Rule> concept rule = requires(context& c, node_id id) {
   typename Rule::op;
   { Rule::dtype::id } -> std::convertible_to<dtype_id>;
   Rule::apply(c, id);
@@ -26,18 +25,12 @@ struct any_chip {};
 
 namespace detail {
 
-template <class T> struct as_list {
-  using type = unpack<T>;
-};
-template <class... Ts> struct as_list<list<Ts...>> {
-  using type = list<Ts...>;
-};
+template <class T> struct as_list { using type = unpack<T>; };
+template <class... Ts> struct as_list<list<Ts...>> { using type = list<Ts...>; };
 
-template <class Rule> struct chip_of {
-  using type = any_chip;
-};
+template <class Rule> struct chip_of { using type = any_chip; };
 template <class Rule>
-  requires requires { typename Rule::chip; }
+requires requires { typename Rule::chip; }
 struct chip_of<Rule> {
   using type = typename Rule::chip;
 };
@@ -49,7 +42,8 @@ template <class T> inline constexpr char tag = 0;
 template <class Operators, class Rules, class HostOnly, class Dtype, class Chip> struct coverage;
 template <class... Operators, class... Rules, class... HostOnly, class Dtype, class Chip>
 struct coverage<list<Operators...>, list<Rules...>, list<HostOnly...>, Dtype, Chip> {
-  static_assert((rule<Rules> && ...), "a lowering rule has `op`, `dtype` and `static constexpr void apply(context&, node_id)`");
+  static_assert((rule<Rules> && ...),
+                "a lowering rule has `op`, `dtype` and `static constexpr void apply(context&, node_id)`");
 
   static constexpr std::array<bool, sizeof...(Operators) + 1> flags = [] {
     struct pair {
@@ -59,14 +53,16 @@ struct coverage<list<Operators...>, list<Rules...>, list<HostOnly...>, Dtype, Ch
     };
     const char* const wanted[] = {&tag<Operators>..., nullptr};
     const char* const exempt[] = {&tag<HostOnly>..., nullptr};
-    const pair given[] = {{&tag<typename Rules::op>, &tag<typename Rules::dtype>, &tag<typename chip_of<Rules>::type>}..., {nullptr, nullptr, nullptr}};
+    const pair given[] = {
+        {&tag<typename Rules::op>, &tag<typename Rules::dtype>, &tag<typename chip_of<Rules>::type>}...,
+        {nullptr, nullptr, nullptr}};
     std::array<bool, sizeof...(Operators) + 1> found{};
     bool all = true;
     for (std::size_t i = 0; i < sizeof...(Operators); ++i) {
       for (std::size_t k = 0; k < sizeof...(HostOnly); ++k) found[i] = found[i] || exempt[k] == wanted[i];
       for (std::size_t k = 0; k < sizeof...(Rules); ++k) {
         found[i] = found[i] || (given[k].op == wanted[i] && given[k].dtype == &tag<Dtype> &&
-                                    (given[k].chip == &tag<any_chip> || given[k].chip == &tag<Chip>));
+                                (given[k].chip == &tag<any_chip> || given[k].chip == &tag<Chip>));
       }
       all = all && found[i];
     }
@@ -75,9 +71,7 @@ struct coverage<list<Operators...>, list<Rules...>, list<HostOnly...>, Dtype, Ch
   }();
 
   template <bool All, class Indexes> struct gaps;
-  template <class Indexes> struct gaps<true, Indexes> {
-    using type = list<>;
-  };
+  template <class Indexes> struct gaps<true, Indexes> { using type = list<>; };
   template <std::size_t... I> struct gaps<false, std::index_sequence<I...>> {
     using type = join_lists<list<>, std::conditional_t<flags[I], list<>, list<pair_of<Operators, Dtype>>>...>;
   };
@@ -97,16 +91,25 @@ template <class Rule> constexpr entry entry_of() {
   if constexpr (requires(const context& c, node_id id) { Rule::takes(c, id); }) e.takes = &Rule::takes;
   return e;
 }
-/// The rule's entry if it is for this dtype (only then is the rule instantiated), else an empty one.
-template <class Rule, class Dtype> constexpr entry entry_for() {
-  if constexpr (std::is_same_v<typename Rule::dtype, Dtype>) {
-    return entry_of<Rule>();
-  } else {
-    return {};
+template <class List> struct tags_of;
+template <class... Ts> struct tags_of<list<Ts...>> { static constexpr const char* all[] = {&tag<Ts>..., nullptr}; };
+template <class T, class List> constexpr bool listed() {
+  for (const char* t : tags_of<List>::all) {
+    if (t == &tag<T>) return true;
   }
+  return false;
 }
-template <class Dtype, class... Rules> constexpr auto table_of(list<Rules...>) {
-  return std::array<entry, sizeof...(Rules)>{entry_for<Rules, Dtype>()...};
+
+/// The rule's entry if it is for this dtype and for a listed operator (only then is the rule instantiated), else an
+/// empty one.
+template <class Rule, class Dtype, class Operators> constexpr entry entry_for() {
+  if constexpr (std::is_same_v<typename Rule::dtype, Dtype>) {
+    if constexpr (listed<typename Rule::op, Operators>()) return entry_of<Rule>();
+  }
+  return {};
+}
+template <class Dtype, class Operators, class... Rules> constexpr auto table_of(list<Rules...>) {
+  return std::array<entry, sizeof...(Rules)>{entry_for<Rules, Dtype, Operators>()...};
 }
 
 } // namespace detail
@@ -120,14 +123,16 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
   static constexpr std::string_view name = "lower";
   using dtype = Dtype;
 
-  using missing = typename detail::coverage<typename detail::as_list<std::remove_cvref_t<Operators>>::type,
-                                            typename detail::as_list<std::remove_cvref_t<Rules>>::type,
-                                            typename detail::as_list<std::remove_cvref_t<HostOnly>>::type, Dtype, Chip>::missing;
+  using missing =
+      typename detail::coverage<typename detail::as_list<std::remove_cvref_t<Operators>>::type,
+                                typename detail::as_list<std::remove_cvref_t<Rules>>::type,
+                                typename detail::as_list<std::remove_cvref_t<HostOnly>>::type, Dtype, Chip>::missing;
   /// Evaluated when the pass is instantiated, before any rule is.
   using checked = std::bool_constant<missing::template into<diag::no_lowering_rule>::ok>;
   static constexpr bool covered = checked::value;
 
-  constexpr graph<stage::lowered> operator()(const graph<from>& g, const chip::facts& chip, const options& o = {}) const {
+  constexpr graph<stage::lowered> operator()(const graph<from>& g, const chip::facts& chip,
+                                             const options& o = {}) const {
     graph<stage::lowered> out;
     context c(g, out, chip, Dtype::id, o);
     const vec<const detail::entry*> chosen = choose(g, chip, c);
@@ -135,7 +140,8 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
       const tensor& x = g.at(t);
       if (!is_floating(x.type)) {
         c.enter(none);
-        c.fail(text("input '") << g.name(t) << "' holds " << name_of(x.type) << "; inputs of a chip program are floats that the host converts to "
+        c.fail(text("input '") << g.name(t) << "' holds " << name_of(x.type)
+                               << "; inputs of a chip program are floats that the host converts to "
                                << name_of(Dtype::id));
       }
       const format f = c.format_of(t);
@@ -159,7 +165,8 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
   }
 
 private:
-  static constexpr auto table = detail::table_of<Dtype>(typename detail::as_list<std::remove_cvref_t<Rules>>::type{});
+  static constexpr auto table = detail::table_of<Dtype, typename detail::as_list<std::remove_cvref_t<Operators>>::type>(
+      typename detail::as_list<std::remove_cvref_t<Rules>>::type{});
 
   /// The rule of each node; refuses all nodes without one in one line.
   static constexpr vec<const detail::entry*> choose(const graph_body& g, const chip::facts& chip, context& c) {
@@ -175,16 +182,19 @@ private:
         if (chosen[i] == nullptr || (chosen[i]->chip.empty() && !e.chip.empty())) chosen[i] = &e;
       }
       if (chosen[i] != nullptr) continue;
-      refused << (count++ == 0 ? std::string_view("") : std::string_view(", ")) << '\'' << g.node_name(id) << "' (" << g.node_at(id).op->info.name;
+      refused << (count++ == 0 ? std::string_view("") : std::string_view(", ")) << '\'' << g.node_name(id) << "' ("
+              << g.node_at(id).op->info.name;
       for (std::size_t k = 0; k < g.operands(id).size() && k < 2; ++k) {
-        if (g.operand(id, k) != none) refused << ' ' << g.at(g.operand(id, k)).dims.print() << (g.is_constant(g.operand(id, k)) ? "c" : "");
+        if (g.operand(id, k) != none)
+          refused << ' ' << g.at(g.operand(id, k)).dims.print() << (g.is_constant(g.operand(id, k)) ? "c" : "");
       }
       refused << ')';
     }
     c.enter(none);
     if (count > 0) {
-      c.fail(text("no rule takes ") << count << (count == 1 ? " node: " : " nodes: ") << refused
-                                    << ": append rules that lower these forms, or change the model so that it does without them");
+      c.fail(text("no rule takes ")
+             << count << (count == 1 ? " node: " : " nodes: ") << refused
+             << ": append rules that lower these forms, or change the model so that it does without them");
     }
     return chosen;
   }

@@ -34,10 +34,14 @@ template <class Op, isa::pool_kind Kind> struct pool_family {
       const auto& v = w.own(1);
       const tensor_id x = c.operand(0);
       const format in = c.format_at(x);
-      tpu::pool::attributes p{.kind = static_cast<std::int64_t>(Kind), .kernel_shape = {h.kernel, v.kernel}, .strides = {h.stride, v.stride},
+      tpu::pool::attributes p{.kind = static_cast<std::int64_t>(Kind),
+                              .kernel_shape = {h.kernel, v.kernel},
+                              .strides = {h.stride, v.stride},
                               .dilations = {h.dilation, v.dilation},
-                              .pads = {h.begin, v.begin, top::detail::needed_end(h), top::detail::needed_end(v)}, .count_include_pad = 0,
-                              .multiplier = 0, .shift = 0};
+                              .pads = {h.begin, v.begin, top::detail::needed_end(h), top::detail::needed_end(v)},
+                              .count_include_pad = 0,
+                              .multiplier = 0,
+                              .shift = 0};
       format y = in;
       if constexpr (averages) {
         p.count_include_pad = a.count_include_pad;
@@ -51,7 +55,9 @@ template <class Op, isa::pool_kind Kind> struct pool_family {
     static constexpr bool averages = Kind == isa::pool_kind::average;
     static constexpr void rescale(const context& c, tpu::pool::attributes& p, const format& x, const format& y) {
       const multiplier m = make_multiplier(static_cast<double>(x.quant.scale) / static_cast<double>(y.quant.scale));
-      if (!m.valid()) c.fail("the scales of operand and result are too far apart for a 32-bit multiplier: check the calibration table");
+      if (!m.valid())
+        c.fail(
+            "the scales of operand and result are too far apart for a 32-bit multiplier: check the calibration table");
       p.multiplier = m.value;
       p.shift = m.shift;
       // count * 2^shift must stay within 62 bits: a factor so small can do with fewer bits.

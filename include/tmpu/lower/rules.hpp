@@ -16,7 +16,8 @@ namespace tmpu::lower {
 template <template <class> class Rule> using in_floats = list<Rule<f32>, Rule<f16>, Rule<bf16>>;
 template <template <class> class Rule> using in_all = list<Rule<f32>, Rule<f16>, Rule<bf16>, Rule<i8>>;
 /// In floats as it is; int8 computes in f32 between casts.
-template <template <class> class Rule> using in_floats_only = list<Rule<f32>, Rule<f16>, Rule<bf16>, computed_in<Rule<f32>, i8>>;
+template <template <class> class Rule>
+using in_floats_only = list<Rule<f32>, Rule<f16>, Rule<bf16>, computed_in<Rule<f32>, i8>>;
 
 namespace detail {
 template <class Op, isa::unary_kind Kind> using unary = in_all<unary_family<Op, Kind>::template rule>;
@@ -29,42 +30,45 @@ template <class... Rules> constexpr auto as_tuple(list<Rules...>) { return hana:
 
 /// The lowering rules (registry): op x dtype, and chip where a rule is for one only. A rule of one's own is appended to it.
 inline constexpr auto rules = detail::as_tuple(
-    join_lists<in_all<conv_rule>, in_all<gemm_rule>, in_all<matmul_rule>, //
-               detail::pool<top::max_pool, isa::pool_kind::max>, detail::pool<top::average_pool, isa::pool_kind::average>,
-               in_floats_only<softmax_rule>,
-               // one operand
-               detail::unary<top::relu, isa::unary_kind::clip>, detail::unary<top::clip, isa::unary_kind::clip>,
-               detail::unary<top::leaky_relu, isa::unary_kind::leaky_relu>, detail::unary<top::elu, isa::unary_kind::elu>,
-               detail::unary<top::selu, isa::unary_kind::selu>, detail::unary<top::sigmoid, isa::unary_kind::sigmoid>,
-               detail::unary<top::hard_sigmoid, isa::unary_kind::hard_sigmoid>, detail::unary<top::hard_swish, isa::unary_kind::hard_swish>,
-               detail::unary<top::silu, isa::unary_kind::silu>, detail::unary<top::tanh, isa::unary_kind::tanh>,
-               detail::unary<top::softplus, isa::unary_kind::softplus>, detail::unary<top::softsign, isa::unary_kind::softsign>,
-               detail::unary<top::mish, isa::unary_kind::mish>, detail::unary<top::gelu, isa::unary_kind::gelu>,
-               detail::unary<top::erf, isa::unary_kind::erf>, detail::unary<top::exp, isa::unary_kind::exp>,
-               detail::unary<top::log, isa::unary_kind::log>, detail::unary<top::sqrt, isa::unary_kind::sqrt>,
-               detail::unary<top::reciprocal, isa::unary_kind::reciprocal>, detail::unary<top::abs, isa::unary_kind::abs>,
-               detail::unary<top::neg, isa::unary_kind::neg>, detail::unary<top::floor, isa::unary_kind::floor>,
-               detail::unary<top::ceil, isa::unary_kind::ceil>, detail::unary<top::round, isa::unary_kind::round>,
-               detail::unary<top::sin, isa::unary_kind::sin>, detail::unary<top::cos, isa::unary_kind::cos>,
-               // two operands and more
-               detail::binary<top::add, isa::binary_kind::add>, detail::binary<top::sub, isa::binary_kind::sub>,
-               detail::binary<top::mul, isa::binary_kind::mul>, in_floats_only<binary_family<top::div, isa::binary_kind::div>::rule>,
-               detail::variadic<top::max, isa::binary_kind::max>, detail::variadic<top::min, isa::binary_kind::min>,
-               detail::variadic<top::sum, isa::binary_kind::add>,
-               // moves
-               detail::reshape<top::reshape>, detail::reshape<top::flatten>, detail::reshape<top::squeeze>,
-               detail::reshape<top::unsqueeze>, detail::reshape<top::identity>, in_all<transpose_rule>, in_all<concat_rule>,
-               in_all<slice_rule>, in_all<pad_rule>>{});
+    join_lists<
+        in_all<conv_rule>, in_all<gemm_rule>, in_all<matmul_rule>, //
+        detail::pool<top::max_pool, isa::pool_kind::max>, detail::pool<top::average_pool, isa::pool_kind::average>,
+        in_floats_only<softmax_rule>,
+        // one operand
+        detail::unary<top::relu, isa::unary_kind::clip>, detail::unary<top::clip, isa::unary_kind::clip>,
+        detail::unary<top::leaky_relu, isa::unary_kind::leaky_relu>, detail::unary<top::elu, isa::unary_kind::elu>,
+        detail::unary<top::selu, isa::unary_kind::selu>, detail::unary<top::sigmoid, isa::unary_kind::sigmoid>,
+        detail::unary<top::hard_sigmoid, isa::unary_kind::hard_sigmoid>,
+        detail::unary<top::hard_swish, isa::unary_kind::hard_swish>, detail::unary<top::silu, isa::unary_kind::silu>,
+        detail::unary<top::tanh, isa::unary_kind::tanh>, detail::unary<top::softplus, isa::unary_kind::softplus>,
+        detail::unary<top::softsign, isa::unary_kind::softsign>, detail::unary<top::mish, isa::unary_kind::mish>,
+        detail::unary<top::gelu, isa::unary_kind::gelu>, detail::unary<top::erf, isa::unary_kind::erf>,
+        detail::unary<top::exp, isa::unary_kind::exp>, detail::unary<top::log, isa::unary_kind::log>,
+        detail::unary<top::sqrt, isa::unary_kind::sqrt>, detail::unary<top::reciprocal, isa::unary_kind::reciprocal>,
+        detail::unary<top::abs, isa::unary_kind::abs>, detail::unary<top::neg, isa::unary_kind::neg>,
+        detail::unary<top::floor, isa::unary_kind::floor>, detail::unary<top::ceil, isa::unary_kind::ceil>,
+        detail::unary<top::round, isa::unary_kind::round>, detail::unary<top::sin, isa::unary_kind::sin>,
+        detail::unary<top::cos, isa::unary_kind::cos>,
+        // two operands and more
+        detail::binary<top::add, isa::binary_kind::add>, detail::binary<top::sub, isa::binary_kind::sub>,
+        detail::binary<top::mul, isa::binary_kind::mul>,
+        in_floats_only<binary_family<top::div, isa::binary_kind::div>::rule>,
+        detail::variadic<top::max, isa::binary_kind::max>, detail::variadic<top::min, isa::binary_kind::min>,
+        detail::variadic<top::sum, isa::binary_kind::add>,
+        // moves
+        detail::reshape<top::reshape>, detail::reshape<top::flatten>, detail::reshape<top::squeeze>,
+        detail::reshape<top::unsqueeze>, detail::reshape<top::identity>, in_all<transpose_rule>, in_all<concat_rule>,
+        in_all<slice_rule>, in_all<pad_rule>>{});
 
 /// Operators that deliberately have no rule: canonicalize rewrites or folds them, or no chip runs them yet. A graph that
 /// still holds one is refused when it is lowered.
 using host_only =
-    list<top::global_average_pool, top::global_max_pool, top::batch_normalization, top::dropout, top::constant, top::constant_of_shape,
-         top::shape, top::size, top::cast, // rewritten or folded
-         top::conv_transpose, top::layer_normalization, top::log_softmax, top::celu, top::thresholded_relu, top::sign, top::logical_not,
-         top::pow, top::prelu, top::mean, top::equal, top::less, top::less_or_equal, top::greater, top::greater_or_equal,
-         top::logical_and, top::logical_or, top::where, top::reduce_sum, top::reduce_mean, top::reduce_max, top::reduce_min,
-         top::reduce_prod, top::reduce_l1, top::reduce_l2, top::reduce_sum_square, top::split, top::gather, top::expand,
-         top::depth_to_space>;
+    list<top::global_average_pool, top::global_max_pool, top::batch_normalization, top::dropout, top::constant,
+         top::constant_of_shape, top::shape, top::size, top::cast, // rewritten or folded
+         top::conv_transpose, top::layer_normalization, top::log_softmax, top::celu, top::thresholded_relu, top::sign,
+         top::logical_not, top::pow, top::prelu, top::mean, top::equal, top::less, top::less_or_equal, top::greater,
+         top::greater_or_equal, top::logical_and, top::logical_or, top::where, top::reduce_sum, top::reduce_mean,
+         top::reduce_max, top::reduce_min, top::reduce_prod, top::reduce_l1, top::reduce_l2, top::reduce_sum_square,
+         top::split, top::gather, top::expand, top::depth_to_space>;
 
 } // namespace tmpu::lower

@@ -19,7 +19,8 @@ template <class Dtype> struct softmax_rule {
     const format f = c.result_format();
     tensor_id x = c.operand(0);
     ints perm;
-    for (std::size_t i = 0; i <= last; ++i) perm.push_back(static_cast<std::int64_t>(i == axis ? last : (i == last ? axis : i)));
+    for (std::size_t i = 0; i <= last; ++i)
+      perm.push_back(static_cast<std::int64_t>(i == axis ? last : (i == last ? axis : i)));
     if (axis != last) x = c.emit<tpu::transpose>(named(c, ".swapped"), {perm}, {x}, f);
     const shape swapped = c.dims_at(x);
     const std::int64_t count = swapped[last];

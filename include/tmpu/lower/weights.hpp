@@ -27,8 +27,8 @@ constexpr double channel_scale(std::span<const float> w, float bias, double x_sc
 }
 
 /// i8 weights and [bias, multiplier, shift] of each channel; w [OC, ...], bias [OC]. Refuses sums that could leave int32.
-constexpr packed_weights pack_integer(context& c, std::size_t weight_operand, std::size_t bias_operand, const value& w, const value& bias,
-                                      const format& x, const format& y) {
+constexpr packed_weights pack_integer(context& c, std::size_t weight_operand, std::size_t bias_operand, const value& w,
+                                      const value& bias, const format& x, const format& y) {
   const std::int64_t channels = w.dims[0];
   const std::int64_t inner = w.dims.elements() / channels;
   constexpr std::int64_t limit = 2147483647;
@@ -47,7 +47,9 @@ constexpr packed_weights pack_integer(context& c, std::size_t weight_operand, st
     const float b = bias.f[static_cast<std::size_t>(oc)];
     bool finite = is_finite(b);
     for (const float v : own) finite = finite && is_finite(v);
-    if (!finite) c.fail(text("weight '") << c.name(weight_operand) << "' or its bias holds NaN or infinity in output channel " << oc);
+    if (!finite)
+      c.fail(text("weight '") << c.name(weight_operand) << "' or its bias holds NaN or infinity in output channel "
+                              << oc);
     const double scale = channel_scale(own, b, x_scale, y_scale);
     std::int64_t sum = 0;
     std::int64_t magnitude = 0;
@@ -58,8 +60,9 @@ constexpr packed_weights pack_integer(context& c, std::size_t weight_operand, st
       sum += v;
       magnitude += v < 0 ? -v : v;
     }
-    const std::int64_t folded = static_cast<std::int64_t>(math::round_half_away(static_cast<double>(b) / (x_scale * scale))) -
-                                x.quant.zero_point * sum;
+    const std::int64_t folded =
+        static_cast<std::int64_t>(math::round_half_away(static_cast<double>(b) / (x_scale * scale))) -
+        x.quant.zero_point * sum;
     if ((folded < 0 ? -folded : folded) + magnitude * greatest_x > limit) {
       c.fail(text("output channel ") << oc << " could overflow int32 with its bias: check the range of '" << c.name(0)
                                      << "' in the calibration table");
@@ -85,8 +88,8 @@ constexpr packed_weights pack_integer(context& c, std::size_t weight_operand, st
 
 /// Weights w [OC, ...] and bias [OC] (zeros where the operand is absent) for an operator that reads x and makes y.
 /// Float: w rounded to the dtype, bias in f32. Integer: symmetric i8 a channel, bias in int32 with the zero-point term.
-constexpr packed_weights pack_weights(context& c, std::size_t weight_operand, std::size_t bias_operand, value w, const format& x,
-                                      const format& y) {
+constexpr packed_weights pack_weights(context& c, std::size_t weight_operand, std::size_t bias_operand, value w,
+                                      const format& x, const format& y) {
   const std::int64_t channels = w.dims[0];
   value bias(dtype_id::f32, {channels});
   if (c.has(bias_operand)) bias.f = c.constant(bias_operand).f;

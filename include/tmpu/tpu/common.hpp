@@ -19,7 +19,9 @@ constexpr void result_dims(infer_context& c, const shape& dims) {
   c.result(0, given == dtype_id::none ? c.type(0) : given, dims);
 }
 
-constexpr const shape& operand_dims(const graph_body& g, node_id id, std::size_t i) { return g.at(g.operand(id, i)).dims; }
+constexpr const shape& operand_dims(const graph_body& g, node_id id, std::size_t i) {
+  return g.at(g.operand(id, i)).dims;
+}
 constexpr view4 result_view(const graph_body& g, node_id id) { return fold(g.at(g.result(id)).dims); }
 constexpr dtype_id result_type(const graph_body& g, node_id id) { return g.at(g.result(id)).type; }
 
@@ -32,7 +34,8 @@ constexpr scratch_facts partial_sums(const graph_body& g, node_id id, std::size_
 }
 
 constexpr void require_rank(const infer_context& c, std::size_t i, std::size_t rank) {
-  if (c.dims(i).rank() != rank) c.fail(text("operand ") << i << " must have rank " << rank << ", but is " << c.dims(i).print());
+  if (c.dims(i).rank() != rank)
+    c.fail(text("operand ") << i << " must have rank " << rank << ", but is " << c.dims(i).print());
 }
 constexpr void require_length(const infer_context& c, const ints& list, std::size_t count, std::string_view name) {
   if (list.size() != count) c.fail(text(name) << " must hold " << count << " numbers, but holds " << list.size());
@@ -46,13 +49,14 @@ constexpr void require_params(const infer_context& c, std::int64_t channels) {
   const shape wanted{channels, floating ? 1 : 3};
   const dtype_id type = floating ? dtype_id::f32 : dtype_id::i32;
   if (!(c.dims(2) == wanted) || c.type(2) != type) {
-    c.fail(text("params must be ") << name_of(type) << wanted.print() << ", but are " << name_of(c.type(2)) << c.dims(2).print());
+    c.fail(text("params must be ") << name_of(type) << wanted.print() << ", but are " << name_of(c.type(2))
+                                   << c.dims(2).print());
   }
 }
 
 /// Number of places of a window: floor((size + pads - extent) / stride) + 1.
-constexpr std::int64_t window_places(std::int64_t size, std::int64_t pad_begin, std::int64_t pad_end, std::int64_t kernel,
-                                     std::int64_t stride, std::int64_t dilation) {
+constexpr std::int64_t window_places(std::int64_t size, std::int64_t pad_begin, std::int64_t pad_end,
+                                     std::int64_t kernel, std::int64_t stride, std::int64_t dilation) {
   return (size + pad_begin + pad_end - (kernel - 1) * dilation - 1) / stride + 1;
 }
 
@@ -73,8 +77,8 @@ constexpr range places_inside(std::int64_t count, std::int64_t stride, std::int6
 }
 
 /// Bias, multiplier and shift of an output channel; float: the bias only.
-constexpr std::int64_t finish_integer(std::int64_t sum, const value& params, std::int64_t channel, std::int64_t y_zero, dtype_id type,
-                                      const floats& clamp) {
+constexpr std::int64_t finish_integer(std::int64_t sum, const value& params, std::int64_t channel, std::int64_t y_zero,
+                                      dtype_id type, const floats& clamp) {
   const std::int64_t* p = params.i.data() + channel * 3;
   return clamp_integer(saturate(type, y_zero + requantize(sum + p[0], p[1], p[2])), clamp[0], clamp[1]);
 }

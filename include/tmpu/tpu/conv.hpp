@@ -19,8 +19,8 @@ namespace tmpu::tpu {
 struct conv : basic_op<conv> {
   static constexpr op_info info{.name = "conv", .min_operands = 3, .max_operands = 3};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, kernel_shape), (ints, strides), (ints, dilations), (ints, pads), (std::int64_t, group),
-                             (floats, clamp));
+    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, kernel_shape), (ints, strides), (ints, dilations), (ints, pads),
+                             (std::int64_t, group), (floats, clamp));
   };
 
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -33,13 +33,15 @@ struct conv : basic_op<conv> {
     detail::require_clamp(c, a.clamp);
     const shape& x = c.dims(0);
     const shape& w = c.dims(1);
-    if (a.group < 1 || w[0] % a.group != 0 || w[1] * a.group != x[1] || w[2] != a.kernel_shape[0] || w[3] != a.kernel_shape[1]) {
+    if (a.group < 1 || w[0] % a.group != 0 || w[1] * a.group != x[1] || w[2] != a.kernel_shape[0] ||
+        w[3] != a.kernel_shape[1]) {
       c.fail(text("weight ") << w.print() << " does not fit x " << x.print() << " with group " << a.group);
     }
     detail::require_params(c, w[0]);
     shape y{x[0], w[0]};
     for (std::size_t i = 0; i < 2; ++i) {
-      y.push_back(detail::window_places(x[i + 2], a.pads[i], a.pads[i + 2], a.kernel_shape[i], a.strides[i], a.dilations[i]));
+      y.push_back(
+          detail::window_places(x[i + 2], a.pads[i], a.pads[i + 2], a.kernel_shape[i], a.strides[i], a.dilations[i]));
     }
     detail::result_dims(c, y);
   }
@@ -48,8 +50,8 @@ private:
   /// Sums plane by plane, tap by tap: each output's own sum still runs in the order (ic, kh, kw).
   /// (Before eval: clang evaluates at compile time only templates that are defined before their use.)
   template <class T, class Finish>
-  static constexpr void sweep(const attributes& a, const value& x, const T* xs, const value& w, const T* ws, const shape& y, T outside,
-                              bool pad_counts, Finish&& finish) {
+  static constexpr void sweep(const attributes& a, const value& x, const T* xs, const value& w, const T* ws,
+                              const shape& y, T outside, bool pad_counts, Finish&& finish) {
     const std::int64_t ih = x.dims[2];
     const std::int64_t iw = x.dims[3];
     const std::int64_t oh = y[2];
@@ -108,8 +110,8 @@ public:
                    });
     } else {
       const std::int64_t y_zero = c.out_quant().zero_point;
-      sweep<std::int64_t>(a, c.in(0), c.in(0).i.data(), c.in(1), c.in(1).i.data(), y.dims, c.in_quant(0).zero_point, true,
-                          [&](std::int64_t at, std::int64_t sum, std::int64_t oc) {
+      sweep<std::int64_t>(a, c.in(0), c.in(0).i.data(), c.in(1), c.in(1).i.data(), y.dims, c.in_quant(0).zero_point,
+                          true, [&](std::int64_t at, std::int64_t sum, std::int64_t oc) {
                             y.i.data()[at] = detail::finish_integer(sum, params, oc, y_zero, y.type, a.clamp);
                           });
     }
@@ -139,9 +141,15 @@ public:
     const view4 v = operand(g, id, i).dims;
     if (i == 2) return {.n0 = 0, .n1 = 1, .c0 = t.out.c0, .c1 = t.out.c1, .h0 = 0, .h1 = 1};
     if (i == 1) {
-      return {.n0 = 0, .n1 = 1, .c0 = t.out.c0, .c1 = t.out.c1, .h0 = a.group == 1 ? t.k0 : 0, .h1 = a.group == 1 ? t.k1 : v.h};
+      return {.n0 = 0,
+              .n1 = 1,
+              .c0 = t.out.c0,
+              .c1 = t.out.c1,
+              .h0 = a.group == 1 ? t.k0 : 0,
+              .h1 = a.group == 1 ? t.k1 : v.h};
     }
-    const interval rows = window_rows(t.out.h0, t.out.h1, a.kernel_shape[0], a.strides[0], a.dilations[0], a.pads[0], v.h);
+    const interval rows =
+        window_rows(t.out.h0, t.out.h1, a.kernel_shape[0], a.strides[0], a.dilations[0], a.pads[0], v.h);
     box b{.n0 = t.out.n0, .n1 = t.out.n1, .c0 = 0, .c1 = v.c, .h0 = rows.first, .h1 = rows.last};
     if (a.group == 1) {
       b.c0 = t.k0;

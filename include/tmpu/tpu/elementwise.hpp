@@ -52,18 +52,20 @@ constexpr float apply_unary(isa::unary_kind kind, float x, float alpha, float be
 struct binary : basic_op<binary> {
   static constexpr op_info info{.name = "binary", .min_operands = 2, .max_operands = 2};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, kind), (std::int64_t, a_multiplier), (std::int64_t, b_multiplier),
-                             (std::int64_t, shift), (floats, clamp));
+    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, kind), (std::int64_t, a_multiplier),
+                             (std::int64_t, b_multiplier), (std::int64_t, shift), (floats, clamp));
   };
 
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::require_clamp(c, a.clamp);
     if (a.kind < 0 || a.kind > 5) c.fail(text("binary kind ") << a.kind << " is unknown");
-    if (a.kind == static_cast<std::int64_t>(isa::binary_kind::div) && !is_floating(c.type(0))) c.fail("div takes floats only");
+    if (a.kind == static_cast<std::int64_t>(isa::binary_kind::div) && !is_floating(c.type(0)))
+      c.fail("div takes floats only");
     const auto all = broadcast(c.dims(0), c.dims(1));
     const view4 y = fold(all.dims);
     if (!all.ok || !fits(fold(c.dims(0)), y) || !fits(fold(c.dims(1)), y)) {
-      c.fail(text("shapes ") << c.dims(0).print() << " and " << c.dims(1).print() << " cannot be broadcast as [n, c, h, w]");
+      c.fail(text("shapes ") << c.dims(0).print() << " and " << c.dims(1).print()
+                             << " cannot be broadcast as [n, c, h, w]");
     }
     detail::result_dims(c, all.dims);
   }
@@ -90,7 +92,8 @@ struct binary : basic_op<binary> {
               const float r = apply(kind, a.f.data()[ra + w * as.w], b.f.data()[rb + w * bs.w]);
               y.f.data()[to] = round_to(y.type, activation::clip(r, at.clamp[0], at.clamp[1]));
             } else {
-              const std::int64_t r = integer(kind, a.i.data()[ra + w * as.w] - a_zero, b.i.data()[rb + w * bs.w] - b_zero, at);
+              const std::int64_t r =
+                  integer(kind, a.i.data()[ra + w * as.w] - a_zero, b.i.data()[rb + w * bs.w] - b_zero, at);
               y.i.data()[to] = clamp_integer(saturate(y.type, y_zero + r), at.clamp[0], at.clamp[1]);
             }
           }
@@ -153,13 +156,15 @@ struct unary : basic_op<unary> {
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     if (!is_floating(c.type(0))) c.fail("takes floats only");
-    if (a.kind < 0 || a.kind > static_cast<std::int64_t>(isa::unary_kind::cos)) c.fail(text("unary kind ") << a.kind << " is unknown");
+    if (a.kind < 0 || a.kind > static_cast<std::int64_t>(isa::unary_kind::cos))
+      c.fail(text("unary kind ") << a.kind << " is unknown");
     detail::result_dims(c, c.dims(0));
   }
   static constexpr void eval(const attributes& a, eval_context& c) {
     value& y = c.out();
     const auto kind = static_cast<isa::unary_kind>(a.kind);
-    for (std::size_t n = 0; n < y.f.size(); ++n) y.f[n] = round_to(y.type, apply_unary(kind, c.in(0).f[n], a.alpha, a.beta));
+    for (std::size_t n = 0; n < y.f.size(); ++n)
+      y.f[n] = round_to(y.type, apply_unary(kind, c.in(0).f[n], a.alpha, a.beta));
   }
 };
 static_assert(op<unary>);

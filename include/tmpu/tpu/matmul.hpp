@@ -40,11 +40,13 @@ struct matmul : basic_op<matmul> {
         const std::int64_t at = m * y.dims[1] + n;
         if (is_floating(y.type)) {
           float sum = 0.0F;
-          for (std::int64_t k = 0; k < inner_size; ++k) sum += x.f.data()[m * inner_size + k] * w.f.data()[n * inner_size + k];
+          for (std::int64_t k = 0; k < inner_size; ++k)
+            sum += x.f.data()[m * inner_size + k] * w.f.data()[n * inner_size + k];
           y.f.data()[at] = detail::finish_float(sum, c.in(2), n, y.type, a.clamp);
         } else {
           std::int64_t sum = 0;
-          for (std::int64_t k = 0; k < inner_size; ++k) sum += x.i.data()[m * inner_size + k] * w.i.data()[n * inner_size + k];
+          for (std::int64_t k = 0; k < inner_size; ++k)
+            sum += x.i.data()[m * inner_size + k] * w.i.data()[n * inner_size + k];
           y.i.data()[at] = detail::finish_integer(sum, c.in(2), n, y_zero, y.type, a.clamp);
         }
       }

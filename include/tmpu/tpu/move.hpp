@@ -10,7 +10,9 @@ namespace tmpu::tpu {
 template <class Op> struct move_op : basic_op<Op> {
   static constexpr bool tiled = false;
   static constexpr cuts cut(const graph_body&, node_id) { return {.n = false, .c = false, .h = false, .k = false}; }
-  static constexpr box need(const graph_body& g, node_id id, std::size_t i, const tile&) { return whole(tpu_op::operand(g, id, i).dims); }
+  static constexpr box need(const graph_body& g, node_id id, std::size_t i, const tile&) {
+    return whole(tpu_op::operand(g, id, i).dims);
+  }
 };
 
 namespace detail {
@@ -23,7 +25,8 @@ constexpr void copy_element(value& y, std::int64_t to, const value& x, std::int6
 }
 
 /// For each element of `dims` in row-major order, calls f(its number, offset + the sum of index * step over the axes).
-template <class F> constexpr void walk(const shape& dims, const std::int64_t (&step)[shape::max_rank], std::int64_t offset, F&& f) {
+template <class F>
+constexpr void walk(const shape& dims, const std::int64_t (&step)[shape::max_rank], std::int64_t offset, F&& f) {
   std::int64_t index[shape::max_rank] = {};
   std::int64_t at = offset;
   const std::int64_t count = dims.elements();
@@ -58,7 +61,8 @@ struct reshape : move_op<reshape> {
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     const tmpu::shape y(a.shape.span());
-    if (!y.known() || y.elements() != c.dims(0).elements()) c.fail(text("x ") << c.dims(0).print() << " cannot be reshaped to " << y.print());
+    if (!y.known() || y.elements() != c.dims(0).elements())
+      c.fail(text("x ") << c.dims(0).print() << " cannot be reshaped to " << y.print());
     detail::result_dims(c, y);
   }
   static constexpr void eval(const attributes&, eval_context& c) {
@@ -82,7 +86,8 @@ struct transpose : move_op<transpose> {
     shape y;
     std::uint32_t seen = 0;
     for (const std::int64_t p : a.perm) {
-      if (p < 0 || p >= static_cast<std::int64_t>(x.rank()) || (seen >> p & 1U) != 0) c.fail("perm is no permutation of the axes");
+      if (p < 0 || p >= static_cast<std::int64_t>(x.rank()) || (seen >> p & 1U) != 0)
+        c.fail("perm is no permutation of the axes");
       seen |= 1U << p;
       y.push_back(x[static_cast<std::size_t>(p)]);
     }
@@ -94,7 +99,8 @@ struct transpose : move_op<transpose> {
     std::int64_t step[shape::max_rank] = {};
     detail::row_major(c.in(0).dims, of_x);
     for (std::size_t d = 0; d < a.perm.size(); ++d) step[d] = of_x[static_cast<std::size_t>(a.perm[d])];
-    detail::walk(y.dims, step, 0, [&](std::int64_t to, std::int64_t from) { detail::copy_element(y, to, c.in(0), from); });
+    detail::walk(y.dims, step, 0,
+                 [&](std::int64_t to, std::int64_t from) { detail::copy_element(y, to, c.in(0), from); });
   }
 };
 static_assert(op<transpose>);
@@ -109,7 +115,8 @@ struct concat : move_op<concat> {
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     shape y = c.dims(0);
-    if (a.axis < 0 || a.axis >= static_cast<std::int64_t>(y.rank())) c.fail(text("axis ") << a.axis << " is outside of " << y.print());
+    if (a.axis < 0 || a.axis >= static_cast<std::int64_t>(y.rank()))
+      c.fail(text("axis ") << a.axis << " is outside of " << y.print());
     const auto axis = static_cast<std::size_t>(a.axis);
     for (std::size_t i = 1; i < c.operand_count(); ++i) {
       shape other = c.dims(i);
@@ -129,7 +136,8 @@ struct concat : move_op<concat> {
     std::int64_t offset = 0;
     for (std::size_t i = 0; i < c.operand_count(); ++i) {
       const value& x = c.in(i);
-      detail::walk(x.dims, step, offset, [&](std::int64_t from, std::int64_t to) { detail::copy_element(y, to, x, from); });
+      detail::walk(x.dims, step, offset,
+                   [&](std::int64_t from, std::int64_t to) { detail::copy_element(y, to, x, from); });
       offset += x.dims[axis] * step[axis];
     }
   }
@@ -153,7 +161,8 @@ struct slice : move_op<slice> {
     shape y;
     for (std::size_t d = 0; d < x.rank(); ++d) {
       if (a.steps[d] < 1 || a.starts[d] < 0 || a.ends[d] > x[d] || a.starts[d] >= a.ends[d]) {
-        c.fail(text("slice ") << a.starts[d] << ':' << a.ends[d] << ':' << a.steps[d] << " of axis " << d << " does not lie in " << x.print());
+        c.fail(text("slice ") << a.starts[d] << ':' << a.ends[d] << ':' << a.steps[d] << " of axis " << d
+                              << " does not lie in " << x.print());
       }
       y.push_back(ceil_div(a.ends[d] - a.starts[d], a.steps[d]));
     }
@@ -168,7 +177,8 @@ struct slice : move_op<slice> {
       offset += a.starts[d] * step[d];
       step[d] *= a.steps[d];
     }
-    detail::walk(y.dims, step, offset, [&](std::int64_t to, std::int64_t from) { detail::copy_element(y, to, c.in(0), from); });
+    detail::walk(y.dims, step, offset,
+                 [&](std::int64_t to, std::int64_t from) { detail::copy_element(y, to, c.in(0), from); });
   }
 };
 static_assert(op<slice>);
@@ -199,7 +209,8 @@ struct pad : move_op<pad> {
     detail::row_major(y.dims, step);
     std::int64_t offset = 0;
     for (std::size_t d = 0; d < y.dims.rank(); ++d) offset += a.pads[d] * step[d];
-    detail::walk(c.in(0).dims, step, offset, [&](std::int64_t from, std::int64_t to) { detail::copy_element(y, to, c.in(0), from); });
+    detail::walk(c.in(0).dims, step, offset,
+                 [&](std::int64_t from, std::int64_t to) { detail::copy_element(y, to, c.in(0), from); });
   }
 };
 static_assert(op<pad>);

@@ -18,8 +18,9 @@ namespace tmpu::tpu {
 struct pool : basic_op<pool> {
   static constexpr op_info info{.name = "pool"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, kind), (ints, kernel_shape), (ints, strides), (ints, dilations), (ints, pads),
-                             (std::int64_t, count_include_pad), (std::int64_t, multiplier), (std::int64_t, shift));
+    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, kind), (ints, kernel_shape), (ints, strides), (ints, dilations),
+                             (ints, pads), (std::int64_t, count_include_pad), (std::int64_t, multiplier),
+                             (std::int64_t, shift));
   };
 
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -37,7 +38,8 @@ struct pool : basic_op<pool> {
     for (std::size_t i = 0; i < 2; ++i) {
       const std::int64_t extent = (a.kernel_shape[i] - 1) * a.dilations[i] + 1;
       if (a.pads[i] >= extent || a.pads[i + 2] >= extent) c.fail("a window lies in the padding as a whole");
-      y.push_back(detail::window_places(x[i + 2], a.pads[i], a.pads[i + 2], a.kernel_shape[i], a.strides[i], a.dilations[i]));
+      y.push_back(
+          detail::window_places(x[i + 2], a.pads[i], a.pads[i + 2], a.kernel_shape[i], a.strides[i], a.dilations[i]));
     }
     detail::result_dims(c, y);
   }
@@ -98,7 +100,8 @@ struct pool : basic_op<pool> {
 
   static constexpr box need(const graph_body& g, node_id id, std::size_t i, const tile& t) {
     const attributes a = attributes_of<pool>(g, id);
-    const interval rows = window_rows(t.out.h0, t.out.h1, a.kernel_shape[0], a.strides[0], a.dilations[0], a.pads[0], operand(g, id, i).dims.h);
+    const interval rows = window_rows(t.out.h0, t.out.h1, a.kernel_shape[0], a.strides[0], a.dilations[0], a.pads[0],
+                                      operand(g, id, i).dims.h);
     return {.n0 = t.out.n0, .n1 = t.out.n1, .c0 = t.out.c0, .c1 = t.out.c1, .h0 = rows.first, .h1 = rows.last};
   }
 };

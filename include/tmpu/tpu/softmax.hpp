@@ -33,13 +33,16 @@ struct softmax : basic_op<softmax> {
         e.data()[k] = math::exp(x[k] - m);
         s += e.data()[k];
       }
-      for (std::int64_t k = 0; k < count; ++k) y.f.data()[row * count + k] = round_to(y.type, activation::divide(e.data()[k], s));
+      for (std::int64_t k = 0; k < count; ++k)
+        y.f.data()[row * count + k] = round_to(y.type, activation::divide(e.data()[k], s));
     }
   }
   static constexpr cuts cut(const graph_body&, node_id) { return {.n = false, .c = true, .h = false, .k = false}; }
   static constexpr scratch_facts scratch(const graph_body& g, node_id id, std::size_t i, const tile& t, bool) {
     if (i > 1) return {};
-    return {.layout = isa::layout::aligned, .type = dtype_id::f32, .dims = {1, t.out.c(), 1, i == 0 ? 1 : detail::result_view(g, id).w}};
+    return {.layout = isa::layout::aligned,
+            .type = dtype_id::f32,
+            .dims = {1, t.out.c(), 1, i == 0 ? 1 : detail::result_view(g, id).w}};
   }
 };
 static_assert(op<softmax>);
