@@ -10,7 +10,7 @@
 using namespace canonical_test;
 
 namespace {
-// conv, batch normalization, relu, pool, flatten, matmul, bias; and a subgraph of shapes.
+// conv, batch normalization, relu, pool, a reshape by a subgraph of shapes, matmul, bias.
 constexpr graph<stage::origin> network() {
   model_builder m;
   const auto x = m.input("x", dtype_id::f32, {1, 1, 6, 6});
@@ -22,11 +22,11 @@ constexpr graph<stage::origin> network() {
   y = m.add<top::relu>("relu", {}, {y});
   y = m.add<top::max_pool>("pool", {.kernel_shape = {2, 2}, .strides = {2, 2}}, {y});
   const auto n = m.add<top::gather>("n", {}, {m.add<top::shape>("shape", {}, {y}), m.constant("zero", list_of({0}))});
-  y = m.add<top::flatten>("flat", {}, {y});
+  y = m.add<top::reshape>("flat", {},
+                          {y, m.add<top::concat>("to", {.axis = 0}, {n, m.constant("minus", list_of({-1}))})});
   y = m.add<top::matmul>("fc", {}, {y, m.constant("fw", filled({18, 3}, 3))});
   y = m.add<top::add>("logits", {}, {y, m.constant("fb", filled({3}, 4))});
   m.output(y);
-  m.output(m.add<top::concat>("sizes", {.axis = 0}, {n, m.constant("rest", list_of({-1}))})); // folded
   return m.take();
 }
 

@@ -5,12 +5,34 @@
 
 namespace tmpu {
 
+namespace detail {
+/// The result types of a node from the values of its operands: for shapes that no shape rule could tell before, because
+/// they are computed by the graph itself (stage origin).
+constexpr vec<tensor> result_types(const graph_body& g, node_id id, std::span<const value* const> operands) {
+  graph_body one;
+  vec<tensor_id> ins;
+  vec<tensor_id> outs;
+  for (const value* v : operands) ins.push_back(v == nullptr ? none : one.add_constant("", *v));
+  for (const tensor_id t : g.results(id)) outs.push_back(t == none ? none : one.add_tensor("", dtype_id::none, {}));
+  infer(one, one.add_node(g.node_name(id), *g.node_at(id).op, g.words(g.node_at(id)), ins, outs));
+  vec<tensor> types;
+  for (const tensor_id t : outs) types.push_back(t == none ? tensor{} : one.at(t));
+  return types;
+}
+} // namespace detail
+
 /// Runs one node on the values of its operands.
 constexpr vec<value> evaluate_node(const graph_body& g, node_id id, std::span<const value* const> operands) {
   vec<value> results(g.results(id).size());
+  bool known = true;
+  for (const tensor_id t : g.results(id)) known = known && (t == none || g.at(t).dims.known());
+  vec<tensor> types;
+  if (!known) types = detail::result_types(g, id, operands);
   for (std::size_t i = 0; i < results.size(); ++i) {
     const tensor_id t = g.result(id, i);
-    if (t != none) results[i] = value(g.at(t).type, g.at(t).dims);
+    if (t == none) continue;
+    const tensor& type = known ? g.at(t) : types[i];
+    results[i] = value(type.type, type.dims);
   }
   eval_context context(g, id, operands, results.span());
   g.node_at(id).op->eval(context);
@@ -30,8 +52,8 @@ constexpr vec<value> evaluate(const graph_body& g, std::span<const value> inputs
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const tensor& t = g.at(g.inputs[i]);
     if (inputs[i].type != t.type || !(inputs[i].dims == t.dims)) {
-      refuse(text("input '") << g.name(g.inputs[i]) << "' is " << name_of(t.type) << t.dims.print() << ", but the value given is "
-                             << name_of(inputs[i].type) << inputs[i].dims.print());
+      refuse(text("input '") << g.name(g.inputs[i]) << "' is " << name_of(t.type) << t.dims.print()
+                             << ", but the value given is " << name_of(inputs[i].type) << inputs[i].dims.print());
     }
     values[static_cast<std::size_t>(g.inputs[i])] = inputs[i];
   }
