@@ -10,10 +10,20 @@ struct my_chip {
 #else
   static constexpr int lanes = 16;
 #endif
-  static constexpr tmpu::chip::facts info{.name = "my_chip", .lanes = lanes, .eu_bytes = 16, .local_bytes = 32 * 1024, .banks = 8,
-                                          .dma_align = 64, .cores = 1, .compute_hz = 400'000'000, .dma_hz = 400'000'000,
-                                          .macs_i8 = 512, .macs_f16 = 128, .macs_f32 = 32,
-                                          .load_bytes_per_second = 1'000'000'000, .store_bytes_per_second = 1'000'000'000};
+  static constexpr tmpu::chip::facts info{.name = "my_chip",
+                                          .lanes = lanes,
+                                          .eu_bytes = 16,
+                                          .local_bytes = 32 * 1024,
+                                          .banks = 8,
+                                          .dma_align = 64,
+                                          .cores = 1,
+                                          .compute_hz = 400'000'000,
+                                          .dma_hz = 400'000'000,
+                                          .macs_i8 = 512,
+                                          .macs_f16 = 128,
+                                          .macs_f32 = 32,
+                                          .load_bytes_per_second = 1'000'000'000,
+                                          .store_bytes_per_second = 1'000'000'000};
 };
 
 constexpr tmpu::chip::facts mine = tmpu::chip::checked<my_chip>;
