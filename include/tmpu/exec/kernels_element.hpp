@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/core/math.hpp"
+#include "tmpu/exec/kernels_sum.hpp"
+
+namespace tmpu::exec {
+
+namespace detail {
+
+template <class T> constexpr void run_pool(const isa::pool& i, memory& m, workspace& space) {
+  using o = operands_of<T>;
+  vec<T>& x = o::a(space);
+  vec<T>& y = o::y(space);
+  m.read(i.x, x);
+  y.resize(static_cast<std::size_t>(std::int64_t{i.y.n} * i.y.c * i.y.h * i.y.w));
+  T* to = y.data();
+  for (std::int64_t plane = 0; plane < std::int64_t{i.y.n} * i.y.c; ++plane) {
+    const T* xs = x.data() + plane * i.x.h * i.x.w;
+    for (std::int64_t oy = 0; oy < i.y.h; ++oy) {
+      const std::int64_t top = oy * i.stride_h - i.pad_top;
+      const taps rows(top, i.dilation_h, i.kernel_h, i.x.h);
+      for (std::int64_t ox = 0; ox < i.y.w; ++ox) {
+        const std::int64_t left = ox * i.stride_w - i.pad_left;
+        const taps columns(left, i.dilation_w, i.kernel_w, i.x.w);
+        T best{};
+        std::conditional_t<std::is_same_v<T, float>, float, std::int64_t> sum{};
+        bool any = false;
+        for (std::int64_t kh = rows.first; kh < rows.last; ++kh) {
+          for (std::int64_t kw = columns.first; kw < columns.last; ++kw) {
+            const T tap = xs[(top + kh * i.dilation_h) * i.x.w + left + kw * i.dilation_w];
+            if (i.kind == isa::pool_kind::max) {
+              if (!any || tap > best) best = tap;
+              any = true;
+            } else if constexpr (std::is_same_v<T, float>) {
+              sum += tap;
+            } else {
+              sum += tap - i.x_zero;
+            }
+          }
+        }
+        const std::int64_t count = i.count_pad ? std::int64_t{i.kernel_h} * i.kernel_w : (rows.last - rows.first) * (columns.last - columns.first);
+        if (i.kind == isa::pool_kind::max) {
+          *to++ = best;
+        } else if constexpr (std::is_same_v<T, float>) {
+          *to++ = activation::divide(sum, static_cast<float>(count));
+        } else {
+          const std::int64_t numerator = sum * i.multiplier;
+          const std::int64_t denominator = count << i.shift;
+          const std::int64_t magnitude = (numerator < 0 ? -numerator : numerator) + denominator / 2;
+          const std::int64_t rounded = magnitude / denominator;
+          *to++ = saturate(i.y_zero + (numerator < 0 ? -rounded : rounded), i.y.type, -math::infinity<float>, math::infinity<float>);
+        }
+      }
+    }
+  }
+  m.write(i.y, y);
+}
+
+/// Offsets of a dense operand whose dimensions of 1 are broadcast to those of y.
+struct broadcast_steps {
+  std::int64_t n, c, h, w;
+  constexpr explicit broadcast_steps(const isa::local_ref& r)
+      : n(r.n == 1 ? 0 : std::int64_t{r.c} * r.h * r.w), c(r.c == 1 ? 0 : std::int64_t{r.h} * r.w), h(r.h == 1 ? 0 : r.w), w(r.w == 1 ? 0 : 1) {}
+};
+
+constexpr float combine(const isa::binary& i, float a, float b) {
+  float v = 0.0F;
+  switch (i.kind) {
+  case isa::binary_kind::add: v = a + b; break;
+  case isa::binary_kind::sub: v = a - b; break;
+  case isa::binary_kind::mul: v = a * b; break;
+  case isa::binary_kind::div: v = activation::divide(a, b); break;
+  case isa::binary_kind::max: v = a < b ? b : a; break;
+  case isa::binary_kind::min: v = b < a ? b : a; break;
+  }
+  return activation::clip(v, i.low, i.high);
+}
+constexpr std::int32_t combine(const isa::binary& i, std::int32_t a, std::int32_t b) {
+  const std::int64_t x = std::int64_t{a} - i.a_zero;
+  const std::int64_t y = std::int64_t{b} - i.b_zero;
+  const std::int64_t xm = x * i.a_multiplier;
+  const std::int64_t ym = y * i.b_multiplier;
+  std::int64_t v = 0;
+  switch (i.kind) {
+  case isa::binary_kind::add: v = rounding_shift(xm + ym, i.shift); break;
+  case isa::binary_kind::sub: v = rounding_shift(xm - ym, i.shift); break;
+  case isa::binary_kind::mul: v = requantize(x * y, i.a_multiplier, i.shift); break;
+  case isa::binary_kind::max: v = rounding_shift(xm > ym ? xm : ym, i.shift); break;
+  case isa::binary_kind::min: v = rounding_shift(xm < ym ? xm : ym, i.shift); break;
+  case isa::binary_kind::div: break; // refused when the program is loaded
+  }
+  return saturate(v + i.y_zero, i.y.type, i.low, i.high);
+}
+
+template <class T> constexpr void run_binary(const isa::binary& i, memory& m, workspace& space) {
+  using o = operands_of<T>;
+  vec<T>& a = o::a(space);
+  vec<T>& b = o::b(space);
+  vec<T>& y = o::y(space);
+  m.read(i.a, a);
+  m.read(i.b, b);
+  y.resize(static_cast<std::size_t>(std::int64_t{i.y.n} * i.y.c * i.y.h * i.y.w));
+  const broadcast_steps as(i.a);
+  const broadcast_steps bs(i.b);
+  T* to = y.data();
+  for (std::int64_t n = 0; n < i.y.n; ++n) {
+    for (std::int64_t c = 0; c < i.y.c; ++c) {
+      for (std::int64_t h = 0; h < i.y.h; ++h) {
+        const T* ar = a.data() + n * as.n + c * as.c + h * as.h;
+        const T* br = b.data() + n * bs.n + c * bs.c + h * bs.h;
+        for (std::int64_t w = 0; w < i.y.w; ++w) *to++ = combine(i, ar[w * as.w], br[w * bs.w]);
+      }
+    }
+  }
+  m.write(i.y, y);
+}
+
+constexpr float apply(isa::unary_kind kind, float x, float alpha, float beta) {
+  switch (kind) {
+  case isa::unary_kind::clip: return activation::clip(x, alpha, beta);
+  case isa::unary_kind::leaky_relu: return activation::leaky_relu(x, alpha);
+  case isa::unary_kind::sigmoid: return activation::sigmoid(x);
+  case isa::unary_kind::tanh: return activation::tanh(x);
+  case isa::unary_kind::hard_sigmoid: return activation::hard_sigmoid(x, alpha, beta);
+  case isa::unary_kind::hard_swish: return activation::hard_swish(x);
+  case isa::unary_kind::silu: return activation::silu(x);
+  case isa::unary_kind::elu: return activation::elu(x, alpha);
+  case isa::unary_kind::softplus: return activation::softplus(x);
+  case isa::unary_kind::gelu: return activation::gelu(x);
+  case isa::unary_kind::gelu_tanh: return activation::gelu_tanh(x);
+  case isa::unary_kind::erf: return activation::erf(x);
+  case isa::unary_kind::exp: return activation::exp(x);
+  case isa::unary_kind::log: return activation::log(x);
+  case isa::unary_kind::sqrt: return activation::sqrt(x);
+  case isa::unary_kind::reciprocal: return activation::reciprocal(x);
+  case isa::unary_kind::abs: return activation::abs(x);
+  case isa::unary_kind::neg: return activation::neg(x);
+  case isa::unary_kind::mish: return activation::mish(x);
+  case isa::unary_kind::softsign: return activation::softsign(x);
+  case isa::unary_kind::selu: return activation::selu(x, alpha, beta);
+  case isa::unary_kind::floor: return activation::floor(x);
+  case isa::unary_kind::ceil: return activation::ceil(x);
+  case isa::unary_kind::round: return activation::round(x);
+  case isa::unary_kind::sin: return activation::sin(x);
+  case isa::unary_kind::cos: return activation::cos(x);
+  }
+  return x;
+}
+
+/// The integer nearest to x (half away from zero), far outside of every 8-bit range at the most; 0 for a NaN.
+constexpr std::int64_t nearest_integer(float x) {
+  if (math::is_nan(x)) return 0;
+  constexpr float far = 1.0e9F;
+  return static_cast<std::int64_t>(math::round_half_away(x < -far ? -far : x > far ? far : x));
+}
+} // namespace detail
+
+constexpr void run(const isa::pool& i, memory& m, workspace& w) {
+  is_floating(i.x.type) ? detail::run_pool<float>(i, m, w) : detail::run_pool<std::int32_t>(i, m, w);
+}
+constexpr void run(const isa::binary& i, memory& m, workspace& w) {
+  is_floating(i.y.type) ? detail::run_binary<float>(i, m, w) : detail::run_binary<std::int32_t>(i, m, w);
+}
+constexpr void run(const isa::unary& i, memory& m, workspace& space) {
+  m.read(i.x, space.fa);
+  for (float& v : space.fa) v = detail::apply(i.kind, v, i.alpha, i.beta);
+  m.write(i.y, space.fa);
+}
+constexpr void run(const isa::lookup& i, memory& m, workspace& space) {
+  m.read(i.table, space.ib);
+  m.read(i.x, space.ia);
+  const auto least = static_cast<std::int32_t>(least_of(i.x.type));
+  for (std::int32_t& v : space.ia) v = space.ib.data()[v - least];
+  m.write(i.y, space.ia);
+}
+constexpr void run(const isa::cast& i, memory& m, workspace& space) {
+  constexpr float infinity = math::infinity<float>;
+  const bool from_float = is_floating(i.x.type);
+  const bool to_float = is_floating(i.y.type);
+  from_float ? m.read(i.x, space.fa) : m.read(i.x, space.ia);
+  if (from_float && !to_float) {
+    space.iy.resize(space.fa.size());
+    for (std::size_t n = 0; n < space.fa.size(); ++n) {
+      space.iy[n] = saturate(i.y_zero + detail::nearest_integer(space.fa[n] / i.scale), i.y.type, -infinity, infinity);
+    }
+  } else if (!from_float && to_float) {
+    space.fa.resize(space.ia.size());
+    for (std::size_t n = 0; n < space.ia.size(); ++n) space.fa[n] = static_cast<float>(space.ia[n] - i.x_zero) * i.scale;
+  } else if (!from_float) {
+    space.iy.resize(space.ia.size());
+    for (std::size_t n = 0; n < space.ia.size(); ++n) {
+      space.iy[n] = saturate(i.y_zero + requantize(std::int64_t{space.ia[n]} - i.x_zero, i.multiplier, i.shift), i.y.type, -infinity, infinity);
+    }
+  }
+  to_float ? m.write(i.y, space.fa) : m.write(i.y, space.iy);
+}
+constexpr void run(const isa::reduce& i, memory& m, workspace& space) {
+  m.read(i.x, space.fa);
+  const std::int64_t plane = std::int64_t{i.x.h} * i.x.w;
+  space.fy.resize(static_cast<std::size_t>(std::int64_t{i.y.n} * i.y.c));
+  const float* from = space.fa.data();
+  for (float& y : space.fy) {
+    float v = i.kind == isa::reduce_kind::max ? from[0] : 0.0F;
+    for (std::int64_t p = 0; p < plane; ++p) v = i.kind == isa::reduce_kind::max ? (from[p] > v ? from[p] : v) : v + from[p];
+    y = v;
+    from += plane;
+  }
+  m.write(i.y, space.fy);
+}
+constexpr void run(const isa::fill& i, memory& m, workspace& space) {
+  const auto count = static_cast<std::size_t>(std::int64_t{i.y.n} * i.y.c * i.y.h * i.y.w);
+  if (is_floating(i.y.type)) {
+    space.fy.resize(count);
+    for (float& v : space.fy) v = i.value;
+    m.write(i.y, space.fy);
+  } else {
+    space.iy.resize(count);
+    for (std::int32_t& v : space.iy) v = static_cast<std::int32_t>(i.value);
+    m.write(i.y, space.iy);
+  }
+}
+
+} // namespace tmpu::exec

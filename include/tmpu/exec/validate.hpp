@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/core/diag.hpp"
+#include "tmpu/isa/program.hpp"
+
+/// What must hold of an instruction before it may run: operands inside of memory, of types that the machine has, of shapes
+/// that fit each other. Done once when a program is loaded, so that the kernels need no checks.
+namespace tmpu::exec {
+
+/// Sizes that operands are held against, in bytes.
+struct limits {
+  std::int32_t lanes = 0;
+  std::int64_t local_bytes = 0;
+  std::int64_t activation_bytes = 0;
+  std::int64_t weight_bytes = 0;
+};
+
+namespace detail {
+
+constexpr bool known_type(dtype_id t) {
+  return t == dtype_id::f32 || t == dtype_id::f16 || t == dtype_id::bf16 || t == dtype_id::i8 || t == dtype_id::u8 || t == dtype_id::i32;
+}
+constexpr bool sane(std::int64_t x) { return x >= 1 && x <= (std::int64_t{1} << 30); }
+
+/// Empty, or what is wrong with the operand.
+constexpr text fault(const isa::local_ref& r, const limits& most) {
+  if (!known_type(r.type)) return text("has an element type that the machine lacks");
+  if (!sane(r.n) || !sane(r.c) || !sane(r.h) || !sane(r.w)) return text("has a dimension outside of 1 to 2^30");
+  if (r.n_stride < 0 || r.c_stride < 0 || r.h_stride < 0 || r.lane < 0 || r.lane >= most.lanes) return text("has a negative stride or a lane that is not there");
+  if (r.address % static_cast<std::uint32_t>(bytes_of(r.type)) != 0) return text("is not aligned to its elements");
+  const std::int64_t rows = r.spread == isa::spread::copy ? r.c : ceil_div(std::int64_t{r.lane} + r.c, most.lanes);
+  // Each product is below 2^61, their sum fits.
+  const std::int64_t end = std::int64_t{r.address} + (std::int64_t{r.n} - 1) * r.n_stride + (rows - 1) * r.c_stride +
+                           (std::int64_t{r.h} - 1) * r.h_stride + std::int64_t{r.w} * bytes_of(r.type);
+  if (end > most.local_bytes) {
+    return text("ends at byte ") << end << " of a lane, which has " << most.local_bytes;
+  }
+  return {};
+}
+constexpr text fault(const isa::global_ref& r, const limits& most) {
+  if (!known_type(r.type)) return text("has an element type that the machine lacks");
+  if (!sane(r.n) || !sane(r.c) || !sane(r.h) || !sane(r.w)) return text("has a dimension outside of 1 to 2^30");
+  std::int64_t end = bytes_of(r.type);
+  const std::int64_t region = isa::region_of(r.address) == isa::region::weights ? most.weight_bytes : most.activation_bytes;
+  if (isa::region_of(r.address) != isa::region::weights && isa::region_of(r.address) != isa::region::activations) return text("lies in no region");
+  const auto add = [&](std::int64_t extent, std::int64_t stride) {
+    if (stride < 0 || stride > (std::int64_t{1} << 40) || end > (std::int64_t{1} << 42)) return false;
+    if (extent > 1 && stride > 0 && (extent - 1) > (std::int64_t{1} << 42) / stride) return false;
+    end += (extent - 1) * stride;
+    return true;
+  };
+  if (!add(r.n, r.n_stride) || !add(r.c, r.c_stride) || !add(r.h, r.h_stride) || !add(r.w, r.w_stride)) return text("has a stride out of range");
+  if (isa::offset_of(r.address) + end > region) {
+    return text("ends at byte ") << isa::offset_of(r.address) + end << " of its region, which has " << region;
+  }
+  return {};
+}
+
+template <class A, class B> constexpr bool same_dims(const A& a, const B& b) { return a.n == b.n && a.c == b.c && a.h == b.h && a.w == b.w; }
+constexpr bool integer8(dtype_id t) { return t == dtype_id::i8 || t == dtype_id::u8; }
+constexpr bool fits(const isa::local_ref& x, const isa::local_ref& y) {
+  return (x.n == 1 || x.n == y.n) && (x.c == y.c || x.c == 1) && (x.h == 1 || x.h == y.h) && (x.w == 1 || x.w == y.w);
+}
+constexpr bool shift_ok(std::int32_t shift) { return shift >= 0 && shift <= 62; }
+constexpr bool window_ok(std::int32_t kernel, std::int32_t stride, std::int32_t dilation, std::int32_t pad) {
+  constexpr std::int32_t most = 1 << 20;
+  return kernel >= 1 && kernel <= most && stride >= 1 && stride <= most && dilation >= 1 && dilation <= most && pad >= -most && pad <= most;
+}
+template <class I> constexpr bool window_ok(const I& i) {
+  return window_ok(i.kernel_h, i.stride_h, i.dilation_h, i.pad_top) && window_ok(i.kernel_w, i.stride_w, i.dilation_w, i.pad_left);
+}
+constexpr bool params_ok(const isa::local_ref& params, const isa::local_ref& y) {
+  const bool floating = is_floating(y.type);
+  return params.n == 1 && params.c == y.c && params.h == 1 && params.w == (floating ? 1 : 3) &&
+         params.type == (floating ? dtype_id::f32 : dtype_id::i32);
+}
+constexpr bool product_types(const isa::local_ref& x, const isa::local_ref& weight, const isa::local_ref& y) {
+  if (is_floating(x.type)) return is_floating(weight.type) && is_floating(y.type);
+  return integer8(x.type) && weight.type == dtype_id::i8 && integer8(y.type);
+}
+constexpr bool partial_ok(const isa::local_ref& partial, const isa::local_ref& y, const isa::sum_part& part) {
+  if (!part.resume && part.finish) return true;
+  return same_dims(partial, y) && partial.type == (is_floating(y.type) ? dtype_id::f32 : dtype_id::i32);
+}
+
+/// Shapes and types of an instruction's operands fit its meaning (isa/instructions.hpp).
+constexpr bool consistent(const isa::dma_load& i) { return same_dims(i.src, i.dst) && i.src.type == i.dst.type; }
+constexpr bool consistent(const isa::dma_store& i) {
+  return same_dims(i.src, i.dst) && i.src.type == i.dst.type && isa::region_of(i.dst.address) == isa::region::activations;
+}
+constexpr bool consistent(const isa::conv& i) {
+  return window_ok(i) && i.groups >= 1 && i.x.n == i.y.n && i.weight.n == 1 && i.weight.c == i.y.c && i.y.c % i.groups == 0 &&
+         std::int64_t{i.weight.h} * i.groups == i.x.c && i.weight.w == std::int64_t{i.kernel_h} * i.kernel_w && params_ok(i.params, i.y) &&
+         product_types(i.x, i.weight, i.y) && partial_ok(i.partial, i.y, i.part);
+}
+constexpr bool consistent(const isa::depthwise& i) {
+  return window_ok(i) && i.x.n == i.y.n && i.x.c == i.y.c && i.weight.n == 1 && i.weight.c == i.y.c && i.weight.h == 1 &&
+         i.weight.w == std::int64_t{i.kernel_h} * i.kernel_w && params_ok(i.params, i.y) && product_types(i.x, i.weight, i.y);
+}
+constexpr bool consistent(const isa::matmul& i) {
+  return i.x.n == i.y.n && i.x.c == 1 && i.x.w == 1 && i.x.h == i.weight.h && i.weight.n == 1 && i.weight.w == 1 && i.weight.c == i.y.c &&
+         i.y.h == 1 && i.y.w == 1 && params_ok(i.params, i.y) && product_types(i.x, i.weight, i.y) && partial_ok(i.partial, i.y, i.part);
+}
+constexpr bool consistent(const isa::pool& i) {
+  return window_ok(i) && i.x.n == i.y.n && i.x.c == i.y.c && i.shift >= 0 && i.shift <= 40 && i.multiplier >= 0 &&
+         std::int64_t{i.kernel_h} * i.kernel_w < (std::int64_t{1} << 20) && is_floating(i.x.type) == is_floating(i.y.type) &&
+         (is_floating(i.x.type) || (integer8(i.x.type) && integer8(i.y.type)));
+}
+constexpr bool consistent(const isa::binary& i) {
+  const bool floating = is_floating(i.y.type);
+  if (floating != is_floating(i.a.type) || floating != is_floating(i.b.type) || !fits(i.a, i.y) || !fits(i.b, i.y)) return false;
+  return floating || (integer8(i.a.type) && integer8(i.b.type) && integer8(i.y.type) && i.kind != isa::binary_kind::div && shift_ok(i.shift));
+}
+constexpr bool consistent(const isa::unary& i) { return same_dims(i.x, i.y) && is_floating(i.x.type) && is_floating(i.y.type); }
+constexpr bool consistent(const isa::lookup& i) {
+  return same_dims(i.x, i.y) && integer8(i.x.type) && integer8(i.y.type) && integer8(i.table.type) && i.table.w == 256 && i.table.n == 1 &&
+         i.table.c == 1 && i.table.h == 1;
+}
+constexpr bool consistent(const isa::cast& i) {
+  return same_dims(i.x, i.y) && shift_ok(i.shift) && (is_floating(i.x.type) || integer8(i.x.type)) && (is_floating(i.y.type) || integer8(i.y.type)) &&
+         (is_floating(i.x.type) == is_floating(i.y.type) || i.scale > 0.0F);
+}
+constexpr bool consistent(const isa::reduce& i) {
+  return i.x.n == i.y.n && i.x.c == i.y.c && i.y.h == 1 && i.y.w == 1 && is_floating(i.x.type) && is_floating(i.y.type);
+}
+constexpr bool consistent(const isa::fill&) { return true; }
+
+} // namespace detail
+
+/// Refuses the instruction in one line that names its number, its operand and the limit.
+template <class Instruction> constexpr void validate(const Instruction& i, std::size_t number, const limits& most) {
+  const auto check = [&](std::string_view kind) {
+    return [&most, kind, number](const auto& operand) {
+      if (text bad = detail::fault(operand, most); !bad.empty()) {
+        refuse(text("instruction ") << number << " (" << Instruction::name << "): an operand that it " << kind << ' ' << bad
+                                    << ": the program is damaged or was made for another chip");
+      }
+    };
+  };
+  i.reads(check("reads"));
+  i.writes(check("writes"));
+  if (!detail::consistent(i)) {
+    refuse(text("instruction ") << number << " (" << Instruction::name << "): its operands do not fit each other: the program is damaged");
+  }
+}
+
+} // namespace tmpu::exec

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/isa/instructions.hpp"
+
+#include <cstdint>
+
+/// Predicted cycles, in clock cycles of the compute engine. Integer arithmetic only, so that every compiler agrees.
+namespace tmpu::timing {
+
+namespace detail {
+/// Cycles to issue and retire any compute instruction.
+inline constexpr std::int64_t issue = 20;
+/// Start of a transfer until the first byte moves, in cycles of the DMA engine.
+inline constexpr std::int64_t dma_latency = 80;
+
+constexpr std::int64_t plane_bytes(const isa::local_ref& r) { return std::int64_t{r.h} * r.w * bytes_of(r.type); }
+
+/// One pass of the execution units over a tensor: every lane takes eu_bytes of its own part a cycle.
+constexpr std::int64_t pass(const isa::local_ref& r, const chip::facts& chip) {
+  const std::int64_t rows = r.spread == isa::spread::copy ? r.c : ceil_div(r.lane + r.c, chip.lanes);
+  return r.n * rows * ceil_div(plane_bytes(r), chip.eu_bytes);
+}
+
+/// Reading and writing one bank in the same instruction makes the accesses take turns: a quarter more time.
+constexpr bool shares_bank(const isa::local_ref& a, const isa::local_ref& b, const chip::facts& chip) {
+  const auto last = [&](const isa::local_ref& r) {
+    const std::int64_t rows = r.spread == isa::spread::copy ? r.c : ceil_div(r.lane + r.c, chip.lanes);
+    return std::int64_t{r.address} + (r.n - 1) * std::int64_t{r.n_stride} + (rows - 1) * std::int64_t{r.c_stride} + plane_bytes(r) - 1;
+  };
+  const std::int64_t bank = chip.bank_bytes();
+  return a.address / bank <= last(b) / bank && b.address / bank <= last(a) / bank;
+}
+constexpr std::int64_t with_conflict(std::int64_t cycles, bool conflict) { return conflict ? cycles + cycles / 4 : cycles; }
+
+/// Multiply-accumulates with the output channels padded to the lanes and a row of outputs padded to the width of the units.
+constexpr std::int64_t mac_cycles(std::int64_t outputs_n, std::int64_t channels, std::int64_t plane, std::int64_t taps, dtype_id type,
+                                  const chip::facts& chip) {
+  const std::int64_t outputs = outputs_n * round_up(channels, chip.lanes) * plane;
+  return ceil_div(outputs * taps, chip.macs(type));
+}
+
+constexpr std::int64_t transfer(const isa::global_ref& g, std::int64_t bytes_per_second, const chip::facts& chip) {
+  // Contiguous runs are moved in whole bursts.
+  const std::int64_t element = bytes_of(g.type);
+  std::int64_t run = g.w_stride == element ? g.w * element : element;
+  std::int64_t runs = g.w_stride == element ? 1 : g.w;
+  if (runs == 1 && (g.h == 1 || g.h_stride == run)) {
+    run *= g.h;
+    if (g.c == 1 || g.c_stride == run) {
+      run *= g.c;
+      if (g.n == 1 || g.n_stride == run) {
+        run *= g.n;
+      } else {
+        runs *= g.n;
+      }
+    } else {
+      runs *= std::int64_t{g.c} * g.n;
+    }
+  } else {
+    runs *= std::int64_t{g.h} * g.c * g.n;
+  }
+  const std::int64_t burst = chip.dma_align < 64 ? chip.dma_align : 64; // bytes of one beat group
+  const std::int64_t bytes = runs * round_up(run, burst);
+  const std::int64_t moving = ceil_div(bytes * (chip.compute_hz / 1000), bytes_per_second / 1000);
+  return dma_latency * (chip.compute_hz / 1000) / (chip.dma_hz / 1000) + moving;
+}
+
+/// Passes that one evaluation of a function takes on the units, beside one for a simple operation.
+constexpr std::int64_t passes_of(isa::unary_kind kind) {
+  switch (kind) {
+  case isa::unary_kind::clip:
+  case isa::unary_kind::leaky_relu:
+  case isa::unary_kind::abs:
+  case isa::unary_kind::neg:
+  case isa::unary_kind::floor:
+  case isa::unary_kind::ceil:
+  case isa::unary_kind::round: return 1;
+  case isa::unary_kind::hard_sigmoid:
+  case isa::unary_kind::hard_swish: return 3;
+  default: return 20; // range reduction and a polynomial
+  }
+}
+} // namespace detail
+
+constexpr std::int64_t cycles(const isa::dma_load& i, const chip::facts& chip) { return detail::transfer(i.src, chip.load_bytes_per_second, chip); }
+constexpr std::int64_t cycles(const isa::dma_store& i, const chip::facts& chip) { return detail::transfer(i.dst, chip.store_bytes_per_second, chip); }
+constexpr std::int64_t cycles(const isa::conv& i, const chip::facts& chip) {
+  const isa::local_ref& out = i.part.finish ? i.y : i.partial;
+  const std::int64_t taps = std::int64_t{i.weight.h} * i.weight.w;
+  return detail::issue + detail::with_conflict(detail::mac_cycles(out.n, out.c, std::int64_t{out.h} * out.w, taps, i.x.type, chip),
+                                               detail::shares_bank(i.x, out, chip));
+}
+constexpr std::int64_t cycles(const isa::depthwise& i, const chip::facts& chip) {
+  // Each lane works alone: one tap of one element-width of outputs a cycle.
+  const std::int64_t taps = std::int64_t{i.kernel_h} * i.kernel_w;
+  return detail::issue + detail::with_conflict(detail::pass(i.y, chip) * taps, detail::shares_bank(i.x, i.y, chip));
+}
+constexpr std::int64_t cycles(const isa::matmul& i, const chip::facts& chip) {
+  const isa::local_ref& out = i.part.finish ? i.y : i.partial;
+  return detail::issue + detail::with_conflict(detail::mac_cycles(out.n, out.c, 1, i.weight.h, i.x.type, chip), detail::shares_bank(i.x, out, chip));
+}
+constexpr std::int64_t cycles(const isa::pool& i, const chip::facts& chip) {
+  return detail::issue +
+         detail::with_conflict(detail::pass(i.y, chip) * i.kernel_h * i.kernel_w, detail::shares_bank(i.x, i.y, chip));
+}
+constexpr std::int64_t cycles(const isa::binary& i, const chip::facts& chip) {
+  return detail::issue + detail::with_conflict(2 * detail::pass(i.y, chip), detail::shares_bank(i.a, i.y, chip) || detail::shares_bank(i.b, i.y, chip));
+}
+constexpr std::int64_t cycles(const isa::unary& i, const chip::facts& chip) {
+  return detail::issue + detail::with_conflict(detail::passes_of(i.kind) * detail::pass(i.y, chip), detail::shares_bank(i.x, i.y, chip));
+}
+constexpr std::int64_t cycles(const isa::lookup& i, const chip::facts& chip) {
+  return detail::issue + detail::with_conflict(2 * detail::pass(i.y, chip), detail::shares_bank(i.x, i.y, chip));
+}
+constexpr std::int64_t cycles(const isa::cast& i, const chip::facts& chip) {
+  const std::int64_t in = detail::pass(i.x, chip);
+  const std::int64_t out = detail::pass(i.y, chip);
+  return detail::issue + detail::with_conflict(in > out ? in : out, detail::shares_bank(i.x, i.y, chip));
+}
+constexpr std::int64_t cycles(const isa::reduce& i, const chip::facts& chip) {
+  return detail::issue + detail::with_conflict(detail::pass(i.x, chip), detail::shares_bank(i.x, i.y, chip));
+}
+constexpr std::int64_t cycles(const isa::fill& i, const chip::facts& chip) { return detail::issue + detail::pass(i.y, chip); }
+
+/// Bytes that a transfer moves (elements only); 0 for compute instructions.
+template <class Instruction> constexpr std::int64_t bytes_moved(const Instruction& i) {
+  const auto size = [](const isa::global_ref& g) { return std::int64_t{g.n} * g.c * g.h * g.w * bytes_of(g.type); };
+  if constexpr (std::is_same_v<Instruction, isa::dma_load>) {
+    return size(i.src);
+  } else if constexpr (std::is_same_v<Instruction, isa::dma_store>) {
+    return size(i.dst);
+  } else {
+    return 0;
+  }
+}
+
+} // namespace tmpu::timing
