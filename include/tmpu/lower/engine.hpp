@@ -7,6 +7,8 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -35,8 +37,16 @@ struct chip_of<Rule> {
   using type = typename Rule::chip;
 };
 
-/// The address stands for the type: comparing types as values costs no instantiation a pair.
-template <class T> inline constexpr char tag = 0;
+/// A number that stands for the type (FNV-1a of its name): comparing types as values costs no instantiation a pair. (Not
+/// an address: g++ with sanitizers does not compare those at compile time.)
+template <class T> constexpr std::uint64_t make_tag() {
+  std::uint64_t hash = 0xCBF2'9CE4'8422'2325U;
+  for (const char c : std::string_view(__PRETTY_FUNCTION__)) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100'0000'01B3U;
+  }
+  return hash;
+}
+template <class T> inline constexpr std::uint64_t tag = make_tag<T>();
 
 /// Whether each operator is covered: a loop over values, since the lists are long.
 template <class Operators, class Rules, class HostOnly, class Dtype, class Chip> struct coverage;
@@ -47,22 +57,21 @@ struct coverage<list<Operators...>, list<Rules...>, list<HostOnly...>, Dtype, Ch
 
   static constexpr std::array<bool, sizeof...(Operators) + 1> flags = [] {
     struct pair {
-      const char* op;
-      const char* dtype;
-      const char* chip;
+      std::uint64_t op;
+      std::uint64_t dtype;
+      std::uint64_t chip;
     };
-    const char* const wanted[] = {&tag<Operators>..., nullptr};
-    const char* const exempt[] = {&tag<HostOnly>..., nullptr};
-    const pair given[] = {
-        {&tag<typename Rules::op>, &tag<typename Rules::dtype>, &tag<typename chip_of<Rules>::type>}...,
-        {nullptr, nullptr, nullptr}};
+    const std::uint64_t wanted[] = {tag<Operators>..., 0};
+    const std::uint64_t exempt[] = {tag<HostOnly>..., 0};
+    const pair given[] = {{tag<typename Rules::op>, tag<typename Rules::dtype>, tag<typename chip_of<Rules>::type>}...,
+                          {0, 0, 0}};
     std::array<bool, sizeof...(Operators) + 1> found{};
     bool all = true;
     for (std::size_t i = 0; i < sizeof...(Operators); ++i) {
       for (std::size_t k = 0; k < sizeof...(HostOnly); ++k) found[i] = found[i] || exempt[k] == wanted[i];
       for (std::size_t k = 0; k < sizeof...(Rules); ++k) {
-        found[i] = found[i] || (given[k].op == wanted[i] && given[k].dtype == &tag<Dtype> &&
-                                (given[k].chip == &tag<any_chip> || given[k].chip == &tag<Chip>));
+        found[i] = found[i] || (given[k].op == wanted[i] && given[k].dtype == tag<Dtype> &&
+                                (given[k].chip == tag<any_chip> || given[k].chip == tag<Chip>));
       }
       all = all && found[i];
     }
@@ -92,10 +101,10 @@ template <class Rule> constexpr entry entry_of() {
   return e;
 }
 template <class List> struct tags_of;
-template <class... Ts> struct tags_of<list<Ts...>> { static constexpr const char* all[] = {&tag<Ts>..., nullptr}; };
+template <class... Ts> struct tags_of<list<Ts...>> { static constexpr std::uint64_t all[] = {tag<Ts>..., 0}; };
 template <class T, class List> constexpr bool listed() {
-  for (const char* t : tags_of<List>::all) {
-    if (t == &tag<T>) return true;
+  for (const std::uint64_t t : tags_of<List>::all) {
+    if (t == tag<T>) return true;
   }
   return false;
 }
