@@ -8,7 +8,7 @@ function(tmpu_add_dev_target)
   target_compile_options(
     tmpu_dev
     INTERFACE
-      $<$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>:-Wall;-Wextra;-Wpedantic;-Wconversion;-Wsign-conversion;-Wshadow;-Werror>
+      $<$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>:-Wall;-Wextra;-Wpedantic;-Wconversion;-Wsign-conversion;-Wshadow;-Wno-missing-field-initializers;-Werror>
   )
   if(TMPU_DEEP_CHECKS)
     target_compile_definitions(tmpu_dev INTERFACE TMPU_DEEP_CHECKS=1)
