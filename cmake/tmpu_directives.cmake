@@ -24,6 +24,7 @@ endfunction()
 #   PREFIX_LABELS    list                 further ctest labels
 #   PREFIX_TIMEOUT   seconds or empty
 #   PREFIX_LIMITS    "big" or empty       raises the limits on constant evaluation
+#   PREFIX_GENERATED name or empty        NAME_generator.cpp beside the test is built and run; what it prints is NAME.generated.hpp
 #   PREFIX_NEEDS     "tmpuc" or empty     the test runs the driver: its path is in the environment as TMPU_TMPUC
 #   PREFIX_LINKS     list of onnx, host   from `links=` and from includes of tmpu/onnx/, tmpu/host/, tmpu/tmpu.hpp, ...
 function(tmpu_scan prefix)
@@ -33,6 +34,7 @@ function(tmpu_scan prefix)
   set(limits "")
   set(links "")
   set(needs "")
+  set(generated "")
   foreach(file IN LISTS ARGN)
     set_property(
       DIRECTORY
@@ -50,8 +52,8 @@ function(tmpu_scan prefix)
         string(REGEX REPLACE "^(//|#) tmpu-test:[ ]*" "" line "${line}")
         string(REGEX MATCHALL "[^ ]+" words "${line}")
         foreach(word IN LISTS words)
-          if(NOT word MATCHES "^(optimize|labels|timeout|limits|links|needs)=(.+)$")
-            message(FATAL_ERROR "${file}: '${word}' is not known in a tmpu-test line; known are optimize= labels= timeout= limits= links= needs=")
+          if(NOT word MATCHES "^(optimize|labels|timeout|limits|links|needs|generated)=(.+)$")
+            message(FATAL_ERROR "${file}: '${word}' is not known in a tmpu-test line; known are optimize= labels= timeout= limits= links= needs= generated=")
           endif()
           string(REPLACE "," ";" value "${CMAKE_MATCH_2}")
           list(APPEND ${CMAKE_MATCH_1} ${value})
@@ -60,7 +62,7 @@ function(tmpu_scan prefix)
     endforeach()
   endforeach()
   list(REMOVE_DUPLICATES links)
-  foreach(name optimize labels timeout limits links needs)
+  foreach(name optimize labels timeout limits links needs generated)
     string(TOUPPER ${name} upper)
     set(${prefix}_${upper}
         "${${name}}"
