@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tmpu/core/diag.hpp"
-#include "tmpu/isa/program.hpp"
+#include "tmpu/isa/check.hpp"
 
 #include <cstdint>
 #include <span>
@@ -31,6 +31,7 @@ namespace detail {
 inline constexpr std::size_t header_bytes = 64;
 inline constexpr std::size_t page_bytes = 4096;
 inline constexpr std::uint32_t byte_order = 0x01020304;
+constexpr std::uint64_t round_to(std::uint64_t size, std::uint64_t to) { return (size + to - 1) / to * to; }
 
 constexpr void put_number(vec<std::uint8_t>& bytes, std::size_t at, std::uint64_t value, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) bytes[at + i] = static_cast<std::uint8_t>(value >> (8 * i));
@@ -55,9 +56,8 @@ constexpr std::uint64_t checksum(std::span<const std::uint8_t> bytes) {
 constexpr vec<std::uint8_t> to_bytes(const program& p) {
   vec<std::uint32_t> words;
   word_writer(words).put(p.info);
-  const auto round = [](std::size_t size, std::size_t to) { return (size + to - 1) / to * to; };
-  const std::size_t weights = round(detail::header_bytes + words.size() * 4, detail::page_bytes);
-  vec<std::uint8_t> bytes(round(weights + p.weights.size(), 8));
+  const std::size_t weights = detail::round_to(detail::header_bytes + words.size() * 4, detail::page_bytes);
+  vec<std::uint8_t> bytes(detail::round_to(weights + p.weights.size(), 8));
   for (std::size_t i = 0; i < tmodel_magic.size(); ++i) bytes[i] = static_cast<std::uint8_t>(tmodel_magic[i]);
   detail::put_number(bytes, 8, tmodel_version, 4);
   detail::put_number(bytes, 12, detail::byte_order, 4);
@@ -80,8 +80,11 @@ constexpr bool looks_like_tmodel(std::span<const std::uint8_t> bytes) {
   return true;
 }
 
-/// The program of a file; `name` is what messages call it. The executor checks the instructions when it is made.
-/// Errors: one line for a file that is empty, foreign, of another version or byte order, truncated, damaged.
+/// The program of a file; `name` is what messages call it, `Instructions` the list that its streams are made of. The executor checks
+/// the operands of the instructions when it is made.
+/// Errors: one line for a file that is empty, foreign, of another version or byte order, truncated, damaged, or that contradicts
+/// itself (isa/check.hpp; a word that its member cannot hold; sections at other places than `to_bytes` puts them).
+template <class Instructions = unpack<decltype(instructions)>>
 constexpr program from_bytes(std::span<const std::uint8_t> bytes, std::string_view name = "the program") {
   const auto bad = [&](std::string_view why) { refuse(text("'") << name << "' " << why); };
   if (bytes.empty()) bad("is empty: compile the model again");
@@ -102,8 +105,13 @@ constexpr program from_bytes(std::span<const std::uint8_t> bytes, std::string_vi
   const std::uint64_t weights = detail::get_number(bytes, 40, 8);
   const std::uint64_t weight_bytes = detail::get_number(bytes, 48, 8);
   if (weights > size || weight_bytes > size - weights || weights < detail::header_bytes || count > (weights - detail::header_bytes) / 4 ||
+      weights != detail::round_to(detail::header_bytes + count * 4, detail::page_bytes) || size != detail::round_to(weights + weight_bytes, 8) ||
       detail::get_number(bytes, 56, 8) != 0) {
-    bad("is damaged (its sections overlap): compile the model again");
+    bad("is damaged (its sections are not where they should be): compile the model again");
+  }
+  for (std::uint64_t at = detail::header_bytes + count * 4; at < size; ++at) {
+    if (at == weights) at += weight_bytes;
+    if (at < size && bytes[static_cast<std::size_t>(at)] != 0) bad("is damaged (there are bytes between its sections): compile the model again");
   }
   vec<std::uint32_t> words(static_cast<std::size_t>(count));
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -112,7 +120,10 @@ constexpr program from_bytes(std::span<const std::uint8_t> bytes, std::string_vi
   program p;
   word_reader reader(words.span());
   reader.get(p.info);
-  if (!reader.ok() || !reader.at_end()) bad("is damaged (its description does not decode): compile the model again");
+  vec<std::uint32_t> again; // a word that holds more than its member would be lost
+  word_writer(again).put(p.info);
+  if (!reader.ok() || !reader.at_end() || !(again == words)) bad("is damaged (its description does not decode): compile the model again");
+  if (const text fault = fault_of<Instructions>(p); !fault.empty()) refuse(text("'") << name << "' contradicts itself: " << fault << ": compile the model again");
   p.weights = vec<std::uint8_t>(bytes.subspan(static_cast<std::size_t>(weights), static_cast<std::size_t>(weight_bytes)));
   return p;
 }

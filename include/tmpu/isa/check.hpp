@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/isa/program.hpp"
+
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+
+/// Whether a program hangs together: what a loader must know before anything else looks at it. Addresses of operands are
+/// held against the machine's memory by the executor.
+namespace tmpu::isa {
+
+namespace detail {
+// Greatest enumerator of each enumeration that stands in files; an enumeration of one's own is taken as it is.
+template <class Enum> inline constexpr std::int64_t last_enumerator = 0x7FFF'FFFF;
+template <> inline constexpr std::int64_t last_enumerator<engine> = static_cast<std::int64_t>(engine::dma);
+template <> inline constexpr std::int64_t last_enumerator<spread> = static_cast<std::int64_t>(spread::copy);
+template <> inline constexpr std::int64_t last_enumerator<pool_kind> = static_cast<std::int64_t>(pool_kind::average);
+template <> inline constexpr std::int64_t last_enumerator<binary_kind> = static_cast<std::int64_t>(binary_kind::min);
+template <> inline constexpr std::int64_t last_enumerator<unary_kind> = static_cast<std::int64_t>(unary_kind::cos);
+template <> inline constexpr std::int64_t last_enumerator<reduce_kind> = static_cast<std::int64_t>(reduce_kind::max);
+template <>
+inline constexpr std::int64_t last_enumerator<segment_kind> = static_cast<std::int64_t>(segment_kind::stream);
+template <> inline constexpr std::int64_t last_enumerator<dtype_id> = static_cast<std::int64_t>(dtype_id::string);
+} // namespace detail
+
+/// Every enumeration in a struct has a value that it knows (so that `name_of` may be asked).
+template <class T> constexpr bool enumerators_known(const T& value) {
+  if constexpr (std::is_enum_v<T>) {
+    const auto number = static_cast<std::int64_t>(value);
+    return number >= 0 && number <= detail::last_enumerator<T>;
+  } else if constexpr (reflected<T>) {
+    bool known = true;
+    for_each_member(value, [&](std::string_view, const auto& member) { known = known && enumerators_known(member); });
+    return known;
+  } else {
+    return true;
+  }
+}
+
+/// Bytes of a tensor of an io list; -1 for a negative dimension or more than 2^40 bytes.
+constexpr std::int64_t bytes_needed(const io_tensor& t) {
+  constexpr std::int64_t most = std::int64_t{1} << 40;
+  std::int64_t bytes = bytes_of(t.type);
+  for (const std::int64_t d : t.dims) {
+    if (d < 0 || (d > 0 && bytes > most / d)) return -1;
+    bytes *= d;
+  }
+  return bytes;
+}
+
+namespace detail {
+
+/// Empty, or what is wrong with a stream.
+template <class Instructions> constexpr text fault(const core_stream& stream, const network& n) {
+  std::uint64_t count = 0;
+  std::size_t at = 0;
+  while (at < stream.words.size()) {
+    const std::size_t size = size_of(stream.words[at]);
+    bool fine = false;
+    if (size > 0 && size <= stream.words.size() - at) {
+      decoder<Instructions>::decode(stream.words.span().subspan(at, size), [&](const header& h, const auto& i) {
+        fine = enumerators_known(h) && enumerators_known(i);
+      });
+    }
+    if (!fine) {
+      return text("instruction ") << count << " (opcode " << static_cast<std::uint32_t>(opcode_of(stream.words[at]))
+                                  << ", " << size << " words) is not in this version's instruction set";
+    }
+    at += size;
+    ++count;
+  }
+  if (count != stream.count) return text("a stream says ") << stream.count << " instructions and holds " << count;
+  std::uint32_t before = 0;
+  for (const trace_point& t : stream.trace) {
+    if (t.index >= stream.count || t.index < before)
+      return text("the trace names instruction ") << t.index << " of " << stream.count << " out of order";
+    if (t.tensor < 0 || static_cast<std::size_t>(t.tensor) >= n.tensors.size()) {
+      return text("the trace names tensor ") << t.tensor << " of " << n.tensors.size();
+    }
+    before = t.index;
+  }
+  return {};
+}
+
+constexpr text fault(const io_tensor& t, std::string_view side, const network& n) {
+  if (!enumerators_known(t.type) || bytes_of(t.type) == 0)
+    return text(side) << " '" << t.name << "' has an unknown element type";
+  const std::int64_t bytes = bytes_needed(t);
+  if (bytes < 0) return text(side) << " '" << t.name << "' has impossible dimensions";
+  if (region_of(t.address) != region::activations || offset_of(t.address) + bytes > n.activation_bytes) {
+    return text(side) << " '" << t.name << "' ends at byte " << offset_of(t.address) + bytes
+                      << ", outside of the activation region of " << n.activation_bytes << " bytes";
+  }
+  return {};
+}
+
+} // namespace detail
+
+/// Empty, or in one line what contradicts itself in a program.
+template <class Instructions = unpack<decltype(instructions)>> constexpr text fault_of(const program& p) {
+  const target& t = p.info.target;
+  if (t.lanes < 1 || t.eu_bytes < 1 || t.banks < 1 || t.cores < 1 || t.local_bytes < 1)
+    return text("the target has a size of 0 or less");
+  for (const network& n : p.info.networks) {
+    if (n.activation_bytes < 0) return text("network '") << n.name << "' has a negative activation region";
+    for (const io_tensor& io : n.inputs) {
+      if (text bad = detail::fault(io, "input", n); !bad.empty()) return bad;
+    }
+    for (const io_tensor& io : n.outputs) {
+      if (text bad = detail::fault(io, "output", n); !bad.empty()) return bad;
+    }
+    for (const traced_tensor& traced : n.tensors) {
+      if (!enumerators_known(traced.type)) return text("tensor '") << traced.name << "' has an unknown element type";
+    }
+    for (const segment& s : n.segments) {
+      if (!enumerators_known(s.kind)) return text("network '") << n.name << "' has a segment of unknown kind";
+      if (s.cores.empty() || s.cores.size() > static_cast<std::size_t>(t.cores)) {
+        return text("a segment has ") << s.cores.size() << " cores, the chip " << t.cores;
+      }
+      for (const core_stream& c : s.cores) {
+        if (text bad = detail::fault<Instructions>(c, n); !bad.empty()) return bad;
+      }
+    }
+  }
+  return {};
+}
+
+} // namespace tmpu::isa
