@@ -136,6 +136,7 @@ template <class Lists> struct pipeline_for<i8, Lists> {
 /// Errors: one line (tmpu::error) that names the node, what is wrong with it and the cure.
 template <class DType, class Lists = standard, class See = detail::see_nothing>
 constexpr isa::program compile(graph<stage::origin> model, const session& s, See&& see = {}) {
+  static_assert(all_operators<typename Lists::operators>);
   return detail::pipeline_for<DType, Lists>::type::run(std::move(model), s, see);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/core/list.hpp"
 #include "tmpu/ir/graph.hpp"
 #include "tmpu/ir/value.hpp"
 
@@ -102,6 +103,25 @@ concept op = requires(infer_context& i, eval_context& e, const typename Op::attr
   Op::infer(a, i);
   Op::eval(a, e);
 };
+
+namespace detail {
+template <class T> struct lacks_something {
+  static constexpr bool value = !op<T>;
+};
+template <class Operators> struct operators_check;
+template <class... Ts> struct operators_check<list<Ts...>> {
+  static constexpr bool ok = [] {
+    if constexpr ((op<Ts> && ...)) {
+      return true;
+    } else {
+      return filter_types<lacks_something, Ts...>::template into<diag::not_an_operator>::ok;
+    }
+  }();
+};
+} // namespace detail
+
+/// Every type of the list is an operator; otherwise tmpu-O001 names those that are none.
+template <class Operators> inline constexpr bool all_operators = detail::operators_check<Operators>::ok;
 
 namespace detail {
 template <class Op> constexpr typename Op::attributes decode(std::span<const std::uint32_t> words) {
