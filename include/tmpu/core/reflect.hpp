@@ -7,11 +7,9 @@
 #include <boost/hana/accessors.hpp>
 #include <boost/hana/define_struct.hpp>
 #include <boost/hana/first.hpp>
-#include <boost/hana/for_each.hpp>
 #include <boost/hana/second.hpp>
 #include <boost/hana/string.hpp>
 #include <boost/hana/tuple.hpp>
-#include <boost/hana/unpack.hpp>
 
 #include <bit>
 #include <cstdint>
@@ -39,11 +37,24 @@ template <class T, std::int64_t Num, std::int64_t Den = 1> struct defaulted {
 using ints = vec<std::int64_t>;
 using floats = vec<float>;
 
+namespace detail {
+/// What Hana knows of a struct, unpacked to types once: the accessors are empty objects, so that reading a member through
+/// them costs the optimiser nothing.
+template <class Accessors> struct member_list;
+template <class... Accessors> struct member_list<hana::tuple<Accessors...>> {
+  template <class Struct, class F> static constexpr void for_each(Struct&& object, F&& f) {
+    (f(name<std::remove_cvref_t<decltype(hana::first(std::declval<Accessors>()))>>,
+       std::remove_cvref_t<decltype(hana::second(std::declval<Accessors>()))>{}(object)),
+     ...);
+  }
+  template <class String> static constexpr std::string_view name{String::c_str()};
+};
+template <class Struct> using members_of = member_list<std::remove_cvref_t<decltype(hana::accessors<Struct>())>>;
+} // namespace detail
+
 /// Calls f(name, member) for each member of a Hana struct, in order of declaration. `object` may be const.
 template <class Struct, class F> constexpr void for_each_member(Struct&& object, F&& f) {
-  hana::unpack(hana::accessors<std::remove_cvref_t<Struct>>(), [&](auto... accessor) {
-    (f(std::string_view(hana::to<const char*>(hana::first(accessor))), hana::second(accessor)(object)), ...);
-  });
+  detail::members_of<std::remove_cvref_t<Struct>>::for_each(object, f);
 }
 
 template <class T> concept reflected = hana::Struct<T>::value;
