@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tmpu/exec/kernels_sum.hpp"
-
 #include "tiles.hpp"
+#include "tmpu/exec/kernels_sum.hpp"
 
 #include <doctest/doctest.h>
 
@@ -58,7 +57,8 @@ limits_of_y random_limits(machine& m, bool floating) {
 /// One output element from its taps in order.
 class sum {
 public:
-  explicit sum(bool floating, double start = 0.0) : floating_(floating), single_(static_cast<float>(start)), exact_(start) {}
+  explicit sum(bool floating, double start = 0.0)
+      : floating_(floating), single_(static_cast<float>(start)), exact_(start) {}
   void add(double x, double w) {
     const float product = static_cast<float>(x) * static_cast<float>(w);
     single_ = single_ + product;
@@ -134,10 +134,25 @@ TEST_CASE("conv") {
           }
       result.at(b, c, oh, ow) = part.finish ? s.finished(params, c, l, type.y) : s.partial();
     });
-    m.run(isa::conv{.x = x.r, .weight = w.r, .params = params.r, .partial = partial.r, .y = y.r, .groups = groups, .kernel_h = vertical.kernel,
-                    .kernel_w = horizontal.kernel, .stride_h = vertical.stride, .stride_w = horizontal.stride, .dilation_h = vertical.dilation,
-                    .dilation_w = horizontal.dilation, .pad_top = vertical.pad, .pad_left = horizontal.pad, .pad_value = pad_value, .part = part,
-                    .y_zero = l.zero, .low = l.low, .high = l.high},
+    m.run(isa::conv{.x = x.r,
+                    .weight = w.r,
+                    .params = params.r,
+                    .partial = partial.r,
+                    .y = y.r,
+                    .groups = groups,
+                    .kernel_h = vertical.kernel,
+                    .kernel_w = horizontal.kernel,
+                    .stride_h = vertical.stride,
+                    .stride_w = horizontal.stride,
+                    .dilation_h = vertical.dilation,
+                    .dilation_w = horizontal.dilation,
+                    .pad_top = vertical.pad,
+                    .pad_left = horizontal.pad,
+                    .pad_value = pad_value,
+                    .part = part,
+                    .y_zero = l.zero,
+                    .low = l.low,
+                    .high = l.high},
           result);
   }
 }
@@ -163,8 +178,15 @@ TEST_CASE("a sum over K in two parts has the bits of the whole sum") {
       r.h = count;
       return r;
     };
-    isa::matmul i{.x = cut_from(x.r, 0, cut), .weight = cut_from(w.r, 0, cut), .params = params.r, .partial = partial.r, .y = y.r,
-                  .part = {.resume = false, .finish = false}, .y_zero = 0, .low = -INFINITY, .high = INFINITY};
+    isa::matmul i{.x = cut_from(x.r, 0, cut),
+                  .weight = cut_from(w.r, 0, cut),
+                  .params = params.r,
+                  .partial = partial.r,
+                  .y = y.r,
+                  .part = {.resume = false, .finish = false},
+                  .y_zero = 0,
+                  .low = -INFINITY,
+                  .high = INFINITY};
     exec::run(i, m.memory, m.workspace);
     i.x = cut_from(x.r, cut, k - cut);
     i.weight = cut_from(w.r, cut, k - cut);
@@ -201,10 +223,22 @@ TEST_CASE("depthwise") {
         }
       y.at(b, c, oh, ow) = s.finished(params, c, l, type.y);
     });
-    m.run(isa::depthwise{.x = x.r, .weight = w.r, .params = params.r, .y = y.r, .kernel_h = vertical.kernel, .kernel_w = horizontal.kernel,
-                         .stride_h = vertical.stride, .stride_w = horizontal.stride, .dilation_h = vertical.dilation,
-                         .dilation_w = horizontal.dilation, .pad_top = vertical.pad, .pad_left = horizontal.pad, .pad_value = pad_value,
-                         .y_zero = l.zero, .low = l.low, .high = l.high},
+    m.run(isa::depthwise{.x = x.r,
+                         .weight = w.r,
+                         .params = params.r,
+                         .y = y.r,
+                         .kernel_h = vertical.kernel,
+                         .kernel_w = horizontal.kernel,
+                         .stride_h = vertical.stride,
+                         .stride_w = horizontal.stride,
+                         .dilation_h = vertical.dilation,
+                         .dilation_w = horizontal.dilation,
+                         .pad_top = vertical.pad,
+                         .pad_left = horizontal.pad,
+                         .pad_value = pad_value,
+                         .y_zero = l.zero,
+                         .low = l.low,
+                         .high = l.high},
           y);
   }
 }
@@ -232,7 +266,14 @@ TEST_CASE("matmul") {
       for (std::int32_t i = 0; i < k; ++i) s.add(x.at(b, 0, i, 0), w.at(0, c, i, 0));
       result.at(b, c, 0, 0) = part.finish ? s.finished(params, c, l, type.y) : s.partial();
     });
-    m.run(isa::matmul{.x = x.r, .weight = w.r, .params = params.r, .partial = partial.r, .y = y.r, .part = part, .y_zero = l.zero, .low = l.low,
+    m.run(isa::matmul{.x = x.r,
+                      .weight = w.r,
+                      .params = params.r,
+                      .partial = partial.r,
+                      .y = y.r,
+                      .part = part,
+                      .y_zero = l.zero,
+                      .low = l.low,
                       .high = l.high},
           result);
   }

@@ -64,10 +64,15 @@ struct tensor {
   isa::local_ref r{};
   std::vector<double> v;
   [[nodiscard]] std::size_t index(std::int32_t n, std::int32_t c, std::int32_t h, std::int32_t w) const {
-    return ((static_cast<std::size_t>(n) * static_cast<std::size_t>(r.c) + static_cast<std::size_t>(c)) * static_cast<std::size_t>(r.h) +
-            static_cast<std::size_t>(h)) * static_cast<std::size_t>(r.w) + static_cast<std::size_t>(w);
+    return ((static_cast<std::size_t>(n) * static_cast<std::size_t>(r.c) + static_cast<std::size_t>(c)) *
+                static_cast<std::size_t>(r.h) +
+            static_cast<std::size_t>(h)) *
+               static_cast<std::size_t>(r.w) +
+           static_cast<std::size_t>(w);
   }
-  [[nodiscard]] double at(std::int32_t n, std::int32_t c, std::int32_t h, std::int32_t w) const { return v[index(n, c, h, w)]; }
+  [[nodiscard]] double at(std::int32_t n, std::int32_t c, std::int32_t h, std::int32_t w) const {
+    return v[index(n, c, h, w)];
+  }
   double& at(std::int32_t n, std::int32_t c, std::int32_t h, std::int32_t w) { return v[index(n, c, h, w)]; }
   template <class F> void each(F&& f) {
     for (std::int32_t n = 0; n < r.n; ++n)
@@ -92,8 +97,8 @@ public:
   }
 
   /// A tensor at the next free place: a random first lane, and strides of random slack.
-  tensor make(dtype_id type, std::int32_t n, std::int32_t c, std::int32_t h, std::int32_t w, isa::spread spread = isa::spread::lanes,
-              bool dense = false) {
+  tensor make(dtype_id type, std::int32_t n, std::int32_t c, std::int32_t h, std::int32_t w,
+              isa::spread spread = isa::spread::lanes, bool dense = false) {
     const auto element = static_cast<std::int32_t>(bytes_of(type));
     const auto slack = [&] { return dense ? 0 : rng.between(0, 2) * element; };
     tensor t;
@@ -110,7 +115,8 @@ public:
     t.r.address = next_;
     next_ = (next_ + static_cast<std::uint32_t>(n * t.r.n_stride) + 63U) / 64U * 64U;
     REQUIRE(next_ <= local_bytes);
-    t.v.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(c) * static_cast<std::size_t>(h) * static_cast<std::size_t>(w));
+    t.v.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(c) * static_cast<std::size_t>(h) *
+               static_cast<std::size_t>(w));
     return t;
   }
   /// Random values of the type: integers over its range (i32: +-1000), floats of a few units, rounded to the type.
@@ -133,7 +139,8 @@ public:
 
   /// Checks an instruction, runs it, and holds y against the values wanted: every element in every copy, and no other byte changed.
   template <class Instruction> void run(const Instruction& i, const tensor& y) {
-    exec::validate(i, 0, {.lanes = lanes, .local_bytes = local_bytes, .activation_bytes = activation_bytes, .weight_bytes = 0});
+    exec::validate(
+        i, 0, {.lanes = lanes, .local_bytes = local_bytes, .activation_bytes = activation_bytes, .weight_bytes = 0});
     tensor want = y;
     std::vector<std::uint8_t> image = snapshot();
     exec::run(i, memory, workspace);
@@ -150,14 +157,16 @@ public:
           covered[at + b] = true;
         }
         const double got = decode(y.r.type, bits);
-        if (!(got == want.at(n, c, h, w)) && !(got != got && want.at(n, c, h, w) != want.at(n, c, h, w)) && wrong++ == 0) {
-          FAIL_CHECK(Instruction::name << " lane " << lane << " element " << n << ',' << c << ',' << h << ',' << w << ": " << got << ", wanted "
-                                       << want.at(n, c, h, w));
+        if (!(got == want.at(n, c, h, w)) && !(got != got && want.at(n, c, h, w) != want.at(n, c, h, w)) &&
+            wrong++ == 0) {
+          FAIL_CHECK(Instruction::name << " lane " << lane << " element " << n << ',' << c << ',' << h << ',' << w
+                                       << ": " << got << ", wanted " << want.at(n, c, h, w));
         }
       }
     });
     for (std::size_t at = 0; at < after.size(); ++at) {
-      if (!covered[at] && after[at] != image[at] && wrong++ == 0) FAIL_CHECK(Instruction::name << " wrote byte " << at << " beside its result");
+      if (!covered[at] && after[at] != image[at] && wrong++ == 0)
+        FAIL_CHECK(Instruction::name << " wrote byte " << at << " beside its result");
     }
     CHECK(wrong == 0);
   }
@@ -167,7 +176,8 @@ public:
   }
   static std::int64_t byte_of(const isa::local_ref& r, std::int32_t n, std::int32_t c, std::int32_t h, std::int32_t w) {
     const std::int64_t row = r.spread == isa::spread::copy ? c : (r.lane + c) / lanes;
-    return r.address + std::int64_t{n} * r.n_stride + row * r.c_stride + std::int64_t{h} * r.h_stride + w * bytes_of(r.type);
+    return r.address + std::int64_t{n} * r.n_stride + row * r.c_stride + std::int64_t{h} * r.h_stride +
+           w * bytes_of(r.type);
   }
 
   generator rng;
@@ -175,7 +185,8 @@ public:
   exec::workspace workspace;
 
 private:
-  void put(const isa::local_ref& r, std::int32_t n, std::int32_t c, std::int32_t h, std::int32_t w, std::uint64_t bits) {
+  void put(const isa::local_ref& r, std::int32_t n, std::int32_t c, std::int32_t h, std::int32_t w,
+           std::uint64_t bits) {
     for (std::int64_t lane = 0; lane < lanes; ++lane) {
       if (!lies_in(r, c, lane)) continue;
       std::uint8_t* to = local(lane) + byte_of(r, n, c, h, w);
