@@ -28,9 +28,9 @@ struct standard {
 struct session {
   chip::facts chip;
   std::string_view network = "network";
-  bool asymmetric = false;                       ///< int8 activations with a zero point
-  const tmpu::calibrate::table* calibration = nullptr; ///< for int8
-  tmpu::canonicalize::options canonicalize{};          ///< rules that are left out
+  bool asymmetric = false;                              ///< int8 activations with a zero point
+  const tmpu::calibrate::table* calibration = nullptr;  ///< for int8
+  tmpu::canonicalize::options canonicalize{};           ///< rules that are left out
   vec<tmpu::canonicalize::rule_count>* fired = nullptr; ///< where to put how often each rule changed the graph
 };
 
@@ -40,20 +40,24 @@ namespace passes {
 template <class Lists> struct canonicalize {
   static constexpr stage from = stage::origin;
   using pass = tmpu::canonicalize::canonicalize_pass<typename Lists::canonical_rules>;
-  static constexpr graph<stage::canonical> run(graph<from> g, const session& s) { return pass::run(std::move(g), s.canonicalize, s.fired); }
+  static constexpr graph<stage::canonical> run(graph<from> g, const session& s) {
+    return pass::run(std::move(g), s.canonicalize, s.fired);
+  }
 };
 
 template <class Lists> struct calibrate {
   static constexpr stage from = stage::canonical;
   static constexpr graph<stage::calibrated> run(graph<from> g, const session& s) {
     if (s.calibration == nullptr) refuse("int8 needs a calibration table: make one with `tmpuc calibrate`");
-    return tmpu::calibrate::apply_calibration{}(std::move(g), *s.calibration, canonicalize<Lists>::pass::fingerprint(s.canonicalize));
+    return tmpu::calibrate::apply_calibration{}(std::move(g), *s.calibration,
+                                                canonicalize<Lists>::pass::fingerprint(s.canonicalize));
   }
 };
 
 /// To a floating dtype from the canonical graph, to i8 from the calibrated one.
 template <class Lists, class DType> struct lower {
-  using pass = tmpu::lower::lower<typename Lists::operators, typename Lists::lowering_rules, DType, typename Lists::without_rule>;
+  using pass = tmpu::lower::lower<typename Lists::operators, typename Lists::lowering_rules, DType,
+                                  typename Lists::without_rule>;
   static constexpr stage from = pass::from;
   static constexpr graph<stage::lowered> run(graph<from> g, const session& s) {
     return pass{}(g, s.chip, {.asymmetric = s.asymmetric});
@@ -62,19 +66,24 @@ template <class Lists, class DType> struct lower {
 
 struct group {
   static constexpr stage from = stage::lowered;
-  static constexpr graph<stage::grouped> run(graph<from> g, const session& s) { return tmpu::group::layer_group_pass::run(std::move(g), s.chip); }
+  static constexpr graph<stage::grouped> run(graph<from> g, const session& s) {
+    return tmpu::group::layer_group_pass::run(std::move(g), s.chip);
+  }
 };
 
 struct memory {
   static constexpr stage from = stage::grouped;
-  static constexpr graph<stage::addressed> run(graph<from> g, const session& s) { return tmpu::memory::memory_pass::run(std::move(g), s.chip); }
+  static constexpr graph<stage::addressed> run(graph<from> g, const session& s) {
+    return tmpu::memory::memory_pass::run(std::move(g), s.chip);
+  }
 };
 
 template <class Lists, class DType> struct codegen {
   static constexpr stage from = stage::addressed;
   static constexpr isa::program run(const graph<from>& g, const session& s) {
     constexpr std::string_view quantize = DType::id == dtype_id::i8 ? std::string_view("int8") : name_of(DType::id);
-    return tmpu::codegen::codegen_pass<typename Lists::emitters>::run(g, s.chip, s.network, s.asymmetric ? std::string_view("int8 asymmetric") : quantize);
+    return tmpu::codegen::codegen_pass<typename Lists::emitters>::run(
+        g, s.chip, s.network, s.asymmetric ? std::string_view("int8 asymmetric") : quantize);
   }
 };
 
@@ -115,21 +124,18 @@ template <class Pass, class... Rest> struct pipeline<Pass, Rest...> {
 
 /// The whole way for a dtype (f32, f16, bf16, i8), assembled from lists.
 template <class DType, class Lists = standard>
-using whole_pipeline = pipeline<passes::canonicalize<Lists>, passes::lower<Lists, DType>, passes::group, passes::memory, passes::codegen<Lists, DType>>;
+using whole_pipeline = pipeline<passes::canonicalize<Lists>, passes::lower<Lists, DType>, passes::group, passes::memory,
+                                passes::codegen<Lists, DType>>;
 template <class Lists>
-using int8_pipeline =
-    pipeline<passes::canonicalize<Lists>, passes::calibrate<Lists>, passes::lower<Lists, i8>, passes::group, passes::memory, passes::codegen<Lists, i8>>;
+using int8_pipeline = pipeline<passes::canonicalize<Lists>, passes::calibrate<Lists>, passes::lower<Lists, i8>,
+                               passes::group, passes::memory, passes::codegen<Lists, i8>>;
 
 namespace detail {
 struct see_nothing {
   constexpr void operator()(const auto&) const {}
 };
-template <class DType, class Lists> struct pipeline_for {
-  using type = whole_pipeline<DType, Lists>;
-};
-template <class Lists> struct pipeline_for<i8, Lists> {
-  using type = int8_pipeline<Lists>;
-};
+template <class DType, class Lists> struct pipeline_for { using type = whole_pipeline<DType, Lists>; };
+template <class Lists> struct pipeline_for<i8, Lists> { using type = int8_pipeline<Lists>; };
 } // namespace detail
 
 /// Compiles a model to a program: `compile<f16>(std::move(model), {.chip = chip::nano::info})`. Runs in constant evaluation as well.

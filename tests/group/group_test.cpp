@@ -2,7 +2,6 @@
 #include "tmpu/group/group.hpp"
 
 #include "lowered_models.hpp"
-
 #include "tmpu/ir/verify.hpp"
 
 #include <doctest/doctest.h>
@@ -30,7 +29,8 @@ void check_slices_partition(const tpu::view4& v, const group::slices& s, std::in
 
 TEST_CASE("stored slices partition the tensor") {
   for (const tpu::view4 v : {tpu::view4{1, 24, 16, 4}, tpu::view4{3, 10, 7, 1}, tpu::view4{2, 65, 1, 1}}) {
-    for (const group::slices s : {group::slices{1, 1, 1, 1}, group::slices{1, 2, 5, 1}, group::slices{2, 3, 4, 2}, group::slices{3, 1, 7, 1}}) {
+    for (const group::slices s :
+         {group::slices{1, 1, 1, 1}, group::slices{1, 2, 5, 1}, group::slices{2, 3, 4, 2}, group::slices{3, 1, 7, 1}}) {
       if (s.n <= v.n) check_slices_partition(v, s, 8);
     }
   }

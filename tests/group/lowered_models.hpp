@@ -23,31 +23,49 @@ public:
     for (std::size_t i = 0; i < v.f.size(); ++i) v.f[i] = scale * static_cast<float>(static_cast<int>(i * 7 % 13) - 6);
     return g.add_constant(text("c") << g.tensors.size(), v);
   }
-  template <class Op> constexpr tensor_id add(const typename Op::attributes& a, std::initializer_list<tensor_id> operands) {
+  template <class Op>
+  constexpr tensor_id add(const typename Op::attributes& a, std::initializer_list<tensor_id> operands) {
     const text name = text("t") << g.tensors.size();
     const tensor_id results[] = {g.add_tensor(name, dtype_id::f32, {})};
     infer(g, add_node<Op>(g, name, a, {operands.begin(), operands.size()}, results));
     return results[0];
   }
-  constexpr tensor_id conv(tensor_id x, std::int64_t channels, std::int64_t kernel, std::int64_t stride, std::int64_t group = 1) {
+  constexpr tensor_id conv(tensor_id x, std::int64_t channels, std::int64_t kernel, std::int64_t stride,
+                           std::int64_t group = 1) {
     const std::int64_t ic = g.at(x).dims[1];
     const std::int64_t pad = kernel / 2;
-    return add<tpu::conv>({.kernel_shape = {kernel, kernel}, .strides = {stride, stride}, .dilations = {1, 1},
-                           .pads = {pad, pad, pad, pad}, .group = group, .clamp = {0.0F, 100.0F}},
-                          {x, constant({channels, ic / group, kernel, kernel}, 0.0625F), constant({channels, 1}, 0.25F)});
+    return add<tpu::conv>(
+        {.kernel_shape = {kernel, kernel},
+         .strides = {stride, stride},
+         .dilations = {1, 1},
+         .pads = {pad, pad, pad, pad},
+         .group = group,
+         .clamp = {0.0F, 100.0F}},
+        {x, constant({channels, ic / group, kernel, kernel}, 0.0625F), constant({channels, 1}, 0.25F)});
   }
   constexpr tensor_id sum(tensor_id a, tensor_id b) {
-    return add<tpu::binary>({.kind = 0, .a_multiplier = 0, .b_multiplier = 0, .shift = 0, .clamp = {-1000.0F, 1000.0F}}, {a, b});
+    return add<tpu::binary>({.kind = 0, .a_multiplier = 0, .b_multiplier = 0, .shift = 0, .clamp = {-1000.0F, 1000.0F}},
+                            {a, b});
   }
   constexpr tensor_id max_pool(tensor_id x) {
-    return add<tpu::pool>({.kind = 0, .kernel_shape = {2, 2}, .strides = {2, 2}, .dilations = {1, 1}, .pads = {0, 0, 0, 0},
-                           .count_include_pad = 0, .multiplier = 0, .shift = 0}, {x});
+    return add<tpu::pool>({.kind = 0,
+                           .kernel_shape = {2, 2},
+                           .strides = {2, 2},
+                           .dilations = {1, 1},
+                           .pads = {0, 0, 0, 0},
+                           .count_include_pad = 0,
+                           .multiplier = 0,
+                           .shift = 0},
+                          {x});
   }
   constexpr tensor_id dense(tensor_id x, std::int64_t outputs) {
     const tmpu::shape d = g.at(x).dims;
-    return add<tpu::matmul>({.clamp = {-1000.0F, 1000.0F}}, {x, constant({outputs, d[1]}, 0.03125F), constant({outputs, 1}, 0.5F)});
+    return add<tpu::matmul>({.clamp = {-1000.0F, 1000.0F}},
+                            {x, constant({outputs, d[1]}, 0.03125F), constant({outputs, 1}, 0.5F)});
   }
-  constexpr tensor_id reshape(tensor_id x, const tmpu::shape& dims) { return add<tpu::reshape>({.shape = ints(dims.span())}, {x}); }
+  constexpr tensor_id reshape(tensor_id x, const tmpu::shape& dims) {
+    return add<tpu::reshape>({.shape = ints(dims.span())}, {x});
+  }
   constexpr void output(tensor_id t) { g.outputs.push_back(t); }
 };
 

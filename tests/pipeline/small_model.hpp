@@ -27,7 +27,8 @@ constexpr graph<stage::origin> build() {
   const tensor_id x = m.input("x", dtype_id::f32, {1, 2, 8, 8});
   const tensor_id w = m.constant("w", weights({10, 2, 3, 3}, 5));
   const tensor_id b = m.constant("b", weights({10}, 3));
-  const tensor_id c = m.add<top::conv>("conv", {.kernel_shape = {3, 3}, .pads = {1, 1, 1, 1}, .strides = {1, 1}}, {x, w, b});
+  const tensor_id c =
+      m.add<top::conv>("conv", {.kernel_shape = {3, 3}, .pads = {1, 1, 1, 1}, .strides = {1, 1}}, {x, w, b});
   const tensor_id r = m.add<top::relu>("relu", {}, {c});
   const tensor_id p = m.add<top::max_pool>("pool", {.kernel_shape = {2, 2}, .strides = {2, 2}}, {r});
   const tensor_id f = m.add<top::flatten>("flat", {}, {p});

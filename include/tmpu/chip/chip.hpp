@@ -16,10 +16,10 @@ namespace tmpu::chip {
 struct facts {
   std::string_view name;
   std::int32_t lanes = 0;
-  std::int32_t eu_bytes = 0;     ///< bytes of a lane that its execution units take at once; planes are padded to it
-  std::int64_t local_bytes = 0;  ///< local memory of one lane
-  std::int32_t banks = 0;        ///< parts of a lane's local memory that can be accessed at the same time
-  std::int32_t dma_align = 0;    ///< burst alignment of global memory
+  std::int32_t eu_bytes = 0;    ///< bytes of a lane that its execution units take at once; planes are padded to it
+  std::int64_t local_bytes = 0; ///< local memory of one lane
+  std::int32_t banks = 0;       ///< parts of a lane's local memory that can be accessed at the same time
+  std::int32_t dma_align = 0;   ///< burst alignment of global memory
   std::int32_t cores = 1;
   std::int64_t compute_hz = 0;
   std::int64_t dma_hz = 0;
@@ -43,16 +43,16 @@ struct facts {
 constexpr bool usable(const facts& f) {
   const auto power_of_two = [](std::int64_t x) { return x > 0 && std::has_single_bit(static_cast<std::uint64_t>(x)); };
   return power_of_two(f.lanes) && power_of_two(f.eu_bytes) && power_of_two(f.banks) && power_of_two(f.dma_align) &&
-         f.local_bytes > 0 && f.local_bytes % f.banks == 0 && f.bank_bytes() % f.eu_bytes == 0 && f.cores > 0 && f.compute_hz > 0 &&
-         f.dma_hz > 0 && f.macs_i8 > 0 && f.macs_f16 > 0 && f.macs_f32 > 0 && f.load_bytes_per_second > 0 &&
-         f.store_bytes_per_second > 0;
+         f.local_bytes > 0 && f.local_bytes % f.banks == 0 && f.bank_bytes() % f.eu_bytes == 0 && f.cores > 0 &&
+         f.compute_hz > 0 && f.dma_hz > 0 && f.macs_i8 > 0 && f.macs_f16 > 0 && f.macs_f32 > 0 &&
+         f.load_bytes_per_second > 0 && f.store_bytes_per_second > 0;
 }
 
 /// A chip is a type with a constexpr `info` of facts that do not contradict each other.
-template <class Chip>
-concept chip = requires {
+template <class Chip> concept chip = requires {
   { Chip::info } -> std::convertible_to<facts>;
-} && usable(Chip::info);
+}
+&&usable(Chip::info);
 
 namespace detail {
 template <class Chip> constexpr facts checked_facts() {
@@ -68,34 +68,74 @@ template <class Chip> inline constexpr facts checked = detail::checked_facts<Chi
 
 /// After public parameters of the BM1684X; not binary compatible.
 struct bm1684x {
-  static constexpr facts info{.name = "bm1684x", .lanes = 64, .eu_bytes = 64, .local_bytes = 256 * 1024, .banks = 16,
-                              .dma_align = 512, .cores = 1, .compute_hz = 1'000'000'000, .dma_hz = 1'000'000'000,
-                              .macs_i8 = 16'384, .macs_f16 = 8'192, .macs_f32 = 1'024,
-                              .load_bytes_per_second = 58'000'000'000, .store_bytes_per_second = 44'000'000'000};
+  static constexpr facts info{.name = "bm1684x",
+                              .lanes = 64,
+                              .eu_bytes = 64,
+                              .local_bytes = 256 * 1024,
+                              .banks = 16,
+                              .dma_align = 512,
+                              .cores = 1,
+                              .compute_hz = 1'000'000'000,
+                              .dma_hz = 1'000'000'000,
+                              .macs_i8 = 16'384,
+                              .macs_f16 = 8'192,
+                              .macs_f32 = 1'024,
+                              .load_bytes_per_second = 58'000'000'000,
+                              .store_bytes_per_second = 44'000'000'000};
 };
 
 /// After public parameters of the BM1688, one of its two cores in use; f32 rate *.
 struct bm1688 {
-  static constexpr facts info{.name = "bm1688", .lanes = 32, .eu_bytes = 16, .local_bytes = 128 * 1024, .banks = 16,
-                              .dma_align = 512, .cores = 2, .compute_hz = 900'000'000, .dma_hz = 750'000'000,
-                              .macs_i8 = 4'096, .macs_f16 = 1'024, .macs_f32 = 128,
-                              .load_bytes_per_second = 24'000'000'000, .store_bytes_per_second = 24'000'000'000};
+  static constexpr facts info{.name = "bm1688",
+                              .lanes = 32,
+                              .eu_bytes = 16,
+                              .local_bytes = 128 * 1024,
+                              .banks = 16,
+                              .dma_align = 512,
+                              .cores = 2,
+                              .compute_hz = 900'000'000,
+                              .dma_hz = 750'000'000,
+                              .macs_i8 = 4'096,
+                              .macs_f16 = 1'024,
+                              .macs_f32 = 128,
+                              .load_bytes_per_second = 24'000'000'000,
+                              .store_bytes_per_second = 24'000'000'000};
 };
 
 /// A small vision chip of the CV184x class; MAC rates *.
 struct cv184x {
-  static constexpr facts info{.name = "cv184x", .lanes = 8, .eu_bytes = 16, .local_bytes = 64 * 1024, .banks = 16,
-                              .dma_align = 256, .cores = 1, .compute_hz = 650'000'000, .dma_hz = 500'000'000,
-                              .macs_i8 = 512, .macs_f16 = 128, .macs_f32 = 16,
-                              .load_bytes_per_second = 4'000'000'000, .store_bytes_per_second = 4'000'000'000};
+  static constexpr facts info{.name = "cv184x",
+                              .lanes = 8,
+                              .eu_bytes = 16,
+                              .local_bytes = 64 * 1024,
+                              .banks = 16,
+                              .dma_align = 256,
+                              .cores = 1,
+                              .compute_hz = 650'000'000,
+                              .dma_hz = 500'000'000,
+                              .macs_i8 = 512,
+                              .macs_f16 = 128,
+                              .macs_f32 = 16,
+                              .load_bytes_per_second = 4'000'000'000,
+                              .store_bytes_per_second = 4'000'000'000};
 };
 
 /// Ours: so small that every digits model must be cut into rows, output channels and partial sums.
 struct nano {
-  static constexpr facts info{.name = "nano", .lanes = 8, .eu_bytes = 16, .local_bytes = 8 * 1024, .banks = 4,
-                              .dma_align = 64, .cores = 1, .compute_hz = 200'000'000, .dma_hz = 200'000'000,
-                              .macs_i8 = 256, .macs_f16 = 64, .macs_f32 = 16,
-                              .load_bytes_per_second = 400'000'000, .store_bytes_per_second = 400'000'000};
+  static constexpr facts info{.name = "nano",
+                              .lanes = 8,
+                              .eu_bytes = 16,
+                              .local_bytes = 8 * 1024,
+                              .banks = 4,
+                              .dma_align = 64,
+                              .cores = 1,
+                              .compute_hz = 200'000'000,
+                              .dma_hz = 200'000'000,
+                              .macs_i8 = 256,
+                              .macs_f16 = 64,
+                              .macs_f32 = 16,
+                              .load_bytes_per_second = 400'000'000,
+                              .store_bytes_per_second = 400'000'000};
 };
 
 static_assert(chip<bm1684x> && chip<bm1688> && chip<cv184x> && chip<nano>);

@@ -13,10 +13,12 @@ namespace detail {
 /// after the node that makes it.
 template <class Emitters> class group_emitter {
 public:
-  constexpr group_emitter(const graph_body& g, const layer_group& plan, std::span<const std::int32_t> readers, const chip::facts& chip,
-                          stream_builder& out)
-      : g_(&g), plan_(&plan), chip_(&chip), out_(&out), tiling_(g, plan.first, plan.count, readers),
-        slices_{plan.n_slices, plan.c_slices, plan.h_slices, plan.k_slices}, content_(tiling_.buffers().size()) {}
+  constexpr group_emitter(const graph_body& g, const layer_group& plan, std::span<const std::int32_t> readers,
+                          const chip::facts& chip, stream_builder& out)
+      : g_(&g), plan_(&plan), chip_(&chip), out_(&out),
+        tiling_(g, plan.first, plan.count, readers), slices_{plan.n_slices, plan.c_slices, plan.h_slices,
+                                                             plan.k_slices},
+        content_(tiling_.buffers().size()) {}
 
   constexpr void run() {
     const std::int64_t steps = slices_.steps();
@@ -57,14 +59,16 @@ private:
   constexpr void load(const group::tiling::boxes& boxes, std::int32_t first, std::int32_t last) {
     for (std::size_t b = 0; b < boxes.size(); ++b) {
       const group::tiling::buffer& x = tiling_.buffers()[b];
-      if (x.role != local_buffer::role_kind::load || x.first_use < first || x.first_use > last || boxes[b].empty()) continue;
+      if (x.role != local_buffer::role_kind::load || x.first_use < first || x.first_use > last || boxes[b].empty())
+        continue;
       content& c = content_[b];
       if (c.valid && c.held[c.current] == boxes[b]) continue;
       if (c.valid) c.current = (c.current + 1) % plan_->buffers[b].copies;
       c.valid = true;
       c.held[c.current] = boxes[b];
-      out_->emit(isa::dma_load{.src = part_of_tensor(*g_, x.tensor, x.dims, boxes[b]),
-                               .dst = part_of_buffer(*chip_, x.layout, x.type, x.dims.w, boxes[b], boxes[b], address(b, c.current))});
+      out_->emit(isa::dma_load{
+          .src = part_of_tensor(*g_, x.tensor, x.dims, boxes[b]),
+          .dst = part_of_buffer(*chip_, x.layout, x.type, x.dims.w, boxes[b], boxes[b], address(b, c.current))});
     }
     if (current_.empty()) current_.resize(content_.size());
   }
@@ -74,9 +78,16 @@ private:
     if (boxes_[y].empty()) return;
     const node_id id = plan_->first + i;
     const std::int64_t k = step % slices_.k;
-    emit_context c{.g = *g_, .chip = *chip_, .id = id, .tile = tiling_.tile_of(i, boxes_[y], slices_, step),
-                   .part = {.resume = k > 0, .finish = k == slices_.k - 1}, .operands = {}, .operand_boxes = {}, .scratch = {},
-                   .result = part(y, boxes_[y], step), .out = *out_};
+    emit_context c{.g = *g_,
+                   .chip = *chip_,
+                   .id = id,
+                   .tile = tiling_.tile_of(i, boxes_[y], slices_, step),
+                   .part = {.resume = k > 0, .finish = k == slices_.k - 1},
+                   .operands = {},
+                   .operand_boxes = {},
+                   .scratch = {},
+                   .result = part(y, boxes_[y], step),
+                   .out = *out_};
     const tpu::tpu_record& r = tpu::record(*g_, id);
     for (std::size_t o = 0; o < g_->operands(id).size(); ++o) {
       const tpu::box wanted = r.need(*g_, id, o, c.tile);
@@ -85,7 +96,8 @@ private:
     }
     std::int32_t index = 0;
     for (const tpu::scratch_facts& f : tiling_.scratch_of(i, c.tile, slices_.k > 1)) {
-      c.scratch.push_back(isa::make_local(*chip_, f.layout, f.type, f.dims.n, f.dims.c, f.dims.h, f.dims.w, scratch_address(id, index++)));
+      c.scratch.push_back(isa::make_local(*chip_, f.layout, f.type, f.dims.n, f.dims.c, f.dims.h, f.dims.w,
+                                          scratch_address(id, index++)));
     }
     if (c.scratch.empty()) c.scratch.push_back(isa::local_ref{});
     dispatch<Emitters>(c);
@@ -118,15 +130,19 @@ private:
   stream_builder* out_;
   group::tiling tiling_;
   group::slices slices_;
-  group::tiling::boxes boxes_;    // of the step at hand
-  vec<content> content_;          // what the copies of each loaded buffer hold
-  vec<std::int32_t> current_;     // the copy of each loaded buffer that the step at hand uses
+  group::tiling::boxes boxes_; // of the step at hand
+  vec<content> content_;       // what the copies of each loaded buffer hold
+  vec<std::int32_t> current_;  // the copy of each loaded buffer that the step at hand uses
 };
 
 constexpr isa::io_tensor io_of(const graph_body& g, tensor_id t) {
   const tensor& x = g.at(t);
-  return {.name = text(g.name(t)), .type = x.type, .dims = ints(x.dims.span()), .scale = x.quant.scale,
-          .zero_point = x.quant.zero_point, .address = address_of(g, t)};
+  return {.name = text(g.name(t)),
+          .type = x.type,
+          .dims = ints(x.dims.span()),
+          .scale = x.quant.scale,
+          .zero_point = x.quant.zero_point,
+          .address = address_of(g, t)};
 }
 
 constexpr vec<std::uint8_t> pack_weights(const graph_body& g) {
@@ -146,8 +162,8 @@ template <class Emitters> struct codegen_pass {
   static constexpr std::string_view name = "codegen";
   static constexpr stage from = stage::addressed;
 
-  static constexpr isa::program run(const graph<stage::addressed>& g, const chip::facts& chip, std::string_view network_name,
-                                    std::string_view quantize) {
+  static constexpr isa::program run(const graph<stage::addressed>& g, const chip::facts& chip,
+                                    std::string_view network_name, std::string_view quantize) {
     const vec<std::int32_t> readers = group::last_readers(g);
     stream_builder out(chip.lanes);
     isa::network network{};
@@ -172,8 +188,11 @@ template <class Emitters> struct codegen_pass {
     for (const tensor_id t : g.outputs) network.outputs.push_back(detail::io_of(g, t));
     for (std::size_t i = 0; i < g.tensors.size(); ++i) {
       const tensor& t = g.tensors[i];
-      network.tensors.push_back({.name = text(g.name(static_cast<tensor_id>(i))), .type = t.type, .dims = ints(t.dims.span()),
-                                 .scale = t.quant.scale, .zero_point = t.quant.zero_point});
+      network.tensors.push_back({.name = text(g.name(static_cast<tensor_id>(i))),
+                                 .type = t.type,
+                                 .dims = ints(t.dims.span()),
+                                 .scale = t.quant.scale,
+                                 .zero_point = t.quant.zero_point});
     }
     network.activation_bytes = g.activation_bytes;
     isa::segment segment{};
@@ -184,8 +203,12 @@ template <class Emitters> struct codegen_pass {
     network.segments.push_back(std::move(segment));
     isa::program p{};
     p.info.producer = text("tmpu");
-    p.info.target = {.chip = text(chip.name), .lanes = chip.lanes, .eu_bytes = chip.eu_bytes, .local_bytes = chip.local_bytes,
-                     .banks = chip.banks, .cores = chip.cores};
+    p.info.target = {.chip = text(chip.name),
+                     .lanes = chip.lanes,
+                     .eu_bytes = chip.eu_bytes,
+                     .local_bytes = chip.local_bytes,
+                     .banks = chip.banks,
+                     .cores = chip.cores};
     p.info.quantize = text(quantize);
     p.info.networks.push_back(std::move(network));
     p.weights = detail::pack_weights(g);

@@ -8,8 +8,8 @@
 namespace tmpu::codegen {
 
 /// Operand of an instruction: the part `wanted` of a tensor of which local memory holds the part `held` at `address`.
-constexpr isa::local_ref part_of_buffer(const chip::facts& chip, isa::layout layout, dtype_id type, std::int64_t w, const tpu::box& held,
-                                        const tpu::box& wanted, std::int64_t address) {
+constexpr isa::local_ref part_of_buffer(const chip::facts& chip, isa::layout layout, dtype_id type, std::int64_t w,
+                                        const tpu::box& held, const tpu::box& wanted, std::int64_t address) {
   isa::local_ref r = isa::make_local(chip, layout, type, held.n(), held.c(), held.h(), w, address);
   const std::int64_t c = wanted.c0 - held.c0;
   const bool copy = r.spread == isa::spread::copy;
@@ -50,9 +50,9 @@ struct emit_context {
   const chip::facts& chip;
   node_id id = none;
   tpu::tile tile{};
-  isa::sum_part part{}; ///< which part of its inner sum the tile computes
-  vec<isa::local_ref> operands;   ///< the parts that this tile needs
-  vec<tpu::box> operand_boxes;    ///< which parts these are
+  isa::sum_part part{};         ///< which part of its inner sum the tile computes
+  vec<isa::local_ref> operands; ///< the parts that this tile needs
+  vec<tpu::box> operand_boxes;  ///< which parts these are
   vec<isa::local_ref> scratch;
   isa::local_ref result{};
   stream_builder& out;

@@ -21,20 +21,43 @@ struct emit_conv {
     const auto a = attributes_of<op>(c.g, c.id);
     const std::int32_t top = c.pad_top(a.pads[0], a.strides[0]);
     if (tpu::conv::depthwise(c.g, c.id)) {
-      c.emit_result(isa::depthwise{.x = c.operands[0], .weight = c.operands[1], .params = c.operands[2], .y = c.result,
-                                   .kernel_h = detail::word(a.kernel_shape[0]), .kernel_w = detail::word(a.kernel_shape[1]),
-                                   .stride_h = detail::word(a.strides[0]), .stride_w = detail::word(a.strides[1]),
-                                   .dilation_h = detail::word(a.dilations[0]), .dilation_w = detail::word(a.dilations[1]), .pad_top = top,
-                                   .pad_left = detail::word(a.pads[1]), .pad_value = c.operand_zero(0), .y_zero = c.result_zero(),
-                                   .low = a.clamp[0], .high = a.clamp[1]});
+      c.emit_result(isa::depthwise{.x = c.operands[0],
+                                   .weight = c.operands[1],
+                                   .params = c.operands[2],
+                                   .y = c.result,
+                                   .kernel_h = detail::word(a.kernel_shape[0]),
+                                   .kernel_w = detail::word(a.kernel_shape[1]),
+                                   .stride_h = detail::word(a.strides[0]),
+                                   .stride_w = detail::word(a.strides[1]),
+                                   .dilation_h = detail::word(a.dilations[0]),
+                                   .dilation_w = detail::word(a.dilations[1]),
+                                   .pad_top = top,
+                                   .pad_left = detail::word(a.pads[1]),
+                                   .pad_value = c.operand_zero(0),
+                                   .y_zero = c.result_zero(),
+                                   .low = a.clamp[0],
+                                   .high = a.clamp[1]});
       return;
     }
-    const isa::conv i{.x = c.operands[0], .weight = c.operands[1], .params = c.operands[2], .partial = c.scratch[0], .y = c.result,
-                      .groups = detail::word(a.group), .kernel_h = detail::word(a.kernel_shape[0]), .kernel_w = detail::word(a.kernel_shape[1]),
-                      .stride_h = detail::word(a.strides[0]), .stride_w = detail::word(a.strides[1]),
-                      .dilation_h = detail::word(a.dilations[0]), .dilation_w = detail::word(a.dilations[1]), .pad_top = top,
-                      .pad_left = detail::word(a.pads[1]), .pad_value = c.operand_zero(0), .part = c.part, .y_zero = c.result_zero(),
-                      .low = a.clamp[0], .high = a.clamp[1]};
+    const isa::conv i{.x = c.operands[0],
+                      .weight = c.operands[1],
+                      .params = c.operands[2],
+                      .partial = c.scratch[0],
+                      .y = c.result,
+                      .groups = detail::word(a.group),
+                      .kernel_h = detail::word(a.kernel_shape[0]),
+                      .kernel_w = detail::word(a.kernel_shape[1]),
+                      .stride_h = detail::word(a.strides[0]),
+                      .stride_w = detail::word(a.strides[1]),
+                      .dilation_h = detail::word(a.dilations[0]),
+                      .dilation_w = detail::word(a.dilations[1]),
+                      .pad_top = top,
+                      .pad_left = detail::word(a.pads[1]),
+                      .pad_value = c.operand_zero(0),
+                      .part = c.part,
+                      .y_zero = c.result_zero(),
+                      .low = a.clamp[0],
+                      .high = a.clamp[1]};
     c.emit_sum(i);
   }
 };
@@ -43,8 +66,15 @@ struct emit_matmul {
   using op = tpu::matmul;
   static constexpr void emit(emit_context& c) {
     const auto a = attributes_of<op>(c.g, c.id);
-    c.emit_sum(isa::matmul{.x = c.operands[0], .weight = c.operands[1], .params = c.operands[2], .partial = c.scratch[0], .y = c.result,
-                           .part = c.part, .y_zero = c.result_zero(), .low = a.clamp[0], .high = a.clamp[1]});
+    c.emit_sum(isa::matmul{.x = c.operands[0],
+                           .weight = c.operands[1],
+                           .params = c.operands[2],
+                           .partial = c.scratch[0],
+                           .y = c.result,
+                           .part = c.part,
+                           .y_zero = c.result_zero(),
+                           .low = a.clamp[0],
+                           .high = a.clamp[1]});
   }
 };
 
@@ -52,13 +82,22 @@ struct emit_pool {
   using op = tpu::pool;
   static constexpr void emit(emit_context& c) {
     const auto a = attributes_of<op>(c.g, c.id);
-    c.emit_result(isa::pool{.kind = static_cast<isa::pool_kind>(a.kind), .x = c.operands[0], .y = c.result,
-                            .kernel_h = detail::word(a.kernel_shape[0]), .kernel_w = detail::word(a.kernel_shape[1]),
-                            .stride_h = detail::word(a.strides[0]), .stride_w = detail::word(a.strides[1]),
-                            .dilation_h = detail::word(a.dilations[0]), .dilation_w = detail::word(a.dilations[1]),
-                            .pad_top = c.pad_top(a.pads[0], a.strides[0]), .pad_left = detail::word(a.pads[1]),
-                            .count_pad = a.count_include_pad != 0, .x_zero = c.operand_zero(0), .y_zero = c.result_zero(),
-                            .multiplier = detail::word(a.multiplier), .shift = detail::word(a.shift)});
+    c.emit_result(isa::pool{.kind = static_cast<isa::pool_kind>(a.kind),
+                            .x = c.operands[0],
+                            .y = c.result,
+                            .kernel_h = detail::word(a.kernel_shape[0]),
+                            .kernel_w = detail::word(a.kernel_shape[1]),
+                            .stride_h = detail::word(a.strides[0]),
+                            .stride_w = detail::word(a.strides[1]),
+                            .dilation_h = detail::word(a.dilations[0]),
+                            .dilation_w = detail::word(a.dilations[1]),
+                            .pad_top = c.pad_top(a.pads[0], a.strides[0]),
+                            .pad_left = detail::word(a.pads[1]),
+                            .count_pad = a.count_include_pad != 0,
+                            .x_zero = c.operand_zero(0),
+                            .y_zero = c.result_zero(),
+                            .multiplier = detail::word(a.multiplier),
+                            .shift = detail::word(a.shift)});
   }
 };
 
@@ -66,10 +105,18 @@ struct emit_binary {
   using op = tpu::binary;
   static constexpr void emit(emit_context& c) {
     const auto a = attributes_of<op>(c.g, c.id);
-    c.emit_result(isa::binary{.kind = static_cast<isa::binary_kind>(a.kind), .a = c.operands[0], .b = c.operands[1], .y = c.result,
-                              .a_zero = c.operand_zero(0), .b_zero = c.operand_zero(1), .y_zero = c.result_zero(),
-                              .a_multiplier = detail::word(a.a_multiplier), .b_multiplier = detail::word(a.b_multiplier),
-                              .shift = detail::word(a.shift), .low = a.clamp[0], .high = a.clamp[1]});
+    c.emit_result(isa::binary{.kind = static_cast<isa::binary_kind>(a.kind),
+                              .a = c.operands[0],
+                              .b = c.operands[1],
+                              .y = c.result,
+                              .a_zero = c.operand_zero(0),
+                              .b_zero = c.operand_zero(1),
+                              .y_zero = c.result_zero(),
+                              .a_multiplier = detail::word(a.a_multiplier),
+                              .b_multiplier = detail::word(a.b_multiplier),
+                              .shift = detail::word(a.shift),
+                              .low = a.clamp[0],
+                              .high = a.clamp[1]});
   }
 };
 
@@ -77,7 +124,11 @@ struct emit_unary {
   using op = tpu::unary;
   static constexpr void emit(emit_context& c) {
     const auto a = attributes_of<op>(c.g, c.id);
-    c.emit_result(isa::unary{.kind = static_cast<isa::unary_kind>(a.kind), .x = c.operands[0], .y = c.result, .alpha = a.alpha, .beta = a.beta});
+    c.emit_result(isa::unary{.kind = static_cast<isa::unary_kind>(a.kind),
+                             .x = c.operands[0],
+                             .y = c.result,
+                             .alpha = a.alpha,
+                             .beta = a.beta});
   }
 };
 
@@ -92,8 +143,13 @@ struct emit_cast {
   using op = tpu::cast;
   static constexpr void emit(emit_context& c) {
     const auto a = attributes_of<op>(c.g, c.id);
-    c.emit_result(isa::cast{.x = c.operands[0], .y = c.result, .scale = a.scale, .x_zero = c.operand_zero(0), .y_zero = c.result_zero(),
-                            .multiplier = detail::word(a.multiplier), .shift = detail::word(a.shift)});
+    c.emit_result(isa::cast{.x = c.operands[0],
+                            .y = c.result,
+                            .scale = a.scale,
+                            .x_zero = c.operand_zero(0),
+                            .y_zero = c.result_zero(),
+                            .multiplier = detail::word(a.multiplier),
+                            .shift = detail::word(a.shift)});
   }
 };
 
@@ -105,9 +161,20 @@ struct emit_softmax {
     const isa::local_ref e = c.scratch[1];
     constexpr float infinity = math::infinity<float>;
     c.emit(isa::reduce{.kind = isa::reduce_kind::max, .x = c.operands[0], .y = row});
-    const auto combine = [](isa::binary_kind kind, const isa::local_ref& a, const isa::local_ref& b, const isa::local_ref& y) {
-      return isa::binary{.kind = kind, .a = a, .b = b, .y = y, .a_zero = 0, .b_zero = 0, .y_zero = 0, .a_multiplier = 0,
-                         .b_multiplier = 0, .shift = 0, .low = -infinity, .high = infinity};
+    const auto combine = [](isa::binary_kind kind, const isa::local_ref& a, const isa::local_ref& b,
+                            const isa::local_ref& y) {
+      return isa::binary{.kind = kind,
+                         .a = a,
+                         .b = b,
+                         .y = y,
+                         .a_zero = 0,
+                         .b_zero = 0,
+                         .y_zero = 0,
+                         .a_multiplier = 0,
+                         .b_multiplier = 0,
+                         .shift = 0,
+                         .low = -infinity,
+                         .high = infinity};
     };
     c.emit(combine(isa::binary_kind::sub, c.operands[0], row, e));
     c.emit(isa::unary{.kind = isa::unary_kind::exp, .x = e, .y = e, .alpha = 0.0F, .beta = 0.0F});
@@ -129,7 +196,8 @@ struct move_transpose {
     const shape& y = c.result().dims;
     const vec<std::int64_t> from = transfer_context::strides(c.operand(0).dims);
     const vec<std::int64_t> to = transfer_context::strides(y);
-    strided_copy job{.source = c.operand_address(0), .destination = c.result_address(), .type = c.result().type, .dims = {}};
+    strided_copy job{
+        .source = c.operand_address(0), .destination = c.result_address(), .type = c.result().type, .dims = {}};
     for (std::size_t d = 0; d < y.rank(); ++d) {
       job.dims.push_back({.extent = y[d], .from = from[static_cast<std::size_t>(a.perm[d])], .to = to[d]});
     }
@@ -180,16 +248,17 @@ struct move_pad {
 };
 
 /// The emitters (registry).
-inline constexpr auto emitters = hana::tuple_t<emit_conv, emit_matmul, emit_pool, emit_binary, emit_unary, emit_lookup, emit_cast,
-                                               emit_softmax, move_reshape, move_transpose, move_concat, move_slice, move_pad>;
+inline constexpr auto emitters =
+    hana::tuple_t<emit_conv, emit_matmul, emit_pool, emit_binary, emit_unary, emit_lookup, emit_cast, emit_softmax,
+                  move_reshape, move_transpose, move_concat, move_slice, move_pad>;
 
 namespace detail {
-template <class Op, class... Es> constexpr bool has_emitter(list<Es...>) { return (std::is_same_v<Op, typename Es::op> || ...); }
+template <class Op, class... Es> constexpr bool has_emitter(list<Es...>) {
+  return (std::is_same_v<Op, typename Es::op> || ...);
+}
 template <class Emitters, class Operators> struct uncovered;
 template <class Emitters, class... Ops> struct uncovered<Emitters, list<Ops...>> {
-  template <class Op> struct lacks {
-    static constexpr bool value = !has_emitter<Op>(Emitters{});
-  };
+  template <class Op> struct lacks { static constexpr bool value = !has_emitter<Op>(Emitters{}); };
   using type = filter_types<lacks, Ops...>;
 };
 } // namespace detail

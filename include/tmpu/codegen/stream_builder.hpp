@@ -22,7 +22,8 @@ public:
       for (std::size_t i = history_[other].size(); i-- > 0;) {
         const access& theirs = history_[other][i];
         if (theirs.ordinal <= known_done_[own] || theirs.ordinal <= needed) break;
-        if (mine.space == theirs.space && mine.first < theirs.last && theirs.first < mine.last && (mine.write || theirs.write)) {
+        if (mine.space == theirs.space && mine.first < theirs.last && theirs.first < mine.last &&
+            (mine.write || theirs.write)) {
           needed = theirs.ordinal;
           break;
         }
@@ -46,7 +47,10 @@ public:
 
   /// The part of `tensor` at (n, c, h) is the result of instruction `index`.
   constexpr void trace(std::uint32_t index, std::int32_t tensor, std::int64_t n, std::int64_t c, std::int64_t h) {
-    stream_.trace.push_back({.index = index, .tensor = tensor, .n = static_cast<std::int32_t>(n), .c = static_cast<std::int32_t>(c),
+    stream_.trace.push_back({.index = index,
+                             .tensor = tensor,
+                             .n = static_cast<std::int32_t>(n),
+                             .c = static_cast<std::int32_t>(c),
                              .h = static_cast<std::int32_t>(h)});
   }
 
@@ -65,12 +69,14 @@ private:
     const std::int64_t rows = r.spread == isa::spread::copy ? r.c : ceil_div(r.lane + r.c, lanes_);
     const std::int64_t bytes = (r.n - 1) * std::int64_t{r.n_stride} + (rows - 1) * std::int64_t{r.c_stride} +
                                (r.h - 1) * std::int64_t{r.h_stride} + r.w * bytes_of(r.type);
-    list.push_back({.space = 0, .first = r.address, .last = std::int64_t{r.address} + bytes, .write = write, .ordinal = ordinal});
+    list.push_back(
+        {.space = 0, .first = r.address, .last = std::int64_t{r.address} + bytes, .write = write, .ordinal = ordinal});
   }
   static constexpr void note(vec<access>& list, const isa::global_ref& r, bool write, std::uint32_t ordinal) {
     if (isa::region_of(r.address) == isa::region::weights) return; // never written
     const std::int64_t first = isa::offset_of(r.address);
-    const std::int64_t bytes = (r.n - 1) * r.n_stride + (r.c - 1) * r.c_stride + (r.h - 1) * r.h_stride + (r.w - 1) * r.w_stride + bytes_of(r.type);
+    const std::int64_t bytes = (r.n - 1) * r.n_stride + (r.c - 1) * r.c_stride + (r.h - 1) * r.h_stride +
+                               (r.w - 1) * r.w_stride + bytes_of(r.type);
     list.push_back({.space = 1, .first = first, .last = first + bytes, .write = write, .ordinal = ordinal});
   }
 

@@ -40,12 +40,17 @@ struct transfer_context {
   }
 
   /// The copy of `extents` elements between two tensors, given strides and offsets (in elements) on both sides.
-  [[nodiscard]] constexpr strided_copy between(std::uint64_t source, const shape& extents, const vec<std::int64_t>& from, std::int64_t from_offset,
-                                               std::uint64_t destination, const vec<std::int64_t>& to, std::int64_t to_offset) const {
+  [[nodiscard]] constexpr strided_copy between(std::uint64_t source, const shape& extents,
+                                               const vec<std::int64_t>& from, std::int64_t from_offset,
+                                               std::uint64_t destination, const vec<std::int64_t>& to,
+                                               std::int64_t to_offset) const {
     const std::int64_t element = bytes_of(result().type);
     strided_copy job{.source = source + static_cast<std::uint64_t>(from_offset * element),
-                     .destination = destination + static_cast<std::uint64_t>(to_offset * element), .type = result().type, .dims = {}};
-    for (std::size_t d = 0; d < extents.rank(); ++d) job.dims.push_back({.extent = extents[d], .from = from[d], .to = to[d]});
+                     .destination = destination + static_cast<std::uint64_t>(to_offset * element),
+                     .type = result().type,
+                     .dims = {}};
+    for (std::size_t d = 0; d < extents.rank(); ++d)
+      job.dims.push_back({.extent = extents[d], .from = from[d], .to = to[d]});
     return job;
   }
 
@@ -92,8 +97,16 @@ struct transfer_context {
       part.w = static_cast<std::int32_t>(w);
       const std::int64_t bytes = w * element;
       out.emit(isa::dma_store{.src = part,
-                              .dst = {.address = address + static_cast<std::uint64_t>(at * element), .type = type, .n = 1, .c = 1, .h = 1,
-                                      .w = static_cast<std::int32_t>(w), .n_stride = bytes, .c_stride = bytes, .h_stride = bytes, .w_stride = element}});
+                              .dst = {.address = address + static_cast<std::uint64_t>(at * element),
+                                      .type = type,
+                                      .n = 1,
+                                      .c = 1,
+                                      .h = 1,
+                                      .w = static_cast<std::int32_t>(w),
+                                      .n_stride = bytes,
+                                      .c_stride = bytes,
+                                      .h_stride = bytes,
+                                      .w_stride = element}});
     }
   }
 
@@ -101,10 +114,13 @@ private:
   constexpr void use(std::int64_t bytes) { local_peak = bytes > local_peak ? bytes : local_peak; }
 
   // One [c, h, w] block: as many rows as fit, then fewer channels, then parts of a row.
-  constexpr void tiles(const strided_copy& job, std::span<const strided_copy::dimension> d, std::int64_t from, std::int64_t to) {
+  constexpr void tiles(const strided_copy& job, std::span<const strided_copy::dimension> d, std::int64_t from,
+                       std::int64_t to) {
     const std::int64_t element = bytes_of(job.type);
     const std::int64_t capacity = chip.local_bytes / element;
-    const auto at_most = [](std::int64_t want, std::int64_t limit) { return want < limit ? want : limit < 1 ? 1 : limit; };
+    const auto at_most = [](std::int64_t want, std::int64_t limit) {
+      return want < limit ? want : limit < 1 ? 1 : limit;
+    };
     const std::int64_t w_step = at_most(d[2].extent, capacity);
     const std::int64_t h_step = at_most(d[1].extent, capacity / w_step);
     const std::int64_t c_step = at_most(d[0].extent, capacity / (w_step * h_step) * chip.lanes);
@@ -116,10 +132,19 @@ private:
           const std::int64_t ws = at_most(d[2].extent - w, w_step);
           const isa::local_ref staged = isa::make_local(chip, isa::layout::compact, job.type, 1, cs, hs, ws, 0);
           use(isa::lane_bytes(chip, isa::layout::compact, job.type, 1, cs, hs, ws));
-          const auto side = [&](std::uint64_t base, std::int64_t offset, std::int64_t sc, std::int64_t sh, std::int64_t sw) {
-            return isa::global_ref{.address = base + static_cast<std::uint64_t>(offset + (c * sc + h * sh + w * sw) * element),
-                                   .type = job.type, .n = 1, .c = staged.c, .h = staged.h, .w = staged.w, .n_stride = 0,
-                                   .c_stride = sc * element, .h_stride = sh * element, .w_stride = sw * element};
+          const auto side = [&](std::uint64_t base, std::int64_t offset, std::int64_t sc, std::int64_t sh,
+                                std::int64_t sw) {
+            return isa::global_ref{.address =
+                                       base + static_cast<std::uint64_t>(offset + (c * sc + h * sh + w * sw) * element),
+                                   .type = job.type,
+                                   .n = 1,
+                                   .c = staged.c,
+                                   .h = staged.h,
+                                   .w = staged.w,
+                                   .n_stride = 0,
+                                   .c_stride = sc * element,
+                                   .h_stride = sh * element,
+                                   .w_stride = sw * element};
           };
           out.emit(isa::dma_load{.src = side(job.source, from, d[0].from, d[1].from, d[2].from), .dst = staged});
           out.emit(isa::dma_store{.src = staged, .dst = side(job.destination, to, d[0].to, d[1].to, d[2].to)});

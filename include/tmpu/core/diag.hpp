@@ -60,8 +60,9 @@ template <class... Instructions> struct opcode_used_twice {
 
 /// tmpu-C001: a chip whose facts contradict each other.
 template <class Chip> struct bad_chip {
-  static_assert(nothing_listed<Chip>, "tmpu-C001: the facts of the chip named above are not usable: lanes, EU bytes and "
-                                      "banks must be powers of two, the banks must divide a lane, the EU bytes a bank.");
+  static_assert(nothing_listed<Chip>,
+                "tmpu-C001: the facts of the chip named above are not usable: lanes, EU bytes and "
+                "banks must be powers of two, the banks must divide a lane, the EU bytes a bank.");
 };
 
 /// tmpu-O001: a type in the operator list that is no operator.

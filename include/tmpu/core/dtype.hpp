@@ -11,8 +11,25 @@ namespace tmpu {
 
 /// Element types. The values are written to files: never renumber them.
 enum class dtype_id : std::uint8_t {
-  none = 0, f32 = 1, f16 = 2, bf16 = 3, i8 = 4, u8 = 5, i16 = 6, u16 = 7, i32 = 8, u32 = 9, i64 = 10, u64 = 11, f64 = 12,
-  boolean = 13, f8e4m3 = 14, f8e5m2 = 15, i4 = 16, u4 = 17, string = 18,
+  none = 0,
+  f32 = 1,
+  f16 = 2,
+  bf16 = 3,
+  i8 = 4,
+  u8 = 5,
+  i16 = 6,
+  u16 = 7,
+  i32 = 8,
+  u32 = 9,
+  i64 = 10,
+  u64 = 11,
+  f64 = 12,
+  boolean = 13,
+  f8e4m3 = 14,
+  f8e5m2 = 15,
+  i4 = 16,
+  u4 = 17,
+  string = 18,
 };
 
 /// What holds of an element type. `bits` is the size in memory.
@@ -80,10 +97,18 @@ constexpr float round_to(dtype_id id, float value) {
 }
 
 /// The tags that rules name: `using dtype = i8;`. A number format of one's own is a struct of this form.
-struct f32 { static constexpr dtype_id id = dtype_id::f32; };
-struct f16 { static constexpr dtype_id id = dtype_id::f16; };
-struct bf16 { static constexpr dtype_id id = dtype_id::bf16; };
-struct i8 { static constexpr dtype_id id = dtype_id::i8; };
+struct f32 {
+  static constexpr dtype_id id = dtype_id::f32;
+};
+struct f16 {
+  static constexpr dtype_id id = dtype_id::f16;
+};
+struct bf16 {
+  static constexpr dtype_id id = dtype_id::bf16;
+};
+struct i8 {
+  static constexpr dtype_id id = dtype_id::i8;
+};
 
 /// The dtypes that the rules must cover for every operator (registry).
 inline constexpr auto dtypes = hana::tuple_t<f32, f16, bf16, i8>;

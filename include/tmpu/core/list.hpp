@@ -28,19 +28,11 @@ template <class... Ts> struct list {
 
 namespace detail {
 template <class Tuple> struct unpacked;
-template <class... Types> struct unpacked<hana::tuple<Types...>> {
-  using type = list<typename Types::type...>;
-};
-template <class... Ts> struct unpacked<list<Ts...>> {
-  using type = list<Ts...>;
-};
+template <class... Types> struct unpacked<hana::tuple<Types...>> { using type = list<typename Types::type...>; };
+template <class... Ts> struct unpacked<list<Ts...>> { using type = list<Ts...>; };
 template <class... Lists> struct joined;
-template <> struct joined<> {
-  using type = list<>;
-};
-template <class... As> struct joined<list<As...>> {
-  using type = list<As...>;
-};
+template <> struct joined<> { using type = list<>; };
+template <class... As> struct joined<list<As...>> { using type = list<As...>; };
 template <class... As, class... Bs, class... Rest> struct joined<list<As...>, list<Bs...>, Rest...> {
   using type = typename joined<list<As..., Bs...>, Rest...>::type;
 };

@@ -30,7 +30,7 @@ template <class T, std::int64_t Num, std::int64_t Den = 1> struct defaulted {
   T value = fallback;
 
   constexpr defaulted() = default;
-  constexpr defaulted(T v) : value(v) {} // NOLINT: stands for its value
+  constexpr defaulted(T v) : value(v) {}         // NOLINT: stands for its value
   constexpr operator T() const { return value; } // NOLINT: stands for its value
 };
 

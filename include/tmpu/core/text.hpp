@@ -38,7 +38,8 @@ public:
     int at = 24;
     const bool negative = value < 0;
     // Work on the negative side: the magnitude of the least integer has no positive twin.
-    std::uint64_t rest = negative ? std::uint64_t{0} - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
+    std::uint64_t rest =
+        negative ? std::uint64_t{0} - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
     do {
       digits[--at] = static_cast<char>('0' + rest % 10);
       rest /= 10;
@@ -54,10 +55,8 @@ public:
 
   /// Wrappers that stand for a value (defaulted attributes).
   template <class Wrapper>
-    requires requires(const Wrapper& w) { w.value + Wrapper::fallback; }
-  constexpr text& operator<<(const Wrapper& wrapper) {
-    return *this << wrapper.value;
-  }
+  requires requires(const Wrapper& w) { w.value + Wrapper::fallback; }
+  constexpr text& operator<<(const Wrapper& wrapper) { return *this << wrapper.value; }
 
   friend constexpr bool operator==(const text& a, const text& b) { return a.view() == b.view(); }
 

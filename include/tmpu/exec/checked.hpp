@@ -15,7 +15,7 @@ struct finding {
   std::uint32_t other = 0;       ///< hazard: the earlier instruction
   bool local = true;             ///< local memory, otherwise the activation region
   std::int64_t lane = 0;
-  std::int64_t address = 0;      ///< first byte concerned, in the lane or region
+  std::int64_t address = 0; ///< first byte concerned, in the lane or region
 };
 
 constexpr text describe(const finding& f) {
@@ -46,7 +46,8 @@ template <class F> constexpr void for_each_run(const isa::local_ref& r, std::int
       const std::int64_t base = r.address + n * r.n_stride + place / lanes * r.c_stride;
       for (std::int64_t k = 0; k < copies; ++k) {
         const std::int64_t lane = copy ? k : place % lanes;
-        for (std::int64_t h = 0; h < (whole ? 1 : r.h); ++h) f(true, lane, base + h * r.h_stride, whole ? row * r.h : row);
+        for (std::int64_t h = 0; h < (whole ? 1 : r.h); ++h)
+          f(true, lane, base + h * r.h_stride, whole ? row * r.h : row);
       }
     }
   }
@@ -93,9 +94,10 @@ template <class Executor> constexpr vec<finding> check(const Executor& e) {
       e.with_instruction(s, [&](const auto& i) {
         const auto top = [&](const auto& operand) {
           if constexpr (std::is_same_v<std::remove_cvref_t<decltype(operand)>, isa::local_ref>) {
-            detail::for_each_run(operand, most.lanes, true, [&](bool, std::int64_t, std::int64_t first, std::int64_t count) {
-              local_top = first + count > local_top ? first + count : local_top;
-            });
+            detail::for_each_run(operand, most.lanes, true,
+                                 [&](bool, std::int64_t, std::int64_t first, std::int64_t count) {
+                                   local_top = first + count > local_top ? first + count : local_top;
+                                 });
           }
         };
         i.reads(top);
@@ -106,7 +108,8 @@ template <class Executor> constexpr vec<finding> check(const Executor& e) {
   vec<byte_state> global(static_cast<std::size_t>(most.activation_bytes));
   for (const isa::io_tensor& t : network.inputs) {
     const std::int64_t first = isa::offset_of(t.address);
-    for (std::int64_t b = 0; b < Executor::bytes_needed(t); ++b) global[static_cast<std::size_t>(first + b)].initialised = true;
+    for (std::int64_t b = 0; b < Executor::bytes_needed(t); ++b)
+      global[static_cast<std::size_t>(first + b)].initialised = true;
   }
 
   std::size_t core_index = 0;
@@ -138,36 +141,42 @@ template <class Executor> constexpr vec<finding> check(const Executor& e) {
       bool hazard = false;
       const auto touch = [&](bool writing) {
         return [&, writing](const auto& operand) {
-          detail::for_each_run(operand, most.lanes, writing, [&](bool is_local, std::int64_t lane, std::int64_t first, std::int64_t count) {
-            byte_state* bytes = is_local ? local.data() + lane * local_top : global.data();
-            for (std::int64_t at = first; at < first + count; ++at) {
-              byte_state& b = bytes[at];
-              const auto report = [&](finding::kind what, std::uint32_t other) {
-                found.push_back({.what = what, .instruction = number, .other = other, .local = is_local, .lane = lane, .address = at});
-              };
-              if (!writing && b.writer == 0 && !b.initialised && !uninitialised) {
-                uninitialised = true;
-                report(finding::kind::uninitialised_read, 0);
-              }
-              if (!hazard && b.writer > now.done[b.queue] && b.queue != own) {
-                hazard = true;
-                report(finding::kind::hazard, b.instruction);
-              }
-              if (writing) {
-                const std::size_t other = 1 - own;
-                if (!hazard && b.reader[other] > now.done[other]) {
-                  hazard = true;
-                  report(finding::kind::hazard, b.reading[other]);
-                }
-                b.writer = ordinal;
-                b.instruction = number;
-                b.queue = static_cast<std::uint8_t>(own);
-              } else {
-                b.reader[own] = ordinal;
-                b.reading[own] = number;
-              }
-            }
-          });
+          detail::for_each_run(operand, most.lanes, writing,
+                               [&](bool is_local, std::int64_t lane, std::int64_t first, std::int64_t count) {
+                                 byte_state* bytes = is_local ? local.data() + lane * local_top : global.data();
+                                 for (std::int64_t at = first; at < first + count; ++at) {
+                                   byte_state& b = bytes[at];
+                                   const auto report = [&](finding::kind what, std::uint32_t other) {
+                                     found.push_back({.what = what,
+                                                      .instruction = number,
+                                                      .other = other,
+                                                      .local = is_local,
+                                                      .lane = lane,
+                                                      .address = at});
+                                   };
+                                   if (!writing && b.writer == 0 && !b.initialised && !uninitialised) {
+                                     uninitialised = true;
+                                     report(finding::kind::uninitialised_read, 0);
+                                   }
+                                   if (!hazard && b.writer > now.done[b.queue] && b.queue != own) {
+                                     hazard = true;
+                                     report(finding::kind::hazard, b.instruction);
+                                   }
+                                   if (writing) {
+                                     const std::size_t other = 1 - own;
+                                     if (!hazard && b.reader[other] > now.done[other]) {
+                                       hazard = true;
+                                       report(finding::kind::hazard, b.reading[other]);
+                                     }
+                                     b.writer = ordinal;
+                                     b.instruction = number;
+                                     b.queue = static_cast<std::uint8_t>(own);
+                                   } else {
+                                     b.reader[own] = ordinal;
+                                     b.reading[own] = number;
+                                   }
+                                 }
+                               });
         };
       };
       e.with_instruction(s, [&](const auto& i) {
@@ -181,8 +190,12 @@ template <class Executor> constexpr vec<finding> check(const Executor& e) {
       for (std::int64_t b = first; b < first + Executor::bytes_needed(t); ++b) {
         const byte_state& state = global[static_cast<std::size_t>(b)];
         if (state.writer == 0 && !state.initialised && core_index == e.cores().size()) {
-          found.push_back({.what = finding::kind::uninitialised_read, .instruction = static_cast<std::uint32_t>(core.size()), .other = 0,
-                           .local = false, .lane = 0, .address = b});
+          found.push_back({.what = finding::kind::uninitialised_read,
+                           .instruction = static_cast<std::uint32_t>(core.size()),
+                           .other = 0,
+                           .local = false,
+                           .lane = 0,
+                           .address = b});
           break;
         }
       }

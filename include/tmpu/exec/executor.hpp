@@ -33,9 +33,7 @@ template <class... Is> constexpr bool opcodes_differ() {
   return true;
 }
 template <bool Differ, class... Is> struct check_opcodes : diag::opcode_used_twice<Is...> {};
-template <class... Is> struct check_opcodes<true, Is...> {
-  static constexpr bool ok = true;
-};
+template <class... Is> struct check_opcodes<true, Is...> { static constexpr bool ok = true; };
 } // namespace detail
 
 /// Runs the streams of a program. Instructions are decoded, checked and put into tables once, when the executor is made; the
@@ -48,13 +46,17 @@ template <class... Is> class basic_executor<list<Is...>> {
 
 public:
   constexpr explicit basic_executor(const isa::program& p, std::size_t network = 0) : program_(&p) {
-    if (network >= p.info.networks.size()) refuse(text("the program has ") << p.info.networks.size() << " networks, but number " << network << " was asked for");
+    if (network >= p.info.networks.size())
+      refuse(text("the program has ") << p.info.networks.size() << " networks, but number " << network
+                                      << " was asked for");
     network_ = &p.info.networks[network];
-    most_ = {.lanes = p.info.target.lanes, .local_bytes = p.info.target.local_bytes, .activation_bytes = network_->activation_bytes,
+    most_ = {.lanes = p.info.target.lanes,
+             .local_bytes = p.info.target.local_bytes,
+             .activation_bytes = network_->activation_bytes,
              .weight_bytes = static_cast<std::int64_t>(p.weights.size())};
     constexpr std::int64_t sane = std::int64_t{1} << 36;
-    if (most_.lanes < 1 || most_.lanes > 4096 || most_.local_bytes < 1 || most_.local_bytes > sane / most_.lanes || most_.activation_bytes < 0 ||
-        most_.activation_bytes > sane) {
+    if (most_.lanes < 1 || most_.lanes > 4096 || most_.local_bytes < 1 || most_.local_bytes > sane / most_.lanes ||
+        most_.activation_bytes < 0 || most_.activation_bytes > sane) {
       refuse("the program asks for a machine of impossible size: it is damaged");
     }
     for (const auto* side : {&network_->inputs, &network_->outputs}) {
@@ -66,7 +68,8 @@ public:
       }
     }
     for (const isa::segment& s : network_->segments) {
-      if (s.kind != isa::segment_kind::stream) refuse("the program has a segment of unknown kind: it was made by a newer version");
+      if (s.kind != isa::segment_kind::stream)
+        refuse("the program has a segment of unknown kind: it was made by a newer version");
       for (const isa::core_stream& c : s.cores) decode(c);
       check_order(s);
     }
@@ -83,20 +86,23 @@ public:
   }
 
   /// A machine for this program: local memory, the activation region, the program's weights.
-  [[nodiscard]] constexpr memory make_memory() const { return {most_.lanes, most_.local_bytes, most_.activation_bytes, program_->weights.span()}; }
+  [[nodiscard]] constexpr memory make_memory() const {
+    return {most_.lanes, most_.local_bytes, most_.activation_bytes, program_->weights.span()};
+  }
 
   /// Runs the network: inputs and outputs are the bytes of the io tensors in their order. `observe(trace_point, result, memory)` is
   /// called after each instruction that makes a part of a traced tensor.
   template <class Observe = no_observer>
-  constexpr vec<vec<std::uint8_t>> run(memory& m, std::span<const std::span<const std::uint8_t>> inputs, const interleaving& order = {},
-                                       Observe&& observe = {}) {
+  constexpr vec<vec<std::uint8_t>> run(memory& m, std::span<const std::span<const std::uint8_t>> inputs,
+                                       const interleaving& order = {}, Observe&& observe = {}) {
     if (inputs.size() != network_->inputs.size()) {
       refuse(text("the program has ") << network_->inputs.size() << " inputs, but " << inputs.size() << " were given");
     }
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const isa::io_tensor& t = network_->inputs[i];
       if (static_cast<std::int64_t>(inputs[i].size()) != bytes_needed(t)) {
-        refuse(text("input '") << t.name << "' takes " << bytes_needed(t) << " bytes, but " << inputs[i].size() << " were given");
+        refuse(text("input '") << t.name << "' takes " << bytes_needed(t) << " bytes, but " << inputs[i].size()
+                               << " were given");
       }
       std::uint8_t* to = m.activations().data() + isa::offset_of(t.address);
       for (const std::uint8_t b : inputs[i]) *to++ = b;
@@ -113,7 +119,8 @@ public:
     vec<vec<std::uint8_t>> outputs;
     for (const isa::io_tensor& t : network_->outputs) {
       const auto from = static_cast<std::size_t>(isa::offset_of(t.address));
-      outputs.push_back(vec<std::uint8_t>(std::span<const std::uint8_t>(m.activations()).subspan(from, static_cast<std::size_t>(bytes_needed(t)))));
+      outputs.push_back(vec<std::uint8_t>(
+          std::span<const std::uint8_t>(m.activations()).subspan(from, static_cast<std::size_t>(bytes_needed(t)))));
     }
     return outputs;
   }
@@ -136,7 +143,8 @@ public:
 
 private:
   using kernel = void (*)(const basic_executor&, std::uint32_t, memory&, workspace&);
-  template <class I> static constexpr void run_one(const basic_executor& e, std::uint32_t index, memory& m, workspace& w) {
+  template <class I>
+  static constexpr void run_one(const basic_executor& e, std::uint32_t index, memory& m, workspace& w) {
     exec::run(std::get<vec<I>>(e.decoded_)[index], m, w);
   }
   static constexpr kernel kernels[] = {&run_one<Is>...};
@@ -148,25 +156,29 @@ private:
       const std::size_t size = isa::size_of(stream.words[at]);
       bool known = false;
       if (size > 0 && size <= stream.words.size() - at) {
-        known = isa::decoder<list<Is...>>::decode(stream.words.span().subspan(at, size), [&]<class I>(const isa::header& h, const I& i) {
-          validate(i, steps.size(), most_);
-          step s{.engine = I::engine, .waits = {h.first, h.second}, .kind = kind_of<I>(), .index = 0};
-          auto& all = std::get<vec<I>>(decoded_);
-          s.index = static_cast<std::uint32_t>(all.size());
-          all.push_back(i);
-          steps.push_back(s);
-        });
+        known = isa::decoder<list<Is...>>::decode(
+            stream.words.span().subspan(at, size), [&]<class I>(const isa::header& h, const I& i) {
+              validate(i, steps.size(), most_);
+              step s{.engine = I::engine, .waits = {h.first, h.second}, .kind = kind_of<I>(), .index = 0};
+              auto& all = std::get<vec<I>>(decoded_);
+              s.index = static_cast<std::uint32_t>(all.size());
+              all.push_back(i);
+              steps.push_back(s);
+            });
       }
       if (!known) {
-        refuse(text("word ") << at << " of a stream (instruction " << steps.size()
-                             << ") is no instruction of this machine: the program is damaged or was made by a newer version");
+        refuse(text("word ")
+               << at << " of a stream (instruction " << steps.size()
+               << ") is no instruction of this machine: the program is damaged or was made by a newer version");
       }
       at += size;
     }
-    if (steps.size() != stream.count) refuse("a stream holds another number of instructions than it says: the program is damaged");
+    if (steps.size() != stream.count)
+      refuse("a stream holds another number of instructions than it says: the program is damaged");
     std::uint32_t before = 0;
     for (const isa::trace_point& t : stream.trace) {
-      if (t.index >= stream.count || t.index < before || t.tensor < 0 || static_cast<std::size_t>(t.tensor) >= network_->tensors.size()) {
+      if (t.index >= stream.count || t.index < before || t.tensor < 0 ||
+          static_cast<std::size_t>(t.tensor) >= network_->tensors.size()) {
         refuse("the trace names an instruction or tensor that is not there: the program is damaged");
       }
       before = t.index;
@@ -189,7 +201,8 @@ private:
         const step& x = cores_[first][i];
         for (const isa::wait& w : x.waits) {
           if (w.count == 0) continue;
-          if (w.core != 0 || static_cast<std::size_t>(w.engine) > 1) refuse(text("instruction ") << i << " waits for a queue that is not there: the program is damaged");
+          if (w.core != 0 || static_cast<std::size_t>(w.engine) > 1)
+            refuse(text("instruction ") << i << " waits for a queue that is not there: the program is damaged");
           if (w.count > done[static_cast<std::size_t>(w.engine)]) {
             refuse(text("instruction ") << i << " waits for number " << w.count << " of the " << isa::name_of(w.engine)
                                         << " queue, which comes later: the program would wait for ever");
@@ -264,24 +277,28 @@ private:
   };
 
   template <class Observe>
-  constexpr void run_step(const step& s, std::uint32_t number, const isa::core_stream& stream, std::size_t& trace, memory& m, Observe& observe) {
+  constexpr void run_step(const step& s, std::uint32_t number, const isa::core_stream& stream, std::size_t& trace,
+                          memory& m, Observe& observe) {
     kernels[s.kind](*this, s.index, m, workspace_);
     while (trace < stream.trace.size() && stream.trace[trace].index < number) ++trace;
     for (std::size_t t = trace; t < stream.trace.size() && stream.trace[t].index == number; ++t) {
       with_instruction(s, [&](const auto& i) {
         i.writes([&](const auto& result) {
-          if constexpr (std::is_same_v<std::remove_cvref_t<decltype(result)>, isa::local_ref>) observe(stream.trace[t], result, m);
+          if constexpr (std::is_same_v<std::remove_cvref_t<decltype(result)>, isa::local_ref>)
+            observe(stream.trace[t], result, m);
         });
       });
     }
   }
-  template <class Observe> constexpr void run_in_program_order(std::size_t core, const isa::core_stream& stream, memory& m, Observe& observe) {
+  template <class Observe>
+  constexpr void run_in_program_order(std::size_t core, const isa::core_stream& stream, memory& m, Observe& observe) {
     std::size_t trace = 0;
     std::uint32_t number = 0;
     for (const step& s : cores_[core]) run_step(s, number++, stream, trace, m, observe);
   }
   template <class Observe>
-  constexpr void run_interleaved(std::size_t first, const isa::segment& s, memory& m, const interleaving& order, Observe& observe) {
+  constexpr void run_interleaved(std::size_t first, const isa::segment& s, memory& m, const interleaving& order,
+                                 Observe& observe) {
     queues q(*this, first, s.cores.size());
     while (q.advance(order, [&](std::size_t core, std::size_t number) {
       std::size_t trace = 0;

@@ -6,8 +6,8 @@
 namespace tmpu::exec {
 
 namespace detail {
-constexpr void copy_row(const std::uint8_t* from, std::int64_t from_step, std::uint8_t* to, std::int64_t to_step, std::int64_t count,
-                        std::int64_t element) {
+constexpr void copy_row(const std::uint8_t* from, std::int64_t from_step, std::uint8_t* to, std::int64_t to_step,
+                        std::int64_t count, std::int64_t element) {
   if (!std::is_constant_evaluated() && from_step == element && to_step == element) {
     std::memcpy(to, from, static_cast<std::size_t>(count * element));
     return;
@@ -26,7 +26,8 @@ constexpr void run(const isa::dma_load& i, memory& m, workspace&) {
       for (std::int64_t c = 0; c < i.src.c; ++c) {
         for (std::int64_t h = 0; h < i.src.h; ++h) {
           const std::uint8_t* from = m.global(i.src) + (n * i.src.n_stride + c * i.src.c_stride + h * i.src.h_stride);
-          detail::copy_row(from, i.src.w_stride, m.plane(i.dst, n, c, copy) + h * i.dst.h_stride, element, i.src.w, element);
+          detail::copy_row(from, i.src.w_stride, m.plane(i.dst, n, c, copy) + h * i.dst.h_stride, element, i.src.w,
+                           element);
         }
       }
     }

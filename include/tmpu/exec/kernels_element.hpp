@@ -39,7 +39,8 @@ template <class T> constexpr void run_pool(const isa::pool& i, memory& m, worksp
             }
           }
         }
-        const std::int64_t count = i.count_pad ? std::int64_t{i.kernel_h} * i.kernel_w : (rows.last - rows.first) * (columns.last - columns.first);
+        const std::int64_t count = i.count_pad ? std::int64_t{i.kernel_h} * i.kernel_w
+                                               : (rows.last - rows.first) * (columns.last - columns.first);
         if (i.kind == isa::pool_kind::max) {
           *to++ = best;
         } else if constexpr (std::is_same_v<T, float>) {
@@ -49,7 +50,8 @@ template <class T> constexpr void run_pool(const isa::pool& i, memory& m, worksp
           const std::int64_t denominator = count << i.shift;
           const std::int64_t magnitude = (numerator < 0 ? -numerator : numerator) + denominator / 2;
           const std::int64_t rounded = magnitude / denominator;
-          *to++ = saturate(i.y_zero + (numerator < 0 ? -rounded : rounded), i.y.type, -math::infinity<float>, math::infinity<float>);
+          *to++ = saturate(i.y_zero + (numerator < 0 ? -rounded : rounded), i.y.type, -math::infinity<float>,
+                           math::infinity<float>);
         }
       }
     }
@@ -61,7 +63,8 @@ template <class T> constexpr void run_pool(const isa::pool& i, memory& m, worksp
 struct broadcast_steps {
   std::int64_t n, c, h, w;
   constexpr explicit broadcast_steps(const isa::local_ref& r)
-      : n(r.n == 1 ? 0 : std::int64_t{r.c} * r.h * r.w), c(r.c == 1 ? 0 : std::int64_t{r.h} * r.w), h(r.h == 1 ? 0 : r.w), w(r.w == 1 ? 0 : 1) {}
+      : n(r.n == 1 ? 0 : std::int64_t{r.c} * r.h * r.w), c(r.c == 1 ? 0 : std::int64_t{r.h} * r.w),
+        h(r.h == 1 ? 0 : r.w), w(r.w == 1 ? 0 : 1) {}
 };
 
 constexpr float combine(const isa::binary& i, float a, float b) {
@@ -186,11 +189,13 @@ constexpr void run(const isa::cast& i, memory& m, workspace& space) {
     }
   } else if (!from_float && to_float) {
     space.fa.resize(space.ia.size());
-    for (std::size_t n = 0; n < space.ia.size(); ++n) space.fa[n] = static_cast<float>(space.ia[n] - i.x_zero) * i.scale;
+    for (std::size_t n = 0; n < space.ia.size(); ++n)
+      space.fa[n] = static_cast<float>(space.ia[n] - i.x_zero) * i.scale;
   } else if (!from_float) {
     space.iy.resize(space.ia.size());
     for (std::size_t n = 0; n < space.ia.size(); ++n) {
-      space.iy[n] = saturate(i.y_zero + requantize(std::int64_t{space.ia[n]} - i.x_zero, i.multiplier, i.shift), i.y.type, -infinity, infinity);
+      space.iy[n] = saturate(i.y_zero + requantize(std::int64_t{space.ia[n]} - i.x_zero, i.multiplier, i.shift),
+                             i.y.type, -infinity, infinity);
     }
   }
   to_float ? m.write(i.y, space.fa) : m.write(i.y, space.iy);
@@ -202,7 +207,8 @@ constexpr void run(const isa::reduce& i, memory& m, workspace& space) {
   const float* from = space.fa.data();
   for (float& y : space.fy) {
     float v = i.kind == isa::reduce_kind::max ? from[0] : 0.0F;
-    for (std::int64_t p = 0; p < plane; ++p) v = i.kind == isa::reduce_kind::max ? (from[p] > v ? from[p] : v) : v + from[p];
+    for (std::int64_t p = 0; p < plane; ++p)
+      v = i.kind == isa::reduce_kind::max ? (from[p] > v ? from[p] : v) : v + from[p];
     y = v;
     from += plane;
   }

@@ -35,7 +35,8 @@ template <> struct operands_of<std::int32_t> {
 };
 
 /// Rows [first, first + block) of w [rows, depth] as [depth, block]; rows beyond the last are zero.
-template <class T> constexpr void pack_rows(const T* w, std::int64_t first, std::int64_t rows, std::int64_t depth, vec<T>& packed) {
+template <class T>
+constexpr void pack_rows(const T* w, std::int64_t first, std::int64_t rows, std::int64_t depth, vec<T>& packed) {
   packed.resize(static_cast<std::size_t>(depth * block));
   T* to = packed.data();
   for (std::int64_t j = 0; j < block; ++j) {
@@ -63,17 +64,19 @@ struct taps {
 template <class T> constexpr bool padding_counts = !std::is_same_v<T, float>;
 
 /// Float: bias, clamp. Integer: bias, requantize, zero point, clamp. `channel` is a row of params.
-constexpr float finish(float sum, const float* params, std::int64_t channel, std::int32_t, dtype_id, float low, float high) {
+constexpr float finish(float sum, const float* params, std::int64_t channel, std::int32_t, dtype_id, float low,
+                       float high) {
   return activation::clip(sum + params[channel], low, high);
 }
-constexpr std::int32_t finish(std::int32_t sum, const std::int32_t* params, std::int64_t channel, std::int32_t y_zero, dtype_id type, float low,
-                              float high) {
+constexpr std::int32_t finish(std::int32_t sum, const std::int32_t* params, std::int64_t channel, std::int32_t y_zero,
+                              dtype_id type, float low, float high) {
   const std::int32_t* p = params + channel * 3;
   return saturate(y_zero + requantize(std::int64_t{sum} + p[0], p[1], p[2]), type, low, high);
 }
 
 /// Writes the sums in y: as partial sums, or finished.
-template <class T, class Instruction> constexpr void write_sums(const Instruction& i, memory& m, vec<T>& sums, vec<T>& params, std::int64_t plane) {
+template <class T, class Instruction>
+constexpr void write_sums(const Instruction& i, memory& m, vec<T>& sums, vec<T>& params, std::int64_t plane) {
   if (!i.part.finish) {
     m.write(i.partial, sums);
     return;
@@ -82,7 +85,8 @@ template <class T, class Instruction> constexpr void write_sums(const Instructio
   std::size_t at = 0;
   for (std::int64_t n = 0; n < i.y.n; ++n) {
     for (std::int64_t c = 0; c < i.y.c; ++c) {
-      for (std::int64_t p = 0; p < plane; ++p, ++at) sums[at] = finish(sums[at], params.data(), c, i.y_zero, i.y.type, i.low, i.high);
+      for (std::int64_t p = 0; p < plane; ++p, ++at)
+        sums[at] = finish(sums[at], params.data(), c, i.y_zero, i.y.type, i.low, i.high);
     }
   }
   m.write(i.y, sums);

@@ -86,7 +86,8 @@ template <class Storage, class Wide> constexpr typename Storage::word narrow(Wid
 /// Memory of one core's machine: local memory lane by lane, the activation region, the weights (read only).
 class memory {
 public:
-  constexpr memory(std::int32_t lanes, std::int64_t local_bytes, std::int64_t activation_bytes, std::span<const std::uint8_t> weights)
+  constexpr memory(std::int32_t lanes, std::int64_t local_bytes, std::int64_t activation_bytes,
+                   std::span<const std::uint8_t> weights)
       : lanes_(lanes), local_bytes_(local_bytes), local_(static_cast<std::size_t>(lanes * local_bytes)),
         activations_(static_cast<std::size_t>(activation_bytes)), weights_(weights) {}
 
@@ -95,7 +96,8 @@ public:
   [[nodiscard]] constexpr std::span<std::uint8_t> activations() { return activations_.span(); }
 
   /// First byte of row 0 of the plane (n, c): rows are h_stride apart, elements of a row contiguous. Copies are read from lane 0.
-  [[nodiscard]] constexpr std::uint8_t* plane(const isa::local_ref& r, std::int64_t n, std::int64_t c, std::int64_t copy_lane = 0) {
+  [[nodiscard]] constexpr std::uint8_t* plane(const isa::local_ref& r, std::int64_t n, std::int64_t c,
+                                              std::int64_t copy_lane = 0) {
     const bool copy = r.spread == isa::spread::copy;
     const std::int64_t place = r.lane + c;
     const std::int64_t lane = copy ? copy_lane : place % lanes_;
@@ -107,7 +109,9 @@ public:
     const std::int64_t at = isa::offset_of(r.address);
     return isa::region_of(r.address) == isa::region::weights ? weights_.data() + at : activations_.data() + at;
   }
-  [[nodiscard]] constexpr std::uint8_t* writable(const isa::global_ref& r) { return activations_.data() + isa::offset_of(r.address); }
+  [[nodiscard]] constexpr std::uint8_t* writable(const isa::global_ref& r) {
+    return activations_.data() + isa::offset_of(r.address);
+  }
 
   /// All elements of an operand, widened, dense in the order (n, c, h, w).
   template <class Wide> constexpr void read(const isa::local_ref& r, vec<Wide>& out) {
@@ -119,7 +123,8 @@ public:
         for (std::int64_t c = 0; c < r.c; ++c) {
           const std::uint8_t* from = plane(r, n, c);
           for (std::int64_t h = 0; h < r.h; ++h, from += r.h_stride) {
-            for (std::int64_t w = 0; w < r.w; ++w) *to++ = static_cast<Wide>(widen<Storage>(load<word>(from + w * static_cast<std::int64_t>(sizeof(word)))));
+            for (std::int64_t w = 0; w < r.w; ++w)
+              *to++ = static_cast<Wide>(widen<Storage>(load<word>(from + w * static_cast<std::int64_t>(sizeof(word)))));
           }
         }
       }
@@ -136,7 +141,8 @@ public:
           for (std::int64_t c = 0; c < r.c; ++c) {
             std::uint8_t* to = plane(r, n, c, copy);
             for (std::int64_t h = 0; h < r.h; ++h, to += r.h_stride) {
-              for (std::int64_t w = 0; w < r.w; ++w) store<word>(to + w * static_cast<std::int64_t>(sizeof(word)), narrow<Storage>(*from++));
+              for (std::int64_t w = 0; w < r.w; ++w)
+                store<word>(to + w * static_cast<std::int64_t>(sizeof(word)), narrow<Storage>(*from++));
             }
           }
         }

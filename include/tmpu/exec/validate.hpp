@@ -19,7 +19,8 @@ struct limits {
 namespace detail {
 
 constexpr bool known_type(dtype_id t) {
-  return t == dtype_id::f32 || t == dtype_id::f16 || t == dtype_id::bf16 || t == dtype_id::i8 || t == dtype_id::u8 || t == dtype_id::i32;
+  return t == dtype_id::f32 || t == dtype_id::f16 || t == dtype_id::bf16 || t == dtype_id::i8 || t == dtype_id::u8 ||
+         t == dtype_id::i32;
 }
 constexpr bool sane(std::int64_t x) { return x >= 1 && x <= (std::int64_t{1} << 30); }
 
@@ -27,7 +28,8 @@ constexpr bool sane(std::int64_t x) { return x >= 1 && x <= (std::int64_t{1} << 
 constexpr text fault(const isa::local_ref& r, const limits& most) {
   if (!known_type(r.type)) return text("has an element type that the machine lacks");
   if (!sane(r.n) || !sane(r.c) || !sane(r.h) || !sane(r.w)) return text("has a dimension outside of 1 to 2^30");
-  if (r.n_stride < 0 || r.c_stride < 0 || r.h_stride < 0 || r.lane < 0 || r.lane >= most.lanes) return text("has a negative stride or a lane that is not there");
+  if (r.n_stride < 0 || r.c_stride < 0 || r.h_stride < 0 || r.lane < 0 || r.lane >= most.lanes)
+    return text("has a negative stride or a lane that is not there");
   if (r.address % static_cast<std::uint32_t>(bytes_of(r.type)) != 0) return text("is not aligned to its elements");
   const std::int64_t rows = r.spread == isa::spread::copy ? r.c : ceil_div(std::int64_t{r.lane} + r.c, most.lanes);
   // Each product is below 2^61, their sum fits.
@@ -42,22 +44,27 @@ constexpr text fault(const isa::global_ref& r, const limits& most) {
   if (!known_type(r.type)) return text("has an element type that the machine lacks");
   if (!sane(r.n) || !sane(r.c) || !sane(r.h) || !sane(r.w)) return text("has a dimension outside of 1 to 2^30");
   std::int64_t end = bytes_of(r.type);
-  const std::int64_t region = isa::region_of(r.address) == isa::region::weights ? most.weight_bytes : most.activation_bytes;
-  if (isa::region_of(r.address) != isa::region::weights && isa::region_of(r.address) != isa::region::activations) return text("lies in no region");
+  const std::int64_t region =
+      isa::region_of(r.address) == isa::region::weights ? most.weight_bytes : most.activation_bytes;
+  if (isa::region_of(r.address) != isa::region::weights && isa::region_of(r.address) != isa::region::activations)
+    return text("lies in no region");
   const auto add = [&](std::int64_t extent, std::int64_t stride) {
     if (stride < 0 || stride > (std::int64_t{1} << 40) || end > (std::int64_t{1} << 42)) return false;
     if (extent > 1 && stride > 0 && (extent - 1) > (std::int64_t{1} << 42) / stride) return false;
     end += (extent - 1) * stride;
     return true;
   };
-  if (!add(r.n, r.n_stride) || !add(r.c, r.c_stride) || !add(r.h, r.h_stride) || !add(r.w, r.w_stride)) return text("has a stride out of range");
+  if (!add(r.n, r.n_stride) || !add(r.c, r.c_stride) || !add(r.h, r.h_stride) || !add(r.w, r.w_stride))
+    return text("has a stride out of range");
   if (isa::offset_of(r.address) + end > region) {
     return text("ends at byte ") << isa::offset_of(r.address) + end << " of its region, which has " << region;
   }
   return {};
 }
 
-template <class A, class B> constexpr bool same_dims(const A& a, const B& b) { return a.n == b.n && a.c == b.c && a.h == b.h && a.w == b.w; }
+template <class A, class B> constexpr bool same_dims(const A& a, const B& b) {
+  return a.n == b.n && a.c == b.c && a.h == b.h && a.w == b.w;
+}
 constexpr bool integer8(dtype_id t) { return t == dtype_id::i8 || t == dtype_id::u8; }
 constexpr bool fits(const isa::local_ref& x, const isa::local_ref& y) {
   return (x.n == 1 || x.n == y.n) && (x.c == y.c || x.c == 1) && (x.h == 1 || x.h == y.h) && (x.w == 1 || x.w == y.w);
@@ -65,10 +72,12 @@ constexpr bool fits(const isa::local_ref& x, const isa::local_ref& y) {
 constexpr bool shift_ok(std::int32_t shift) { return shift >= 0 && shift <= 62; }
 constexpr bool window_ok(std::int32_t kernel, std::int32_t stride, std::int32_t dilation, std::int32_t pad) {
   constexpr std::int32_t most = 1 << 20;
-  return kernel >= 1 && kernel <= most && stride >= 1 && stride <= most && dilation >= 1 && dilation <= most && pad >= -most && pad <= most;
+  return kernel >= 1 && kernel <= most && stride >= 1 && stride <= most && dilation >= 1 && dilation <= most &&
+         pad >= -most && pad <= most;
 }
 template <class I> constexpr bool window_ok(const I& i) {
-  return window_ok(i.kernel_h, i.stride_h, i.dilation_h, i.pad_top) && window_ok(i.kernel_w, i.stride_w, i.dilation_w, i.pad_left);
+  return window_ok(i.kernel_h, i.stride_h, i.dilation_h, i.pad_top) &&
+         window_ok(i.kernel_w, i.stride_w, i.dilation_w, i.pad_left);
 }
 constexpr bool params_ok(const isa::local_ref& params, const isa::local_ref& y) {
   const bool floating = is_floating(y.type);
@@ -87,38 +96,48 @@ constexpr bool partial_ok(const isa::local_ref& partial, const isa::local_ref& y
 /// Shapes and types of an instruction's operands fit its meaning (isa/instructions.hpp).
 constexpr bool consistent(const isa::dma_load& i) { return same_dims(i.src, i.dst) && i.src.type == i.dst.type; }
 constexpr bool consistent(const isa::dma_store& i) {
-  return same_dims(i.src, i.dst) && i.src.type == i.dst.type && isa::region_of(i.dst.address) == isa::region::activations;
+  return same_dims(i.src, i.dst) && i.src.type == i.dst.type &&
+         isa::region_of(i.dst.address) == isa::region::activations;
 }
 constexpr bool consistent(const isa::conv& i) {
-  return window_ok(i) && i.groups >= 1 && i.x.n == i.y.n && i.weight.n == 1 && i.weight.c == i.y.c && i.y.c % i.groups == 0 &&
-         std::int64_t{i.weight.h} * i.groups == i.x.c && i.weight.w == std::int64_t{i.kernel_h} * i.kernel_w && params_ok(i.params, i.y) &&
+  return window_ok(i) && i.groups >= 1 && i.x.n == i.y.n && i.weight.n == 1 && i.weight.c == i.y.c &&
+         i.y.c % i.groups == 0 && std::int64_t{i.weight.h} * i.groups == i.x.c &&
+         i.weight.w == std::int64_t{i.kernel_h} * i.kernel_w && params_ok(i.params, i.y) &&
          product_types(i.x, i.weight, i.y) && partial_ok(i.partial, i.y, i.part);
 }
 constexpr bool consistent(const isa::depthwise& i) {
-  return window_ok(i) && i.x.n == i.y.n && i.x.c == i.y.c && i.weight.n == 1 && i.weight.c == i.y.c && i.weight.h == 1 &&
-         i.weight.w == std::int64_t{i.kernel_h} * i.kernel_w && params_ok(i.params, i.y) && product_types(i.x, i.weight, i.y);
+  return window_ok(i) && i.x.n == i.y.n && i.x.c == i.y.c && i.weight.n == 1 && i.weight.c == i.y.c &&
+         i.weight.h == 1 && i.weight.w == std::int64_t{i.kernel_h} * i.kernel_w && params_ok(i.params, i.y) &&
+         product_types(i.x, i.weight, i.y);
 }
 constexpr bool consistent(const isa::matmul& i) {
-  return i.x.n == i.y.n && i.x.c == 1 && i.x.w == 1 && i.x.h == i.weight.h && i.weight.n == 1 && i.weight.w == 1 && i.weight.c == i.y.c &&
-         i.y.h == 1 && i.y.w == 1 && params_ok(i.params, i.y) && product_types(i.x, i.weight, i.y) && partial_ok(i.partial, i.y, i.part);
+  return i.x.n == i.y.n && i.x.c == 1 && i.x.w == 1 && i.x.h == i.weight.h && i.weight.n == 1 && i.weight.w == 1 &&
+         i.weight.c == i.y.c && i.y.h == 1 && i.y.w == 1 && params_ok(i.params, i.y) &&
+         product_types(i.x, i.weight, i.y) && partial_ok(i.partial, i.y, i.part);
 }
 constexpr bool consistent(const isa::pool& i) {
   return window_ok(i) && i.x.n == i.y.n && i.x.c == i.y.c && i.shift >= 0 && i.shift <= 40 && i.multiplier >= 0 &&
-         std::int64_t{i.kernel_h} * i.kernel_w < (std::int64_t{1} << 20) && is_floating(i.x.type) == is_floating(i.y.type) &&
+         std::int64_t{i.kernel_h} * i.kernel_w < (std::int64_t{1} << 20) &&
+         is_floating(i.x.type) == is_floating(i.y.type) &&
          (is_floating(i.x.type) || (integer8(i.x.type) && integer8(i.y.type)));
 }
 constexpr bool consistent(const isa::binary& i) {
   const bool floating = is_floating(i.y.type);
-  if (floating != is_floating(i.a.type) || floating != is_floating(i.b.type) || !fits(i.a, i.y) || !fits(i.b, i.y)) return false;
-  return floating || (integer8(i.a.type) && integer8(i.b.type) && integer8(i.y.type) && i.kind != isa::binary_kind::div && shift_ok(i.shift));
+  if (floating != is_floating(i.a.type) || floating != is_floating(i.b.type) || !fits(i.a, i.y) || !fits(i.b, i.y))
+    return false;
+  return floating || (integer8(i.a.type) && integer8(i.b.type) && integer8(i.y.type) &&
+                      i.kind != isa::binary_kind::div && shift_ok(i.shift));
 }
-constexpr bool consistent(const isa::unary& i) { return same_dims(i.x, i.y) && is_floating(i.x.type) && is_floating(i.y.type); }
+constexpr bool consistent(const isa::unary& i) {
+  return same_dims(i.x, i.y) && is_floating(i.x.type) && is_floating(i.y.type);
+}
 constexpr bool consistent(const isa::lookup& i) {
-  return same_dims(i.x, i.y) && integer8(i.x.type) && integer8(i.y.type) && integer8(i.table.type) && i.table.w == 256 && i.table.n == 1 &&
-         i.table.c == 1 && i.table.h == 1;
+  return same_dims(i.x, i.y) && integer8(i.x.type) && integer8(i.y.type) && integer8(i.table.type) &&
+         i.table.w == 256 && i.table.n == 1 && i.table.c == 1 && i.table.h == 1;
 }
 constexpr bool consistent(const isa::cast& i) {
-  return same_dims(i.x, i.y) && shift_ok(i.shift) && (is_floating(i.x.type) || integer8(i.x.type)) && (is_floating(i.y.type) || integer8(i.y.type)) &&
+  return same_dims(i.x, i.y) && shift_ok(i.shift) && (is_floating(i.x.type) || integer8(i.x.type)) &&
+         (is_floating(i.y.type) || integer8(i.y.type)) &&
          (is_floating(i.x.type) == is_floating(i.y.type) || i.scale > 0.0F);
 }
 constexpr bool consistent(const isa::reduce& i) {
@@ -133,15 +152,16 @@ template <class Instruction> constexpr void validate(const Instruction& i, std::
   const auto check = [&](std::string_view kind) {
     return [&most, kind, number](const auto& operand) {
       if (text bad = detail::fault(operand, most); !bad.empty()) {
-        refuse(text("instruction ") << number << " (" << Instruction::name << "): an operand that it " << kind << ' ' << bad
-                                    << ": the program is damaged or was made for another chip");
+        refuse(text("instruction ") << number << " (" << Instruction::name << "): an operand that it " << kind << ' '
+                                    << bad << ": the program is damaged or was made for another chip");
       }
     };
   };
   i.reads(check("reads"));
   i.writes(check("writes"));
   if (!detail::consistent(i)) {
-    refuse(text("instruction ") << number << " (" << Instruction::name << "): its operands do not fit each other: the program is damaged");
+    refuse(text("instruction ") << number << " (" << Instruction::name
+                                << "): its operands do not fit each other: the program is damaged");
   }
 }
 

@@ -50,8 +50,8 @@ struct candidate {
 
 /// The least number of slices along H with which the group fits, by bisection (more slices never need more rows at once); most + 1: none.
 /// `bytes` is lowered to the least need seen.
-constexpr std::int64_t least_rows_cut(const graph_body& g, const tiling& t, slices s, std::int64_t most, bool prefetch, const chip::facts& chip,
-                                      std::int64_t& bytes) {
+constexpr std::int64_t least_rows_cut(const graph_body& g, const tiling& t, slices s, std::int64_t most, bool prefetch,
+                                      const chip::facts& chip, std::int64_t& bytes) {
   const auto fits = [&](std::int64_t h) {
     s.h = h;
     const estimate e = estimate_plan(g, t, s, prefetch, chip);
@@ -78,7 +78,8 @@ constexpr plan best_plan(const graph_body& g, const tiling& t, const chip::facts
   vec<candidate> found;
   for (std::int64_t k = 1; k <= most.k && found.empty(); k *= 2) {
     for (std::int64_t n = 1; n <= most.n; n = n == most.n ? n + 1 : most.n) {
-      for (std::int64_t c = 1; c <= most.c && (found.empty() || c <= 4 * found.front().cut.c); c = next_count(c, most.c)) {
+      for (std::int64_t c = 1; c <= most.c && (found.empty() || c <= 4 * found.front().cut.c);
+           c = next_count(c, most.c)) {
         for (const bool prefetch : {true, false}) {
           slices s{n, c, 1, k};
           s.h = least_rows_cut(g, t, s, most.h, prefetch, chip, none_fits.bytes_needed);
@@ -164,8 +165,9 @@ private:
   }
   [[noreturn]] static void refuse_node(const graph_body& g, node_id id, const plan& p, const chip::facts& chip) {
     refuse(text("node '") << g.node_name(id) << "' (" << g.node_at(id).op->info.name << ") does not fit " << chip.name
-                          << ": its smallest tile needs " << p.bytes_needed << " bytes of local memory a lane and there are "
-                          << chip.local_bytes << ": use a chip with more local memory or a narrower dtype");
+                          << ": its smallest tile needs " << p.bytes_needed
+                          << " bytes of local memory a lane and there are " << chip.local_bytes
+                          << ": use a chip with more local memory or a narrower dtype");
   }
 };
 

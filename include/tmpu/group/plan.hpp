@@ -24,7 +24,8 @@ constexpr std::int64_t tile_cycles(const graph_body& g, node_id id, const tpu::t
   const std::int64_t macs = r.macs(g, id);
   constexpr std::int64_t issue = 24;
   if (macs == 0) {
-    return issue + 2 * isa::lane_bytes(chip, isa::layout::aligned, y.type, t.out.n(), t.out.c(), t.out.h(), width) / chip.eu_bytes;
+    return issue + 2 * isa::lane_bytes(chip, isa::layout::aligned, y.type, t.out.n(), t.out.c(), t.out.h(), width) /
+                       chip.eu_bytes;
   }
   const std::int64_t outputs = t.out.n() * round_up(t.out.c(), chip.lanes) * t.out.h() * width;
   const std::int64_t each = ceil_div(macs, v.n * v.c * v.h * v.w);
@@ -57,7 +58,8 @@ constexpr std::int64_t overlapped(std::int64_t compute, std::int64_t dma, std::i
 }
 
 /// Lifetime of a buffer on the axis of the group's nodes.
-constexpr memory::lifetime lifetime_of(const tiling::buffer& b, std::int64_t bytes, std::int32_t count, std::int64_t steps, bool prefetch) {
+constexpr memory::lifetime lifetime_of(const tiling::buffer& b, std::int64_t bytes, std::int32_t count,
+                                       std::int64_t steps, bool prefetch) {
   if (b.role == local_buffer::role_kind::load && steps > 1) return {.first = 0, .last = count, .size = bytes};
   const std::int64_t early = b.role == local_buffer::role_kind::load && prefetch && b.first_use > 0 ? 1 : 0;
   return {.first = b.first_use - early, .last = b.last_use + 1, .size = bytes};
@@ -70,7 +72,8 @@ struct estimate {
   std::int64_t bytes = 0;
   std::int64_t cycles = 0;
 };
-constexpr estimate estimate_plan(const graph_body& g, const tiling& t, const slices& s, bool prefetch, const chip::facts& chip) {
+constexpr estimate estimate_plan(const graph_body& g, const tiling& t, const slices& s, bool prefetch,
+                                 const chip::facts& chip) {
   const vec<tiling::buffer>& buffers = t.buffers();
   vec<std::int64_t> bytes(buffers.size());
   vec<tpu::box> before(buffers.size());
@@ -97,10 +100,13 @@ constexpr estimate estimate_plan(const graph_body& g, const tiling& t, const sli
             if (!first && before[b] == x) continue;
             changes[b] = first ? 0 : 1;
             before[b] = x;
-            dma += detail::transfer_cycles(detail::box_bytes(buffers[b], x), chip.load_bytes_per_second, chip) * (first ? 1 : times);
+            dma += detail::transfer_cycles(detail::box_bytes(buffers[b], x), chip.load_bytes_per_second, chip) *
+                   (first ? 1 : times);
           } else if (buffers[b].stored && k == samples(s.k) - 1) {
             const tpu::box out = tiling::stored_slice(buffers[b].dims, s, step, chip.lanes);
-            if (!out.empty()) dma += detail::transfer_cycles(detail::box_bytes(buffers[b], out), chip.store_bytes_per_second, chip) * times;
+            if (!out.empty())
+              dma += detail::transfer_cycles(detail::box_bytes(buffers[b], out), chip.store_bytes_per_second, chip) *
+                     times;
           }
         }
         for (std::int32_t i = 0; i < t.count(); ++i) {
@@ -121,8 +127,10 @@ constexpr estimate estimate_plan(const graph_body& g, const tiling& t, const sli
   for (std::int32_t i = 0; i < t.count(); ++i) {
     std::int64_t live = scratch[static_cast<std::size_t>(i)];
     for (std::size_t b = 0; b < buffers.size(); ++b) {
-      const bool twice = prefetch && s.steps() > 1 && (buffers[b].role == local_buffer::role_kind::load ? changes[b] != 0 : buffers[b].stored);
-      const memory::lifetime l = detail::lifetime_of(buffers[b], bytes[b] * (twice ? 2 : 1), t.count(), s.steps(), prefetch);
+      const bool twice = prefetch && s.steps() > 1 &&
+                         (buffers[b].role == local_buffer::role_kind::load ? changes[b] != 0 : buffers[b].stored);
+      const memory::lifetime l =
+          detail::lifetime_of(buffers[b], bytes[b] * (twice ? 2 : 1), t.count(), s.steps(), prefetch);
       if (l.first <= i && i < l.last) live += l.size;
     }
     e.bytes = live > e.bytes ? live : e.bytes;
@@ -135,7 +143,8 @@ constexpr estimate estimate_plan(const graph_body& g, const tiling& t, const sli
 /// With one step, weights come just before their node (one node earlier with prefetch) and go after it. With several steps
 /// every loaded buffer stays for the whole group; what changes from step to step has two copies with prefetch, so that the
 /// next part is loaded while this one is computed.
-constexpr plan make_plan(const graph_body& g, const tiling& t, const slices& s, bool prefetch, const chip::facts& chip) {
+constexpr plan make_plan(const graph_body& g, const tiling& t, const slices& s, bool prefetch,
+                         const chip::facts& chip) {
   const vec<tiling::buffer>& buffers = t.buffers();
   vec<std::int64_t> bytes(buffers.size());
   vec<std::int64_t> loads(buffers.size());
@@ -165,7 +174,8 @@ constexpr plan make_plan(const graph_body& g, const tiling& t, const slices& s, 
         dma += detail::transfer_cycles(detail::box_bytes(buffers[b], x), chip.load_bytes_per_second, chip);
       } else if (buffers[b].stored && step % s.k == s.k - 1) {
         const tpu::box out = tiling::stored_slice(buffers[b].dims, s, step, chip.lanes);
-        if (!out.empty()) dma += detail::transfer_cycles(detail::box_bytes(buffers[b], out), chip.store_bytes_per_second, chip);
+        if (!out.empty())
+          dma += detail::transfer_cycles(detail::box_bytes(buffers[b], out), chip.store_bytes_per_second, chip);
       }
     }
     for (std::int32_t i = 0; i < t.count(); ++i) {
@@ -178,7 +188,8 @@ constexpr plan make_plan(const graph_body& g, const tiling& t, const slices& s, 
         const std::int64_t size = detail::lane_bytes(f, chip);
         std::size_t at = 0;
         while (at < scratch.size() && (scratch[at].position != i || scratch[at].index != index)) ++at;
-        if (at == scratch.size()) scratch.push_back({.node = t.first() + i, .position = i, .index = index, .layout = f.layout, .bytes = 0});
+        if (at == scratch.size())
+          scratch.push_back({.node = t.first() + i, .position = i, .index = index, .layout = f.layout, .bytes = 0});
         if (size > scratch[at].bytes) scratch[at].bytes = size;
         ++index;
       }
@@ -191,15 +202,27 @@ constexpr plan make_plan(const graph_body& g, const tiling& t, const slices& s, 
     const tiling::buffer& x = buffers[b];
     const bool load = x.role == local_buffer::role_kind::load;
     const bool changes = steps > 1 && (load ? loads[b] > 1 : x.stored);
-    local_buffer space{.role = x.role, .tensor = x.tensor, .node = none, .index = 0, .layout = static_cast<std::uint8_t>(x.layout),
-                       .copies = changes && prefetch ? 2 : 1, .address = 0, .bytes = bytes[b]};
+    local_buffer space{.role = x.role,
+                       .tensor = x.tensor,
+                       .node = none,
+                       .index = 0,
+                       .layout = static_cast<std::uint8_t>(x.layout),
+                       .copies = changes && prefetch ? 2 : 1,
+                       .address = 0,
+                       .bytes = bytes[b]};
     lifetimes.push_back(detail::lifetime_of(x, space.bytes * space.copies, t.count(), steps, prefetch));
     out.schedule.buffers.push_back(space);
   }
   for (const scratch_space& x : scratch) {
     lifetimes.push_back({.first = x.position, .last = x.position + 1, .size = x.bytes});
-    out.schedule.buffers.push_back({.role = local_buffer::role_kind::scratch, .tensor = none, .node = x.node, .index = x.index,
-                                    .layout = static_cast<std::uint8_t>(x.layout), .copies = 1, .address = 0, .bytes = x.bytes});
+    out.schedule.buffers.push_back({.role = local_buffer::role_kind::scratch,
+                                    .tensor = none,
+                                    .node = x.node,
+                                    .index = x.index,
+                                    .layout = static_cast<std::uint8_t>(x.layout),
+                                    .copies = 1,
+                                    .address = 0,
+                                    .bytes = x.bytes});
   }
   out.bytes_needed = memory::max_live(lifetimes, chip.eu_bytes);
   if (out.bytes_needed > chip.local_bytes) return out;

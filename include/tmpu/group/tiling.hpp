@@ -21,7 +21,9 @@ struct part {
   std::int64_t first = 0;
   std::int64_t last = 0;
 };
-constexpr part part_of(std::int64_t size, std::int64_t count, std::int64_t s) { return {size * s / count, size * (s + 1) / count}; }
+constexpr part part_of(std::int64_t size, std::int64_t count, std::int64_t s) {
+  return {size * s / count, size * (s + 1) / count};
+}
 
 /// What a group of nodes [first, first + count) touches, independent of how it is cut. Buffers are listed in a fixed order:
 /// loads and computed tensors as the nodes mention them, then scratch.
@@ -30,12 +32,12 @@ public:
   struct buffer {
     local_buffer::role_kind role = local_buffer::role_kind::load;
     tensor_id tensor = none;
-    node_id node = none;      ///< scratch: the node; otherwise none
-    std::int32_t index = 0;   ///< scratch: its number
+    node_id node = none;    ///< scratch: the node; otherwise none
+    std::int32_t index = 0; ///< scratch: its number
     isa::layout layout = isa::layout::aligned;
     dtype_id type = dtype_id::none;
     tpu::view4 dims;
-    bool stored = false;      ///< a result that is needed outside of the group
+    bool stored = false;        ///< a result that is needed outside of the group
     std::int32_t first_use = 0; ///< position in the group of the first and last node that touches it
     std::int32_t last_use = 0;
   };
@@ -60,7 +62,8 @@ public:
       }
       operand_first_.push_back(static_cast<std::int32_t>(operand_buffer_.size()));
       const tensor_id y = g.result(id);
-      const std::size_t b = find_or_add(local_buffer::role_kind::compute, y, isa::layout::aligned, tpu::fold(g.at(y).dims), i);
+      const std::size_t b =
+          find_or_add(local_buffer::role_kind::compute, y, isa::layout::aligned, tpu::fold(g.at(y).dims), i);
       result_buffer_.push_back(static_cast<std::int32_t>(b));
       buffers_[b].stored = g.is_output(y) || last_reader[static_cast<std::size_t>(y)] >= first + count;
     }
@@ -71,7 +74,9 @@ public:
   [[nodiscard]] constexpr node_id first() const { return first_; }
   [[nodiscard]] constexpr std::int32_t count() const { return count_; }
   [[nodiscard]] constexpr std::size_t operand_buffer(std::int32_t i, std::size_t operand) const {
-    return static_cast<std::size_t>(operand_buffer_[static_cast<std::size_t>(i == 0 ? 0 : operand_first_[static_cast<std::size_t>(i - 1)]) + operand]);
+    return static_cast<std::size_t>(
+        operand_buffer_[static_cast<std::size_t>(i == 0 ? 0 : operand_first_[static_cast<std::size_t>(i - 1)]) +
+                        operand]);
   }
   [[nodiscard]] constexpr std::size_t result_buffer(std::int32_t i) const {
     return static_cast<std::size_t>(result_buffer_[static_cast<std::size_t>(i)]);
@@ -79,7 +84,8 @@ public:
 
   /// The slice of a stored result that step (n, c, h) of these slices makes. Cuts along C fall on multiples of the lanes,
   /// so that a channel stays in its lane.
-  [[nodiscard]] static constexpr tpu::box stored_slice(const tpu::view4& v, const slices& s, std::int64_t step, std::int64_t lanes) {
+  [[nodiscard]] static constexpr tpu::box stored_slice(const tpu::view4& v, const slices& s, std::int64_t step,
+                                                       std::int64_t lanes) {
     std::int64_t at = step / s.k;
     const part h = part_of(v.h, s.h, at % s.h);
     at /= s.h;
@@ -91,7 +97,8 @@ public:
   }
 
   /// The tile of node i that makes `out` in this step.
-  [[nodiscard]] constexpr tpu::tile tile_of(std::int32_t i, const tpu::box& out, const slices& s, std::int64_t step) const {
+  [[nodiscard]] constexpr tpu::tile tile_of(std::int32_t i, const tpu::box& out, const slices& s,
+                                            std::int64_t step) const {
     const std::int64_t inner = tpu::record(*g_, first_ + i).inner(*g_, first_ + i);
     const part k = part_of(inner, s.k, step % s.k);
     return {out, k.first, k.last};
@@ -130,8 +137,8 @@ public:
   }
 
 private:
-  constexpr std::size_t find_or_add(local_buffer::role_kind role, tensor_id t, isa::layout layout, const tpu::view4& dims,
-                                    std::int32_t position) {
+  constexpr std::size_t find_or_add(local_buffer::role_kind role, tensor_id t, isa::layout layout,
+                                    const tpu::view4& dims, std::int32_t position) {
     for (std::size_t b = 0; b < buffers_.size(); ++b) {
       if (buffers_[b].tensor == t && buffers_[b].layout == layout && buffers_[b].dims == dims) {
         buffers_[b].last_use = position;
@@ -140,8 +147,16 @@ private:
       // One tensor folded in two ways cannot share what is computed in one of them.
       if (buffers_[b].tensor == t && role == local_buffer::role_kind::compute) legal_ = false;
     }
-    buffers_.push_back({.role = role, .tensor = t, .node = none, .index = 0, .layout = layout, .type = g_->at(t).type, .dims = dims,
-                        .stored = false, .first_use = position, .last_use = position});
+    buffers_.push_back({.role = role,
+                        .tensor = t,
+                        .node = none,
+                        .index = 0,
+                        .layout = layout,
+                        .type = g_->at(t).type,
+                        .dims = dims,
+                        .stored = false,
+                        .first_use = position,
+                        .last_use = position});
     return buffers_.size() - 1;
   }
 

@@ -17,7 +17,8 @@ public:
     return t;
   }
   constexpr tensor_id constant(std::string_view name, const value& v) { return g_.add_constant(name, v); }
-  constexpr tensor_id constant(std::string_view name, dtype_id type, const shape& dims, std::span<const std::uint8_t> bytes) {
+  constexpr tensor_id constant(std::string_view name, dtype_id type, const shape& dims,
+                               std::span<const std::uint8_t> bytes) {
     return g_.add_constant_view(name, type, dims, bytes);
   }
   /// Adds a node with one result, which is named like the node, and gives that result.

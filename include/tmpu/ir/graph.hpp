@@ -76,7 +76,8 @@ struct node {
 struct local_buffer {
   enum class role_kind : std::uint8_t { load, compute, scratch };
   BOOST_HANA_DEFINE_STRUCT(local_buffer, (role_kind, role), (tensor_id, tensor), (node_id, node), (std::int32_t, index),
-                           (std::uint8_t, layout), (std::int32_t, copies), (std::int64_t, address), (std::int64_t, bytes));
+                           (std::uint8_t, layout), (std::int32_t, copies), (std::int64_t, address),
+                           (std::int64_t, bytes));
 };
 
 /// Nodes [first, first + count) that run slice by slice in local memory. The slices cut the group's results along
@@ -258,9 +259,9 @@ private:
   }
   [[nodiscard]] constexpr std::string_view view(name_ref r) const { return {name_pool_.data() + r.first, r.size}; }
 
-  vec<tensor_id> id_pool_;        // operands and results of all nodes
-  vec<std::uint32_t> word_pool_;  // attributes of all nodes
-  vec<char> name_pool_;           // names stand beside the graph
+  vec<tensor_id> id_pool_;       // operands and results of all nodes
+  vec<std::uint32_t> word_pool_; // attributes of all nodes
+  vec<char> name_pool_;          // names stand beside the graph
   vec<name_ref> tensor_names_;
   vec<name_ref> node_names_;
 };

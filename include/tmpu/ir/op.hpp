@@ -14,11 +14,11 @@ namespace tmpu {
 
 /// What an operator is called and how many operands it takes.
 struct op_info {
-  std::string_view name;     ///< our name, snake_case: "max_pool"
-  std::string_view onnx{};   ///< the ONNX operator's name: "MaxPool"; empty where ONNX has none
+  std::string_view name;   ///< our name, snake_case: "max_pool"
+  std::string_view onnx{}; ///< the ONNX operator's name: "MaxPool"; empty where ONNX has none
   int min_operands = 1;
-  int max_operands = 1;      ///< -1: any number
-  int results = 1;           ///< least number of results; further ones are optional outputs of the ONNX operator
+  int max_operands = 1; ///< -1: any number
+  int results = 1;      ///< least number of results; further ones are optional outputs of the ONNX operator
   int max_results = 1;
 };
 
@@ -61,7 +61,8 @@ private:
 /// What an operator's meaning sees: operands, and results that already have type, shape and zeroed elements.
 class eval_context {
 public:
-  constexpr eval_context(const graph_body& g, node_id id, std::span<const value* const> operands, std::span<value> results)
+  constexpr eval_context(const graph_body& g, node_id id, std::span<const value* const> operands,
+                         std::span<value> results)
       : g_(&g), id_(id), operands_(operands), results_(results) {}
   [[nodiscard]] constexpr std::size_t operand_count() const { return operands_.size(); }
   [[nodiscard]] constexpr bool has(std::size_t i) const { return i < operands_.size() && operands_[i] != nullptr; }
@@ -95,8 +96,7 @@ inline void infer_context::fail(text why) const {
 }
 
 /// An operator: one block with its facts, attributes, shape rule and meaning.
-template <class Op>
-concept op = requires(infer_context& i, eval_context& e, const typename Op::attributes& a) {
+template <class Op> concept op = requires(infer_context& i, eval_context& e, const typename Op::attributes& a) {
   { Op::info } -> std::convertible_to<op_info>;
   { Op::domain } -> std::convertible_to<std::string_view>;
   requires reflected<typename Op::attributes>;
@@ -105,9 +105,7 @@ concept op = requires(infer_context& i, eval_context& e, const typename Op::attr
 };
 
 namespace detail {
-template <class T> struct lacks_something {
-  static constexpr bool value = !op<T>;
-};
+template <class T> struct lacks_something { static constexpr bool value = !op<T>; };
 template <class Operators> struct operators_check;
 template <class... Ts> struct operators_check<list<Ts...>> {
   static constexpr bool ok = [] {
@@ -127,18 +125,26 @@ namespace detail {
 template <class Op> constexpr typename Op::attributes decode(std::span<const std::uint32_t> words) {
   return word_reader(words).get<typename Op::attributes>();
 }
-template <class Op> constexpr void infer_node(infer_context& c) { Op::infer(decode<Op>(c.graph().words(c.graph().node_at(c.id()))), c); }
-template <class Op> constexpr void eval_node(eval_context& c) { Op::eval(decode<Op>(c.graph().words(c.graph().node_at(c.id()))), c); }
-template <class Op> constexpr void print_node(text& out, std::span<const std::uint32_t> words) { print_members(out, decode<Op>(words)); }
+template <class Op> constexpr void infer_node(infer_context& c) {
+  Op::infer(decode<Op>(c.graph().words(c.graph().node_at(c.id()))), c);
+}
+template <class Op> constexpr void eval_node(eval_context& c) {
+  Op::eval(decode<Op>(c.graph().words(c.graph().node_at(c.id()))), c);
+}
+template <class Op> constexpr void print_node(text& out, std::span<const std::uint32_t> words) {
+  print_members(out, decode<Op>(words));
+}
 template <class Op> constexpr op_record make_record() {
-  return {.domain = Op::domain, .info = Op::info, .infer = &infer_node<Op>, .eval = &eval_node<Op>, .print = &print_node<Op>};
+  return {.domain = Op::domain,
+          .info = Op::info,
+          .infer = &infer_node<Op>,
+          .eval = &eval_node<Op>,
+          .print = &print_node<Op>};
 }
 /// A family of operators may bring a record type of its own that derives from op_record (tpu/op.hpp).
-template <class Op> struct record_holder {
-  static constexpr auto record = make_record<Op>();
-};
+template <class Op> struct record_holder { static constexpr auto record = make_record<Op>(); };
 template <class Op>
-  requires requires { Op::record(); }
+requires requires { Op::record(); }
 struct record_holder<Op> {
   static constexpr auto record = Op::record();
 };
@@ -148,10 +154,16 @@ struct record_holder<Op> {
 template <class Op> inline constexpr const auto& record_of = detail::record_holder<Op>::record;
 
 template <class Op> constexpr bool is(const node& n) { return n.op == &record_of<Op>; }
-template <class Op> constexpr bool is(const graph_body& g, node_id id) { return id != none && g.node_at(id).op == &record_of<Op>; }
+template <class Op> constexpr bool is(const graph_body& g, node_id id) {
+  return id != none && g.node_at(id).op == &record_of<Op>;
+}
 
-template <class Op> constexpr typename Op::attributes attributes_of(const graph_body& g, const node& n) { return detail::decode<Op>(g.words(n)); }
-template <class Op> constexpr typename Op::attributes attributes_of(const graph_body& g, node_id id) { return attributes_of<Op>(g, g.node_at(id)); }
+template <class Op> constexpr typename Op::attributes attributes_of(const graph_body& g, const node& n) {
+  return detail::decode<Op>(g.words(n));
+}
+template <class Op> constexpr typename Op::attributes attributes_of(const graph_body& g, node_id id) {
+  return attributes_of<Op>(g, g.node_at(id));
+}
 
 template <class Op> constexpr vec<std::uint32_t> encode_attributes(const typename Op::attributes& a) {
   vec<std::uint32_t> words;

@@ -51,9 +51,10 @@ template <class Word> constexpr Word load_word(const std::uint8_t* bytes) {
   return word;
 }
 template <class Word> constexpr void store_word(vec<std::uint8_t>& bytes, Word word) {
-  using bits_type = std::conditional_t<sizeof(Word) == 8, std::uint64_t,
-                                       std::conditional_t<sizeof(Word) == 4, std::uint32_t,
-                                                          std::conditional_t<sizeof(Word) == 2, std::uint16_t, std::uint8_t>>>;
+  using bits_type =
+      std::conditional_t<sizeof(Word) == 8, std::uint64_t,
+                         std::conditional_t<sizeof(Word) == 4, std::uint32_t,
+                                            std::conditional_t<sizeof(Word) == 2, std::uint16_t, std::uint8_t>>>;
   const auto bits = std::bit_cast<bits_type>(word);
   for (std::size_t b = 0; b < sizeof(Word); ++b) {
     bytes.push_back(static_cast<std::uint8_t>(static_cast<std::uint64_t>(bits) >> (8 * b)));

@@ -25,8 +25,8 @@ constexpr text verify_body(const graph_body& g) {
     if (!x.dims.known()) return text("constant '") << g.name(t) << "' has an unknown dimension";
     const auto needed = static_cast<std::size_t>(x.dims.elements() * bytes_of(x.type));
     if (x.type != dtype_id::string && g.bytes(t).size() < needed) {
-      return text("constant '") << g.name(t) << "' holds " << g.bytes(t).size() << " bytes; its shape " << x.dims.print()
-                                << " needs " << needed;
+      return text("constant '") << g.name(t) << "' holds " << g.bytes(t).size() << " bytes; its shape "
+                                << x.dims.print() << " needs " << needed;
     }
     made[static_cast<std::size_t>(t)] = 1;
   }
@@ -45,7 +45,8 @@ constexpr text verify_body(const graph_body& g) {
       if (made[static_cast<std::size_t>(t)] != 0) {
         return text("node '") << g.node_name(id) << "' writes '" << g.name(t) << "', which is made already";
       }
-      if (g.at(t).producer != id) return text("tensor '") << g.name(t) << "' names another producer than node '" << g.node_name(id) << "'";
+      if (g.at(t).producer != id)
+        return text("tensor '") << g.name(t) << "' names another producer than node '" << g.node_name(id) << "'";
       made[static_cast<std::size_t>(t)] = 1;
     }
   }
@@ -64,7 +65,8 @@ template <stage S> constexpr text verify(const graph<S>& g) {
     const auto id = static_cast<node_id>(i);
     const bool tpu = g.node_at(id).op->domain == "tpu";
     if (tpu != (S >= stage::lowered)) {
-      return text("node '") << g.node_name(id) << "' is an operator of " << g.node_at(id).op->domain << " at stage " << name_of(S);
+      return text("node '") << g.node_name(id) << "' is an operator of " << g.node_at(id).op->domain << " at stage "
+                            << name_of(S);
     }
     for (const tensor_id t : g.results(id)) {
       if (t == none) continue;
@@ -85,7 +87,8 @@ template <stage S> constexpr text verify(const graph<S>& g) {
   } else {
     node_id next = 0;
     for (const layer_group& group : g.groups) {
-      if (group.first != next || group.count <= 0) return text("layer groups do not cover the nodes one after the other");
+      if (group.first != next || group.count <= 0)
+        return text("layer groups do not cover the nodes one after the other");
       next += group.count;
     }
     if (next != static_cast<node_id>(g.nodes.size())) return text("the last nodes are in no layer group");

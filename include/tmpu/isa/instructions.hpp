@@ -51,9 +51,8 @@ struct dma_store {
 
 /// Which part of a sum over K an instruction computes. The sum of an output is one sequence over all its parts.
 struct sum_part {
-  BOOST_HANA_DEFINE_STRUCT(sum_part,
-                           (bool, resume), ///< start from `partial` instead of zero
-                           (bool, finish)  ///< add bias, requantize and write y; otherwise write `partial`
+  BOOST_HANA_DEFINE_STRUCT(sum_part, (bool, resume), ///< start from `partial` instead of zero
+                           (bool, finish)            ///< add bias, requantize and write y; otherwise write `partial`
   );
 };
 
@@ -65,10 +64,11 @@ struct conv {
   static constexpr std::uint8_t opcode = 0x10;
   static constexpr std::string_view name = "conv";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(conv, (local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, partial), (local_ref, y),
-                           (std::int32_t, groups), (std::int32_t, kernel_h), (std::int32_t, kernel_w), (std::int32_t, stride_h),
-                           (std::int32_t, stride_w), (std::int32_t, dilation_h), (std::int32_t, dilation_w), (std::int32_t, pad_top),
-                           (std::int32_t, pad_left), (std::int32_t, pad_value), (sum_part, part), (std::int32_t, y_zero), (float, low),
+  BOOST_HANA_DEFINE_STRUCT(conv, (local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, partial),
+                           (local_ref, y), (std::int32_t, groups), (std::int32_t, kernel_h), (std::int32_t, kernel_w),
+                           (std::int32_t, stride_h), (std::int32_t, stride_w), (std::int32_t, dilation_h),
+                           (std::int32_t, dilation_w), (std::int32_t, pad_top), (std::int32_t, pad_left),
+                           (std::int32_t, pad_value), (sum_part, part), (std::int32_t, y_zero), (float, low),
                            (float, high));
   constexpr void reads(auto&& visit) const {
     visit(x);
@@ -85,9 +85,10 @@ struct depthwise {
   static constexpr std::string_view name = "depthwise";
   static constexpr isa::engine engine = isa::engine::compute;
   BOOST_HANA_DEFINE_STRUCT(depthwise, (local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, y),
-                           (std::int32_t, kernel_h), (std::int32_t, kernel_w), (std::int32_t, stride_h), (std::int32_t, stride_w),
-                           (std::int32_t, dilation_h), (std::int32_t, dilation_w), (std::int32_t, pad_top), (std::int32_t, pad_left),
-                           (std::int32_t, pad_value), (std::int32_t, y_zero), (float, low), (float, high));
+                           (std::int32_t, kernel_h), (std::int32_t, kernel_w), (std::int32_t, stride_h),
+                           (std::int32_t, stride_w), (std::int32_t, dilation_h), (std::int32_t, dilation_w),
+                           (std::int32_t, pad_top), (std::int32_t, pad_left), (std::int32_t, pad_value),
+                           (std::int32_t, y_zero), (float, low), (float, high));
   constexpr void reads(auto&& visit) const {
     visit(x);
     visit(weight);
@@ -102,8 +103,8 @@ struct matmul {
   static constexpr std::uint8_t opcode = 0x12;
   static constexpr std::string_view name = "matmul";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(matmul, (local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, partial), (local_ref, y),
-                           (sum_part, part), (std::int32_t, y_zero), (float, low), (float, high));
+  BOOST_HANA_DEFINE_STRUCT(matmul, (local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, partial),
+                           (local_ref, y), (sum_part, part), (std::int32_t, y_zero), (float, low), (float, high));
   constexpr void reads(auto&& visit) const {
     visit(x);
     visit(weight);
@@ -124,10 +125,11 @@ struct pool {
   static constexpr std::uint8_t opcode = 0x13;
   static constexpr std::string_view name = "pool";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(pool, (pool_kind, kind), (local_ref, x), (local_ref, y), (std::int32_t, kernel_h), (std::int32_t, kernel_w),
-                           (std::int32_t, stride_h), (std::int32_t, stride_w), (std::int32_t, dilation_h), (std::int32_t, dilation_w),
-                           (std::int32_t, pad_top), (std::int32_t, pad_left), (bool, count_pad), (std::int32_t, x_zero),
-                           (std::int32_t, y_zero), (std::int32_t, multiplier), (std::int32_t, shift));
+  BOOST_HANA_DEFINE_STRUCT(pool, (pool_kind, kind), (local_ref, x), (local_ref, y), (std::int32_t, kernel_h),
+                           (std::int32_t, kernel_w), (std::int32_t, stride_h), (std::int32_t, stride_w),
+                           (std::int32_t, dilation_h), (std::int32_t, dilation_w), (std::int32_t, pad_top),
+                           (std::int32_t, pad_left), (bool, count_pad), (std::int32_t, x_zero), (std::int32_t, y_zero),
+                           (std::int32_t, multiplier), (std::int32_t, shift));
   constexpr void reads(auto&& visit) const { visit(x); }
   constexpr void writes(auto&& visit) const { visit(y); }
 };
@@ -145,9 +147,10 @@ struct binary {
   static constexpr std::uint8_t opcode = 0x20;
   static constexpr std::string_view name = "binary";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(binary, (binary_kind, kind), (local_ref, a), (local_ref, b), (local_ref, y), (std::int32_t, a_zero),
-                           (std::int32_t, b_zero), (std::int32_t, y_zero), (std::int32_t, a_multiplier), (std::int32_t, b_multiplier),
-                           (std::int32_t, shift), (float, low), (float, high));
+  BOOST_HANA_DEFINE_STRUCT(binary, (binary_kind, kind), (local_ref, a), (local_ref, b), (local_ref, y),
+                           (std::int32_t, a_zero), (std::int32_t, b_zero), (std::int32_t, y_zero),
+                           (std::int32_t, a_multiplier), (std::int32_t, b_multiplier), (std::int32_t, shift),
+                           (float, low), (float, high));
   constexpr void reads(auto&& visit) const {
     visit(a);
     visit(b);
@@ -156,13 +159,38 @@ struct binary {
 };
 
 enum class unary_kind : std::uint8_t {
-  clip = 0, leaky_relu, sigmoid, tanh, hard_sigmoid, hard_swish, silu, elu, softplus, gelu, gelu_tanh, erf, exp, log, sqrt,
-  reciprocal, abs, neg, mish, softsign, selu, floor, ceil, round, sin, cos,
+  clip = 0,
+  leaky_relu,
+  sigmoid,
+  tanh,
+  hard_sigmoid,
+  hard_swish,
+  silu,
+  elu,
+  softplus,
+  gelu,
+  gelu_tanh,
+  erf,
+  exp,
+  log,
+  sqrt,
+  reciprocal,
+  abs,
+  neg,
+  mish,
+  softsign,
+  selu,
+  floor,
+  ceil,
+  round,
+  sin,
+  cos,
 };
 constexpr std::string_view name_of(unary_kind k) {
-  constexpr std::string_view names[] = {"clip", "leaky_relu", "sigmoid", "tanh", "hard_sigmoid", "hard_swish", "silu", "elu",
-                                        "softplus", "gelu", "gelu_tanh", "erf", "exp", "log", "sqrt", "reciprocal", "abs", "neg",
-                                        "mish", "softsign", "selu", "floor", "ceil", "round", "sin", "cos"};
+  constexpr std::string_view names[] = {
+      "clip", "leaky_relu", "sigmoid", "tanh",  "hard_sigmoid", "hard_swish", "silu",       "elu", "softplus",
+      "gelu", "gelu_tanh",  "erf",     "exp",   "log",          "sqrt",       "reciprocal", "abs", "neg",
+      "mish", "softsign",   "selu",    "floor", "ceil",         "round",      "sin",        "cos"};
   return names[static_cast<std::size_t>(k)];
 }
 
@@ -196,8 +224,8 @@ struct cast {
   static constexpr std::uint8_t opcode = 0x23;
   static constexpr std::string_view name = "cast";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(cast, (local_ref, x), (local_ref, y), (float, scale), (std::int32_t, x_zero), (std::int32_t, y_zero),
-                           (std::int32_t, multiplier), (std::int32_t, shift));
+  BOOST_HANA_DEFINE_STRUCT(cast, (local_ref, x), (local_ref, y), (float, scale), (std::int32_t, x_zero),
+                           (std::int32_t, y_zero), (std::int32_t, multiplier), (std::int32_t, shift));
   constexpr void reads(auto&& visit) const { visit(x); }
   constexpr void writes(auto&& visit) const { visit(y); }
 };

@@ -32,9 +32,10 @@ constexpr std::string_view name_of(spread s) { return s == spread::lanes ? "lane
 /// address + n * n_stride + ((lane + c) / lanes) * c_stride + h * h_stride + w * size of the element;
 /// with spread::copy in every lane at address + n * n_stride + c * c_stride + h * h_stride + w * size.
 struct local_ref {
-  BOOST_HANA_DEFINE_STRUCT(local_ref, (std::uint32_t, address), (dtype_id, type), (isa::spread, spread), (std::int32_t, lane),
-                           (std::int32_t, n), (std::int32_t, c), (std::int32_t, h), (std::int32_t, w), (std::int32_t, n_stride),
-                           (std::int32_t, c_stride), (std::int32_t, h_stride));
+  BOOST_HANA_DEFINE_STRUCT(local_ref, (std::uint32_t, address), (dtype_id, type), (isa::spread, spread),
+                           (std::int32_t, lane), (std::int32_t, n), (std::int32_t, c), (std::int32_t, h),
+                           (std::int32_t, w), (std::int32_t, n_stride), (std::int32_t, c_stride),
+                           (std::int32_t, h_stride));
 };
 
 /// A tensor [n, c, h, w] in global memory; strides in bytes, any order.
@@ -52,8 +53,8 @@ enum class layout : std::uint8_t {
 };
 
 /// Bytes of one lane that a tensor [n, c, h, w] of this layout takes, start lane 0.
-constexpr std::int64_t lane_bytes(const chip::facts& chip, layout l, dtype_id type, std::int64_t n, std::int64_t c, std::int64_t h,
-                                  std::int64_t w) {
+constexpr std::int64_t lane_bytes(const chip::facts& chip, layout l, dtype_id type, std::int64_t n, std::int64_t c,
+                                  std::int64_t h, std::int64_t w) {
   const std::int64_t plane = h * w * bytes_of(type);
   switch (l) {
   case layout::aligned: return n * ceil_div(c, chip.lanes) * round_up(plane, chip.eu_bytes);
@@ -64,8 +65,8 @@ constexpr std::int64_t lane_bytes(const chip::facts& chip, layout l, dtype_id ty
 }
 
 /// The operand that a tensor of this layout is, start lane 0.
-constexpr local_ref make_local(const chip::facts& chip, layout l, dtype_id type, std::int64_t n, std::int64_t c, std::int64_t h,
-                               std::int64_t w, std::int64_t address) {
+constexpr local_ref make_local(const chip::facts& chip, layout l, dtype_id type, std::int64_t n, std::int64_t c,
+                               std::int64_t h, std::int64_t w, std::int64_t address) {
   const std::int64_t plane = h * w * bytes_of(type);
   const std::int64_t c_stride = l == layout::aligned ? round_up(plane, chip.eu_bytes) : plane;
   const std::int64_t rows = l == layout::copy ? c : ceil_div(c, chip.lanes);

@@ -11,18 +11,19 @@ namespace tmpu::isa {
 
 /// An input or output of a network: where it lies and how its elements are to be read.
 struct io_tensor {
-  BOOST_HANA_DEFINE_STRUCT(io_tensor, (text, name), (dtype_id, type), (ints, dims), (float, scale), (std::int32_t, zero_point),
-                           (std::uint64_t, address));
+  BOOST_HANA_DEFINE_STRUCT(io_tensor, (text, name), (dtype_id, type), (ints, dims), (float, scale),
+                           (std::int32_t, zero_point), (std::uint64_t, address));
 };
 
 /// A tensor that can be seen while the program runs, and the instructions whose result is a part of it:
 /// the `result` operand of instruction `index` (of the core's stream) is the part at (n, c, h) of the tensor folded to [n, c, h, w].
 struct trace_point {
-  BOOST_HANA_DEFINE_STRUCT(trace_point, (std::uint32_t, index), (std::int32_t, tensor), (std::int32_t, n), (std::int32_t, c),
-                           (std::int32_t, h));
+  BOOST_HANA_DEFINE_STRUCT(trace_point, (std::uint32_t, index), (std::int32_t, tensor), (std::int32_t, n),
+                           (std::int32_t, c), (std::int32_t, h));
 };
 struct traced_tensor {
-  BOOST_HANA_DEFINE_STRUCT(traced_tensor, (text, name), (dtype_id, type), (ints, dims), (float, scale), (std::int32_t, zero_point));
+  BOOST_HANA_DEFINE_STRUCT(traced_tensor, (text, name), (dtype_id, type), (ints, dims), (float, scale),
+                           (std::int32_t, zero_point));
 };
 
 /// The instructions of one core in program order. Each engine takes its own in this order as an in-order queue.
@@ -38,27 +39,30 @@ struct segment {
 
 struct network {
   BOOST_HANA_DEFINE_STRUCT(network, (text, name), (vec<io_tensor>, inputs), (vec<io_tensor>, outputs),
-                           (vec<traced_tensor>, tensors), (std::int64_t, activation_bytes), (std::int64_t, local_bytes_peak),
-                           (std::int64_t, macs), (std::int64_t, cycles), (std::int64_t, dma_bytes), (vec<segment>, segments));
+                           (vec<traced_tensor>, tensors), (std::int64_t, activation_bytes),
+                           (std::int64_t, local_bytes_peak), (std::int64_t, macs), (std::int64_t, cycles),
+                           (std::int64_t, dma_bytes), (vec<segment>, segments));
 };
 
 /// The chip that a program was made for: the facts that its meaning depends on.
 struct target {
-  BOOST_HANA_DEFINE_STRUCT(target, (text, chip), (std::int32_t, lanes), (std::int32_t, eu_bytes), (std::int64_t, local_bytes),
-                           (std::int32_t, banks), (std::int32_t, cores));
+  BOOST_HANA_DEFINE_STRUCT(target, (text, chip), (std::int32_t, lanes), (std::int32_t, eu_bytes),
+                           (std::int64_t, local_bytes), (std::int32_t, banks), (std::int32_t, cores));
 };
 
 /// A program: what `sample.tmodel` holds. Weights are apart, so that a loader can map them.
 struct program {
   struct description {
-    BOOST_HANA_DEFINE_STRUCT(description, (text, producer), (isa::target, target), (text, quantize), (vec<network>, networks));
+    BOOST_HANA_DEFINE_STRUCT(description, (text, producer), (isa::target, target), (text, quantize),
+                             (vec<network>, networks));
   };
   description info;
   vec<std::uint8_t> weights;
 };
 
 namespace detail {
-template <class Instruction> constexpr vec<std::uint32_t> encode_words(const header& h, const Instruction& instruction) {
+template <class Instruction>
+constexpr vec<std::uint32_t> encode_words(const header& h, const Instruction& instruction) {
   vec<std::uint32_t> words;
   words.reserve(64);
   words.push_back(0);
@@ -71,7 +75,8 @@ template <class Instruction> constexpr vec<std::uint32_t> encode_words(const hea
 } // namespace detail
 
 /// Appends an instruction: word 0 is opcode | number of words << 8, then the header, then the fields.
-template <class Instruction> constexpr void append(core_stream& stream, const header& h, const Instruction& instruction) {
+template <class Instruction>
+constexpr void append(core_stream& stream, const header& h, const Instruction& instruction) {
   const vec<std::uint32_t> words = detail::encode_words(h, instruction);
   stream.words.append(words);
   ++stream.count;
@@ -90,7 +95,8 @@ template <class... Is> struct decoder<list<Is...>> {
   }
 
 private:
-  template <class Instruction, class Visit> static constexpr bool decode_as(std::span<const std::uint32_t> words, Visit& visit) {
+  template <class Instruction, class Visit>
+  static constexpr bool decode_as(std::span<const std::uint32_t> words, Visit& visit) {
     word_reader reader(words.subspan(1));
     const auto h = reader.get<header>();
     const auto instruction = reader.get<Instruction>();

@@ -91,27 +91,32 @@ constexpr program from_bytes(std::span<const std::uint8_t> bytes, std::string_vi
   if (!looks_like_tmodel(bytes)) bad("is no .tmodel file: make one with `tmpuc compile`");
   if (bytes.size() < detail::header_bytes) bad("is truncated: compile the model again");
   if (detail::get_number(bytes, 8, 4) != tmodel_version) {
-    refuse(text("'") << name << "' has .tmodel version " << detail::get_number(bytes, 8, 4) << ", but this build reads version " << tmodel_version
-                     << ": compile the model again");
+    refuse(text("'") << name << "' has .tmodel version " << detail::get_number(bytes, 8, 4)
+                     << ", but this build reads version " << tmodel_version << ": compile the model again");
   }
-  if (detail::get_number(bytes, 12, 4) != detail::byte_order) bad("was written in another byte order: compile the model on this kind of machine");
+  if (detail::get_number(bytes, 12, 4) != detail::byte_order)
+    bad("was written in another byte order: compile the model on this kind of machine");
   const std::uint64_t size = detail::get_number(bytes, 16, 8);
   if (size > bytes.size()) {
-    refuse(text("'") << name << "' is truncated: it has " << bytes.size() << " of " << size << " bytes: compile the model again");
+    refuse(text("'") << name << "' is truncated: it has " << bytes.size() << " of " << size
+                     << " bytes: compile the model again");
   }
   if (size != bytes.size() || size % 8 != 0) bad("has bytes behind its end: it is damaged, compile the model again");
-  if (detail::checksum(bytes) != detail::get_number(bytes, 24, 8)) bad("is damaged (its checksum does not fit): compile the model again");
+  if (detail::checksum(bytes) != detail::get_number(bytes, 24, 8))
+    bad("is damaged (its checksum does not fit): compile the model again");
   const std::uint64_t count = detail::get_number(bytes, 32, 8);
   const std::uint64_t weights = detail::get_number(bytes, 40, 8);
   const std::uint64_t weight_bytes = detail::get_number(bytes, 48, 8);
-  if (weights > size || weight_bytes > size - weights || weights < detail::header_bytes || count > (weights - detail::header_bytes) / 4 ||
-      weights != detail::round_to(detail::header_bytes + count * 4, detail::page_bytes) || size != detail::round_to(weights + weight_bytes, 8) ||
-      detail::get_number(bytes, 56, 8) != 0) {
+  if (weights > size || weight_bytes > size - weights || weights < detail::header_bytes ||
+      count > (weights - detail::header_bytes) / 4 ||
+      weights != detail::round_to(detail::header_bytes + count * 4, detail::page_bytes) ||
+      size != detail::round_to(weights + weight_bytes, 8) || detail::get_number(bytes, 56, 8) != 0) {
     bad("is damaged (its sections are not where they should be): compile the model again");
   }
   for (std::uint64_t at = detail::header_bytes + count * 4; at < size; ++at) {
     if (at == weights) at += weight_bytes;
-    if (at < size && bytes[static_cast<std::size_t>(at)] != 0) bad("is damaged (there are bytes between its sections): compile the model again");
+    if (at < size && bytes[static_cast<std::size_t>(at)] != 0)
+      bad("is damaged (there are bytes between its sections): compile the model again");
   }
   vec<std::uint32_t> words(static_cast<std::size_t>(count));
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -122,9 +127,12 @@ constexpr program from_bytes(std::span<const std::uint8_t> bytes, std::string_vi
   reader.get(p.info);
   vec<std::uint32_t> again; // a word that holds more than its member would be lost
   word_writer(again).put(p.info);
-  if (!reader.ok() || !reader.at_end() || !(again == words)) bad("is damaged (its description does not decode): compile the model again");
-  if (const text fault = fault_of<Instructions>(p); !fault.empty()) refuse(text("'") << name << "' contradicts itself: " << fault << ": compile the model again");
-  p.weights = vec<std::uint8_t>(bytes.subspan(static_cast<std::size_t>(weights), static_cast<std::size_t>(weight_bytes)));
+  if (!reader.ok() || !reader.at_end() || !(again == words))
+    bad("is damaged (its description does not decode): compile the model again");
+  if (const text fault = fault_of<Instructions>(p); !fault.empty())
+    refuse(text("'") << name << "' contradicts itself: " << fault << ": compile the model again");
+  p.weights =
+      vec<std::uint8_t>(bytes.subspan(static_cast<std::size_t>(weights), static_cast<std::size_t>(weight_bytes)));
   return p;
 }
 

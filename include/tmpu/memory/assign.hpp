@@ -84,7 +84,8 @@ struct memory_pass {
 private:
   static constexpr std::int64_t group_of(const graph_body& g, node_id id) {
     std::int64_t group = 0;
-    while (g.groups[static_cast<std::size_t>(group)].first + g.groups[static_cast<std::size_t>(group)].count <= id) ++group;
+    while (g.groups[static_cast<std::size_t>(group)].first + g.groups[static_cast<std::size_t>(group)].count <= id)
+      ++group;
     return group;
   }
   static constexpr void assign_weights(graph_body& g, const chip::facts& chip) {

@@ -26,16 +26,19 @@ constexpr std::int64_t pass(const isa::local_ref& r, const chip::facts& chip) {
 constexpr bool shares_bank(const isa::local_ref& a, const isa::local_ref& b, const chip::facts& chip) {
   const auto last = [&](const isa::local_ref& r) {
     const std::int64_t rows = r.spread == isa::spread::copy ? r.c : ceil_div(r.lane + r.c, chip.lanes);
-    return std::int64_t{r.address} + (r.n - 1) * std::int64_t{r.n_stride} + (rows - 1) * std::int64_t{r.c_stride} + plane_bytes(r) - 1;
+    return std::int64_t{r.address} + (r.n - 1) * std::int64_t{r.n_stride} + (rows - 1) * std::int64_t{r.c_stride} +
+           plane_bytes(r) - 1;
   };
   const std::int64_t bank = chip.bank_bytes();
   return a.address / bank <= last(b) / bank && b.address / bank <= last(a) / bank;
 }
-constexpr std::int64_t with_conflict(std::int64_t cycles, bool conflict) { return conflict ? cycles + cycles / 4 : cycles; }
+constexpr std::int64_t with_conflict(std::int64_t cycles, bool conflict) {
+  return conflict ? cycles + cycles / 4 : cycles;
+}
 
 /// Multiply-accumulates with the output channels padded to the lanes and a row of outputs padded to the width of the units.
-constexpr std::int64_t mac_cycles(std::int64_t outputs_n, std::int64_t channels, std::int64_t plane, std::int64_t taps, dtype_id type,
-                                  const chip::facts& chip) {
+constexpr std::int64_t mac_cycles(std::int64_t outputs_n, std::int64_t channels, std::int64_t plane, std::int64_t taps,
+                                  dtype_id type, const chip::facts& chip) {
   const std::int64_t outputs = outputs_n * round_up(channels, chip.lanes) * plane;
   return ceil_div(outputs * taps, chip.macs(type));
 }
@@ -83,13 +86,18 @@ constexpr std::int64_t passes_of(isa::unary_kind kind) {
 }
 } // namespace detail
 
-constexpr std::int64_t cycles(const isa::dma_load& i, const chip::facts& chip) { return detail::transfer(i.src, chip.load_bytes_per_second, chip); }
-constexpr std::int64_t cycles(const isa::dma_store& i, const chip::facts& chip) { return detail::transfer(i.dst, chip.store_bytes_per_second, chip); }
+constexpr std::int64_t cycles(const isa::dma_load& i, const chip::facts& chip) {
+  return detail::transfer(i.src, chip.load_bytes_per_second, chip);
+}
+constexpr std::int64_t cycles(const isa::dma_store& i, const chip::facts& chip) {
+  return detail::transfer(i.dst, chip.store_bytes_per_second, chip);
+}
 constexpr std::int64_t cycles(const isa::conv& i, const chip::facts& chip) {
   const isa::local_ref& out = i.part.finish ? i.y : i.partial;
   const std::int64_t taps = std::int64_t{i.weight.h} * i.weight.w;
-  return detail::issue + detail::with_conflict(detail::mac_cycles(out.n, out.c, std::int64_t{out.h} * out.w, taps, i.x.type, chip),
-                                               detail::shares_bank(i.x, out, chip));
+  return detail::issue +
+         detail::with_conflict(detail::mac_cycles(out.n, out.c, std::int64_t{out.h} * out.w, taps, i.x.type, chip),
+                               detail::shares_bank(i.x, out, chip));
 }
 constexpr std::int64_t cycles(const isa::depthwise& i, const chip::facts& chip) {
   // Each lane works alone: one tap of one element-width of outputs a cycle.
@@ -98,17 +106,20 @@ constexpr std::int64_t cycles(const isa::depthwise& i, const chip::facts& chip) 
 }
 constexpr std::int64_t cycles(const isa::matmul& i, const chip::facts& chip) {
   const isa::local_ref& out = i.part.finish ? i.y : i.partial;
-  return detail::issue + detail::with_conflict(detail::mac_cycles(out.n, out.c, 1, i.weight.h, i.x.type, chip), detail::shares_bank(i.x, out, chip));
+  return detail::issue + detail::with_conflict(detail::mac_cycles(out.n, out.c, 1, i.weight.h, i.x.type, chip),
+                                               detail::shares_bank(i.x, out, chip));
 }
 constexpr std::int64_t cycles(const isa::pool& i, const chip::facts& chip) {
   return detail::issue +
          detail::with_conflict(detail::pass(i.y, chip) * i.kernel_h * i.kernel_w, detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::binary& i, const chip::facts& chip) {
-  return detail::issue + detail::with_conflict(2 * detail::pass(i.y, chip), detail::shares_bank(i.a, i.y, chip) || detail::shares_bank(i.b, i.y, chip));
+  return detail::issue + detail::with_conflict(2 * detail::pass(i.y, chip), detail::shares_bank(i.a, i.y, chip) ||
+                                                                                detail::shares_bank(i.b, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::unary& i, const chip::facts& chip) {
-  return detail::issue + detail::with_conflict(detail::passes_of(i.kind) * detail::pass(i.y, chip), detail::shares_bank(i.x, i.y, chip));
+  return detail::issue + detail::with_conflict(detail::passes_of(i.kind) * detail::pass(i.y, chip),
+                                               detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::lookup& i, const chip::facts& chip) {
   return detail::issue + detail::with_conflict(2 * detail::pass(i.y, chip), detail::shares_bank(i.x, i.y, chip));
@@ -121,7 +132,9 @@ constexpr std::int64_t cycles(const isa::cast& i, const chip::facts& chip) {
 constexpr std::int64_t cycles(const isa::reduce& i, const chip::facts& chip) {
   return detail::issue + detail::with_conflict(detail::pass(i.x, chip), detail::shares_bank(i.x, i.y, chip));
 }
-constexpr std::int64_t cycles(const isa::fill& i, const chip::facts& chip) { return detail::issue + detail::pass(i.y, chip); }
+constexpr std::int64_t cycles(const isa::fill& i, const chip::facts& chip) {
+  return detail::issue + detail::pass(i.y, chip);
+}
 
 /// Bytes that a transfer moves (elements only); 0 for compute instructions.
 template <class Instruction> constexpr std::int64_t bytes_moved(const Instruction& i) {

@@ -15,7 +15,7 @@ struct span_of_time {
 
 /// A core's stream on its two engines.
 struct timeline {
-  std::int64_t cycles = 0;  ///< end of the last instruction
+  std::int64_t cycles = 0;   ///< end of the last instruction
   std::int64_t busy[2] = {}; ///< cycles that each engine works, indexed by isa::engine
   std::int64_t dma_bytes = 0;
   vec<span_of_time> instructions; ///< in program order
@@ -33,23 +33,26 @@ constexpr timeline simulate(const isa::core_stream& stream, const chip::facts& c
     const std::size_t size = isa::size_of(stream.words[at]);
     bool decoded = false;
     if (size > 0 && size <= stream.words.size() - at) {
-      decoded = isa::decoder<Instructions>::decode(stream.words.span().subspan(at, size), [&](const isa::header& h, const auto& i) {
-        const auto own = static_cast<std::size_t>(i.engine);
-        std::int64_t start = done[own].empty() ? 0 : done[own].back();
-        for (const isa::wait& w : {h.first, h.second}) {
-          if (w.count == 0 || w.core != core) continue;
-          const auto queue = static_cast<std::size_t>(w.engine);
-          if (w.count > done[queue].size()) refuse(text("instruction ") << line.instructions.size() << " waits for one that comes later: the program is damaged");
-          const std::int64_t other = done[queue][w.count - 1];
-          start = other > start ? other : start;
-        }
-        const std::int64_t length = cycles(i, chip);
-        done[own].push_back(start + length);
-        line.busy[own] += length;
-        line.dma_bytes += bytes_moved(i);
-        line.instructions.push_back({i.engine, start, start + length});
-        line.cycles = start + length > line.cycles ? start + length : line.cycles;
-      });
+      decoded = isa::decoder<Instructions>::decode(
+          stream.words.span().subspan(at, size), [&](const isa::header& h, const auto& i) {
+            const auto own = static_cast<std::size_t>(i.engine);
+            std::int64_t start = done[own].empty() ? 0 : done[own].back();
+            for (const isa::wait& w : {h.first, h.second}) {
+              if (w.count == 0 || w.core != core) continue;
+              const auto queue = static_cast<std::size_t>(w.engine);
+              if (w.count > done[queue].size())
+                refuse(text("instruction ")
+                       << line.instructions.size() << " waits for one that comes later: the program is damaged");
+              const std::int64_t other = done[queue][w.count - 1];
+              start = other > start ? other : start;
+            }
+            const std::int64_t length = cycles(i, chip);
+            done[own].push_back(start + length);
+            line.busy[own] += length;
+            line.dma_bytes += bytes_moved(i);
+            line.instructions.push_back({i.engine, start, start + length});
+            line.cycles = start + length > line.cycles ? start + length : line.cycles;
+          });
     }
     if (!decoded) refuse(text("word ") << at << " of the stream is no instruction: the program is damaged");
     at += size;

@@ -101,7 +101,9 @@ struct tpu_record : op_record {
   std::int64_t (*macs)(const graph_body&, node_id) = nullptr;
 };
 
-constexpr const tpu_record& record(const graph_body& g, node_id id) { return static_cast<const tpu_record&>(*g.node_at(id).op); }
+constexpr const tpu_record& record(const graph_body& g, node_id id) {
+  return static_cast<const tpu_record&>(*g.node_at(id).op);
+}
 
 /// Base of chip-level operators: supplies what most of them share. An operator overrides by declaring a member of the same
 /// name: everything elementwise needs the same box of each operand (clipped where the operand is broadcast), no scratch, no inner sum.
@@ -115,8 +117,8 @@ struct tpu_op {
   }
   static constexpr box need(const graph_body& g, node_id id, std::size_t i, const tile& t) {
     const view4 v = record_operand(g, id, i).dims;
-    return {v.n == 1 ? 0 : t.out.n0, v.n == 1 ? 1 : t.out.n1, v.c == 1 ? 0 : t.out.c0, v.c == 1 ? 1 : t.out.c1,
-            v.h == 1 ? 0 : t.out.h0, v.h == 1 ? 1 : t.out.h1};
+    return {v.n == 1 ? 0 : t.out.n0, v.n == 1 ? 1 : t.out.n1, v.c == 1 ? 0 : t.out.c0,
+            v.c == 1 ? 1 : t.out.c1, v.h == 1 ? 0 : t.out.h0, v.h == 1 ? 1 : t.out.h1};
   }
   static constexpr scratch_facts scratch(const graph_body&, node_id, std::size_t, const tile&, bool) { return {}; }
   static constexpr std::int64_t macs(const graph_body&, node_id) { return 0; }
@@ -132,8 +134,8 @@ struct interval {
   std::int64_t first = 0;
   std::int64_t last = 0;
 };
-constexpr interval window_rows(std::int64_t h0, std::int64_t h1, std::int64_t kernel, std::int64_t stride, std::int64_t dilation,
-                               std::int64_t pad, std::int64_t size) {
+constexpr interval window_rows(std::int64_t h0, std::int64_t h1, std::int64_t kernel, std::int64_t stride,
+                               std::int64_t dilation, std::int64_t pad, std::int64_t size) {
   std::int64_t first = h0 * stride - pad;
   std::int64_t last = (h1 - 1) * stride - pad + (kernel - 1) * dilation + 1;
   if (first < 0) first = 0;
