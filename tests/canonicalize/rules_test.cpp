@@ -433,7 +433,7 @@ TEST_CASE("equal nodes are merged, dead ones removed") {
   CHECK(out.fired("merge-equal-nodes") == 1);
 }
 
-TEST_CASE("a constant node's tensor survives, by attribute and as fill value") {
+TEST_CASE("a constant node's tensor is folded") {
   auto g = [] {
     model_builder m;
     const auto x = m.input("x", dtype_id::f32, {2});
@@ -441,11 +441,10 @@ TEST_CASE("a constant node's tensor survives, by attribute and as fill value") {
     return m.take();
   }();
   const value seven = make_value({2}, floats{7.0F, 8.0F}.span());
-  g.constants.push_back({.owned = to_bytes(seven), .view = nullptr, .view_size = 0});
-  const top::constant_ref ref{.index = 0, .type = static_cast<std::int32_t>(dtype_id::f32), .dims = {2}};
+  const tensor_id stored[] = {g.add_constant("c.value", seven)};
   const tensor_id c = g.add_tensor("c", dtype_id::none, {});
   const tensor_id c_result[] = {c};
-  add_node<top::constant>(g, "c", {ref}, {}, c_result);
+  add_node<top::constant>(g, "c", {}, stored, c_result);
   const tensor_id y = g.add_tensor("sum", dtype_id::none, {});
   const tensor_id operands[] = {g.outputs[0], c};
   const tensor_id y_result[] = {y};

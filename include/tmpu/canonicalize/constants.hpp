@@ -6,23 +6,6 @@
 
 namespace tmpu::canonicalize {
 
-/// ConstantOfShape with the value as attribute  ==>  with the value as constant operand 1.
-/// Needs: nothing. (The attribute points into the graph's constants, which are packed after a sweep.)
-struct fill_value_to_operand {
-  static constexpr std::string_view name = "fill-value-to-operand";
-  static constexpr bool needs_shapes = false;
-  static constexpr bool apply(rewriter& r, node_id id) {
-    if (!r.is<top::constant_of_shape>(id) || r.operand(id, 1) != none) return false;
-    const auto a = r.attributes<top::constant_of_shape>(id);
-    value fill(dtype_id::f32, {1});
-    if (a.value.present()) fill = a.value.read(r.graph());
-    const tensor_id t = r.add_constant(r.name_before(id, "value"), fill);
-    r.become<top::constant_of_shape>(id, {}, {r.operand(id), t});
-    return true;
-  }
-};
-static_assert(rewrite_rule<fill_value_to_operand>);
-
 /// A node whose operands are all constant, Constant, and Shape of a tensor of known shape  ==>  a constant.
 /// Needs: shapes of the results known.
 struct fold_constants {

@@ -16,7 +16,7 @@ namespace tmpu::canonicalize {
 /// The rules of the canonical form (registry). The order is the priority at one node.
 inline constexpr auto rules = hana::tuple_t<
     // what is known before the inputs are
-    fill_value_to_operand, fold_constants, remove_identity,
+    fold_constants, remove_identity,
     // copies that copy nothing
     remove_cast, remove_single_operand, remove_full_copy, simplify_transpose, reshape_to_attribute, merge_reshapes,
     merge_equal_nodes,

@@ -5,18 +5,6 @@
 
 namespace tmpu::top {
 
-/// A tensor as an attribute: the place of its bytes in graph_body::constants, its element type (a dtype_id) and shape.
-/// index is -1 where the attribute is absent.
-struct constant_ref {
-  BOOST_HANA_DEFINE_STRUCT(constant_ref, (defaulted<std::int32_t, -1>, index), (defaulted<std::int32_t, 0>, type),
-                           (ints, dims));
-  [[nodiscard]] constexpr bool present() const { return index.value >= 0; }
-  [[nodiscard]] constexpr value read(const graph_body& g) const {
-    const auto at = static_cast<std::size_t>(index.value);
-    return from_bytes(static_cast<dtype_id>(type.value), tmpu::shape(dims.span()), g.constants[at].bytes());
-  }
-};
-
 /// The dtype of a number of ONNX's TensorProto.DataType; none for one that tmpu does not hold.
 constexpr dtype_id dtype_of_onnx(std::int64_t number) {
   constexpr dtype_id table[] = {dtype_id::none, dtype_id::f32, dtype_id::u8,  dtype_id::i8,     dtype_id::u16,
@@ -107,54 +95,39 @@ struct dropout {
 };
 static_assert(op<dropout>);
 
-/// y = a tensor that is part of the model.                                                     (ONNX Constant)
-/// It is operand 0 (a constant tensor of the graph) where that is given, otherwise the attribute.
+/// y = a tensor that is part of the model: operand 0, a constant.                              (ONNX Constant)
+/// (ONNX has it as an attribute; the importer makes it a constant of the graph.)
 ///
 /// Shape:     that of the tensor.
 /// Elements:  any.
 /// Tiling:    any slice.
-/// Errors:    neither operand nor attribute.
+/// Errors:    none.
 struct constant {
   static constexpr std::string_view domain = "top";
-  struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (constant_ref, value));
-  };
-  static constexpr op_info info{.name = "constant", .onnx = "Constant", .min_operands = 0, .max_operands = 1};
-  static constexpr void infer(const attributes& a, infer_context& c) {
-    if (c.has(0)) {
-      c.result(0, c.type(0), c.dims(0));
-    } else {
-      if (!a.value.present()) c.fail("has no value");
-      c.result(0, static_cast<dtype_id>(a.value.type.value), tmpu::shape(a.value.dims.span()));
-    }
-  }
-  static constexpr void eval(const attributes& a, eval_context& c) {
-    if (c.has(0)) {
-      c.out() = c.in(0);
-    } else {
-      c.out() = a.value.read(c.graph());
-    }
-  }
+  using attributes = no_attributes;
+  static constexpr op_info info{.name = "constant", .onnx = "Constant"};
+  static constexpr void infer(const attributes&, infer_context& c) { c.result(0, c.type(0), c.dims(0)); }
+  static constexpr void eval(const attributes&, eval_context& c) { c.out() = c.in(0); }
 };
 static_assert(op<constant>);
 
-/// y has the shape that operand 0 holds, all elements are the value: operand 1 where given, otherwise the attribute,
-/// otherwise a float 0.                                                                        (ONNX ConstantOfShape)
+/// y has the shape that operand 0 holds, all elements are the value: operand 1 where given (an attribute in ONNX), otherwise
+/// a float 0.                                                                                  (ONNX ConstantOfShape)
 ///
 /// Shape:     as operand 0 says (i64 [rank]).
 /// Elements:  the value's type.
 /// Tiling:    any slice.
-/// Errors:    negative sizes.
+/// Errors:    negative sizes; a value of more than one element.
 struct constant_of_shape {
   static constexpr std::string_view domain = "top";
-  struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (constant_ref, value));
-  };
+  using attributes = no_attributes;
   static constexpr op_info info{.name = "constant_of_shape", .onnx = "ConstantOfShape", .max_operands = 2};
-  static constexpr void infer(const attributes& a, infer_context& c) {
+  static constexpr void infer(const attributes&, infer_context& c) {
     dtype_id type = dtype_id::f32;
-    if (a.value.present()) type = static_cast<dtype_id>(a.value.type.value);
-    if (c.has(1)) type = c.type(1);
+    if (c.has(1)) {
+      type = c.type(1);
+      if (c.dims(1).elements() != 1) c.fail(text("the value must be one element, but is ") << c.dims(1).print());
+    }
     if (!c.is_constant(0)) {
       c.result(0, type, detail::unknown_dims(detail::list_size(c, 0), c));
       return;
@@ -166,17 +139,10 @@ struct constant_of_shape {
     }
     c.result(0, type, tmpu::shape(sizes.i.span()));
   }
-  static constexpr void eval(const attributes& a, eval_context& c) {
-    tmpu::value fill;
-    if (c.has(1)) {
-      fill = c.in(1);
-    } else if (a.value.present()) {
-      fill = a.value.read(c.graph());
-    } else {
-      return;
-    }
-    for (float& y : c.out().f) y = fill.f[0];
-    for (std::int64_t& y : c.out().i) y = fill.i[0];
+  static constexpr void eval(const attributes&, eval_context& c) {
+    if (!c.has(1)) return;
+    for (float& y : c.out().f) y = c.in(1).f[0];
+    for (std::int64_t& y : c.out().i) y = c.in(1).i[0];
   }
 };
 static_assert(op<constant_of_shape>);
