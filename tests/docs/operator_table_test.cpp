@@ -14,18 +14,11 @@ namespace {
 
 using namespace tmpu;
 
-template <class Rule> struct is_computed : std::false_type {};
-template <class Wide, class DType> struct is_computed<lower::computed_in<Wide, DType>> : std::true_type {};
-
 /// What the rules do with an operator in a dtype.
 template <class Op, class DType> std::string cell() {
-  std::string words = "–";
-  unpack<decltype(lower::rules)>::for_each([&]<class Rule>() {
-    if constexpr (std::is_same_v<typename Rule::op, Op> && std::is_same_v<typename Rule::dtype, DType>) {
-      words = is_computed<Rule>::value ? "f32" : "yes";
-    }
-  });
-  return words;
+  constexpr auto how = lower::supported<Op, DType>();
+  if constexpr (how == lower::support::none) return "–";
+  return how == lower::support::own ? "yes" : "f32";
 }
 
 std::string make_table() {

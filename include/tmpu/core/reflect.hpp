@@ -38,16 +38,21 @@ using ints = vec<std::int64_t>;
 using floats = vec<float>;
 
 namespace detail {
+template <class String> struct member_name;
+template <char... Cs> struct member_name<hana::string<Cs...>> {
+  static constexpr char chars[] = {Cs..., '\0'};
+  static constexpr std::string_view view{chars, sizeof...(Cs)};
+};
+
 /// What Hana knows of a struct, unpacked to types once: the accessors are empty objects, so that reading a member through
 /// them costs the optimiser nothing.
 template <class Accessors> struct member_list;
 template <class... Accessors> struct member_list<hana::tuple<Accessors...>> {
   template <class Struct, class F> static constexpr void for_each(Struct&& object, F&& f) {
-    (f(name<std::remove_cvref_t<decltype(hana::first(std::declval<Accessors>()))>>,
+    (f(member_name<std::remove_cvref_t<decltype(hana::first(std::declval<Accessors>()))>>::view,
        std::remove_cvref_t<decltype(hana::second(std::declval<Accessors>()))>{}(object)),
      ...);
   }
-  template <class String> static constexpr std::string_view name{String::c_str()};
 };
 template <class Struct> using members_of = member_list<std::remove_cvref_t<decltype(hana::accessors<Struct>())>>;
 } // namespace detail

@@ -93,7 +93,9 @@ public:
       const std::size_t doubled = capacity_ * 2;
       reserve(size_ + items.size() > doubled ? size_ + items.size() : doubled);
     }
-    for (const T& item : items) data_[size_++] = item;
+    T* to = data_ + size_;
+    for (const T& item : items) *to++ = item;
+    size_ += items.size();
   }
   constexpr void insert(std::size_t at, T value) {
     push_back(T());

@@ -27,9 +27,6 @@ struct any_chip {};
 
 namespace detail {
 
-template <class T> struct as_list { using type = unpack<T>; };
-template <class... Ts> struct as_list<list<Ts...>> { using type = list<Ts...>; };
-
 template <class Rule> struct chip_of { using type = any_chip; };
 template <class Rule>
 requires requires { typename Rule::chip; }
@@ -132,10 +129,7 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
   static constexpr std::string_view name = "lower";
   using dtype = Dtype;
 
-  using missing =
-      typename detail::coverage<typename detail::as_list<std::remove_cvref_t<Operators>>::type,
-                                typename detail::as_list<std::remove_cvref_t<Rules>>::type,
-                                typename detail::as_list<std::remove_cvref_t<HostOnly>>::type, Dtype, Chip>::missing;
+  using missing = typename detail::coverage<unpack<Operators>, unpack<Rules>, unpack<HostOnly>, Dtype, Chip>::missing;
   /// Evaluated when the pass is instantiated, before any rule is.
   using checked = std::bool_constant<missing::template into<diag::no_lowering_rule>::ok>;
   static constexpr bool covered = checked::value;
@@ -174,8 +168,7 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
   }
 
 private:
-  static constexpr auto table = detail::table_of<Dtype, typename detail::as_list<std::remove_cvref_t<Operators>>::type>(
-      typename detail::as_list<std::remove_cvref_t<Rules>>::type{});
+  static constexpr auto table = detail::table_of<Dtype, unpack<Operators>>(unpack<Rules>{});
 
   /// The rule of each node; refuses all nodes without one in one line.
   static constexpr vec<const detail::entry*> choose(const graph_body& g, const chip::facts& chip, context& c) {

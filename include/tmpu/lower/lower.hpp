@@ -11,4 +11,30 @@ namespace tmpu::lower {
 template <class Dtype, class Chip = any_chip>
 using lower_all = lower<decltype(top::operators), decltype(rules), Dtype, host_only, Chip>;
 
+/// What rules do with an operator in a dtype: nothing, compute it in a wider dtype between casts, or compute it.
+enum class support { none, wider, own };
+
+namespace detail {
+template <class Rule> inline constexpr bool computes_wider = false;
+template <class Wide, class Dtype> inline constexpr bool computes_wider<computed_in<Wide, Dtype>> = true;
+
+struct rule_facts {
+  std::uint64_t op;
+  std::uint64_t dtype;
+  bool wider;
+};
+template <class Rules> struct facts_of_rules;
+template <class... Rules> struct facts_of_rules<list<Rules...>> {
+  static constexpr rule_facts all[] = {{tag<typename Rules::op>, tag<typename Rules::dtype>, computes_wider<Rules>}...,
+                                       {0, 0, false}};
+};
+} // namespace detail
+
+template <class Op, class Dtype, class Rules = unpack<decltype(rules)>> constexpr support supported() {
+  for (const detail::rule_facts& f : detail::facts_of_rules<Rules>::all) {
+    if (f.op == detail::tag<Op> && f.dtype == detail::tag<Dtype>) return f.wider ? support::wider : support::own;
+  }
+  return support::none;
+}
+
 } // namespace tmpu::lower

@@ -133,8 +133,8 @@ inline std::vector<std::string> unique_names(const graph_body& g, const vec<tens
 /// Does the model hold a graph of a stage of ours?
 inline bool is_stage_file(const pb::ModelProto& m) { return detail::metadata(m, detail::stage_key) != nullptr; }
 
-/// The file of a graph. `Operators` lists the types of its nodes; `network` is what the graph is called.
-template <class Operators, stage S> pb::ModelProto to_onnx(const graph<S>& g, std::string_view network) {
+/// The file of a graph at stage `at`. `Operators` lists the types of its nodes; `network` is what the graph is called.
+template <class Operators> pb::ModelProto to_onnx(const graph_body& g, stage at, std::string_view network) {
   pb::ModelProto m;
   m.set_ir_version(pb::IR_VERSION_2020_5_8);
   m.set_producer_name("tmpu");
@@ -146,7 +146,7 @@ template <class Operators, stage S> pb::ModelProto to_onnx(const graph<S>& g, st
     set.set_version(1);
   }
   detail::add_metadata(m, detail::format_key, detail::format_version);
-  detail::add_metadata(m, detail::stage_key, name_of(S));
+  detail::add_metadata(m, detail::stage_key, name_of(at));
   auto& to = *m.mutable_graph();
   to.set_name(std::string(network));
   const vec<tensor_id> order = detail::file_order(g);
@@ -182,7 +182,7 @@ template <class Operators, stage S> pb::ModelProto to_onnx(const graph<S>& g, st
                             << ") cannot be saved: its operator is not in the list that to_onnx was given");
     }
   }
-  if (S >= stage::grouped) {
+  if (at >= stage::grouped) {
     vec<std::int32_t> place(g.tensors.size(), none);
     for (std::size_t i = 0; i < order.size(); ++i)
       place[static_cast<std::size_t>(order[i])] = static_cast<std::int32_t>(i);
@@ -196,7 +196,7 @@ template <class Operators, stage S> pb::ModelProto to_onnx(const graph<S>& g, st
       detail::add_metadata(m, "tmpu.group", detail::write_numbers(words));
     }
   }
-  if (S >= stage::addressed) {
+  if (at >= stage::addressed) {
     detail::add_metadata(m, "tmpu.memory",
                          detail::write_numbers(ints{g.activation_bytes, g.activation_bound, g.weight_bytes}));
   }

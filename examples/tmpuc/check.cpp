@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models.hpp"
+#include "tmpu/compare/table.hpp"
+#include "tmpu/host/progress.hpp"
+#include "tmpu/host/run.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <memory>
+
+namespace tmpuc {
+
+using namespace tmpu;
+using compare::place;
+
+namespace {
+
+struct check_options {
+  compile_options compile;
+  data_options data;
+  std::string reference;
+  std::string tolerance;
+  bool json = false;
+};
+
+/// What one tensor is at the four places, all samples one after the other.
+struct tensor_results {
+  std::array<floats, 4> values;
+};
+
+class four_places {
+public:
+  void add(place p, const host::named_value& v) { add(p, v.name, host::user_value(v)); }
+  void add(place p, const std::string& name, const value& v) {
+    const auto at = index_.try_emplace(name, tensors_.size()).first->second;
+    if (at == tensors_.size()) {
+      tensors_.emplace_back();
+      names_.push_back(name);
+    }
+    floats& to = tensors_[at].values[static_cast<std::size_t>(p)];
+    to.append(v.f);
+    for (const std::int64_t x : v.i) to.push_back(static_cast<float>(x));
+  }
+  /// A tensor is shown where at least two places have it.
+  [[nodiscard]] compare::table table() const {
+    compare::table t;
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      std::array<std::span<const float>, 4> spans;
+      int places = 0;
+      std::size_t size = 0;
+      for (std::size_t p = 0; p < 4; ++p) {
+        const floats& v = tensors_[i].values[p];
+        if (v.empty()) continue;
+        if (places++ > 0 && v.size() != size) {
+          refuse(text("tensor '") << names_[i] << "' has " << size << " elements at one place and " << v.size()
+                                  << " at " << compare::place_names[p] << ": they cannot be compared");
+        }
+        size = v.size();
+        spans[p] = v.span();
+      }
+      if (places > 1) t.add(names_[i], spans);
+    }
+    return t;
+  }
+
+private:
+  std::map<std::string, std::size_t> index_;
+  std::vector<std::string> names_;
+  std::vector<tensor_results> tensors_;
+};
+
+/// The least cosine and euclid that a dtype is expected to keep on every tensor.
+compare::tolerance default_tolerance(const std::string& quantize) {
+  if (quantize == "f32") return {0.99999, 0.999};
+  if (quantize == "f16") return {0.9999, 0.99};
+  if (quantize == "bf16") return {0.999, 0.95};
+  return {0.95, 0.7};
+}
+
+/// The arrays of ONNX Runtime's results: their first `samples` rows.
+void add_reference(four_places& all, const check_options& o, const graph_body& origin, std::int64_t samples) {
+  for (const tensor_id t : origin.outputs) {
+    const std::string name(origin.name(t));
+    const host::array a = host::read_npz(o.reference, name);
+    if (a.dims.rank() == 0 || a.dims[0] < samples) {
+      refuse(text("'") << o.reference << ":" << name << "' holds " << (a.dims.rank() == 0 ? 0 : a.dims[0])
+                       << " samples, but " << samples << " are checked: give --samples");
+    }
+    value v = host::to_value(a);
+    const auto keep_elements =
+        static_cast<std::size_t>(v.size() / static_cast<std::size_t>(a.dims[0]) * static_cast<std::size_t>(samples));
+    v.f.resize(v.f.empty() ? 0 : keep_elements);
+    v.i.resize(v.i.empty() ? 0 : keep_elements);
+    all.add(place::onnx, name, v);
+  }
+}
+
+int check(const check_options& o) {
+  graph_body origin;
+  graph_body top;
+  graph_body tpu;
+  const isa::program program = compile(o.compile, [&](const graph_body& g, stage at) {
+    if (at == stage::origin) origin = g;
+    if (at == stage::canonical) top = g;
+    if (at == stage::lowered) tpu = g;
+  });
+  const host::dataset data = open_data(o.data, inputs_of(origin));
+  host::runner runner(program);
+  four_places all;
+  host::progress progress("checking", data.runs());
+  if (!o.reference.empty() && data.samples() % data.batch() != 0) {
+    refuse(text("--samples must be a multiple of the model's batch of ") << data.batch());
+  }
+  for (std::int64_t run = 0; run < data.runs(); ++run) {
+    const auto inputs = data.inputs(run);
+    if (o.reference.empty()) {
+      for (const auto& v : host::run_graph(origin, inputs, keep::everything)) all.add(place::onnx, v);
+    }
+    for (const auto& v : host::run_graph(top, inputs, keep::everything)) all.add(place::top, v);
+    for (const auto& v : host::run_graph(tpu, inputs, keep::everything)) all.add(place::tpu, v);
+    for (const auto& v : runner.run_all(inputs)) all.add(place::chip, v);
+    progress.at(run + 1);
+  }
+  if (!o.reference.empty()) add_reference(all, o, origin, data.samples());
+  compare::table table = all.table();
+  table.set_reference(o.reference.empty() ? "tmpu's own inference of the imported model (no --reference)"
+                                          : o.reference);
+
+  compare::tolerance least = default_tolerance(o.compile.quantize);
+  if (!o.tolerance.empty()) {
+    const auto words = parse_tolerance(o.tolerance);
+    least = {words.cosine, words.euclid};
+  }
+  // The pairs in the order of compare::pairs: exact, rounded, bit-equal, the whole way.
+  const std::array<bool, 4> ok{table.within(0, default_tolerance("f32")), table.within(1, least),
+                               table.all_bit_equal(2), table.within(3, least)};
+  const bool passed = ok[0] && ok[1] && ok[2] && ok[3];
+  if (o.json) {
+    fmt::print(
+        "{{\"passed\": {}, \"chip\": {}, \"quantize\": {}, \"samples\": {}, \"tolerance\": [{}, {}], \"table\": {}}}\n",
+        passed, json_text(o.compile.chip), json_text(program.info.quantize), data.samples(), least.cosine, least.euclid,
+        compare::to_json(table).view());
+    return passed ? 0 : 1;
+  }
+  fmt::print("{}", compare::to_text(table).view());
+  fmt::print("{} samples on {} in {}: {}\n", data.samples(), o.compile.chip, program.info.quantize.view(),
+             passed ? "passed" : "FAILED");
+  constexpr std::array<std::string_view, 4> wanted{"the imported and the canonical graph differ",
+                                                   "Tpu is below the tolerance", "Tpu and Chip are not bit-equal",
+                                                   "the whole way is below the tolerance"};
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (!ok[i])
+      fmt::print("  {}{}\n", wanted[i],
+                 i == 2 ? std::string()
+                        : fmt::format(" ({} / {})", i == 0 ? default_tolerance("f32").cosine : least.cosine,
+                                      i == 0 ? default_tolerance("f32").euclid : least.euclid));
+  }
+  return passed ? 0 : 1;
+}
+
+} // namespace
+
+void add_check(CLI::App& app, work& chosen) {
+  auto* command = app.add_subcommand(
+      "check", "Compile a model, run it at every stage and compare ONNX, Top, Tpu and Chip tensor by tensor");
+  auto o = std::make_shared<check_options>();
+  o->data.samples = 16;
+  o->compile.add(*command);
+  o->data.add(*command);
+  command->get_option("--samples")->capture_default_str();
+  command->add_option("--reference", o->reference,
+                      "ONNX Runtime's outputs (.npz, keys = output names, same samples): the first column");
+  command->add_option("--tolerance", o->tolerance,
+                      "COS,EUCLID: least cosine and euclidean similarity (default: by dtype)");
+  command->add_flag("--json", o->json, "Print JSON");
+  command->callback([&chosen, o] { chosen = [o] { return check(*o); }; });
+}
+
+} // namespace tmpuc

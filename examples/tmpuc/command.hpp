@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// The driver's commands: each file registers its own and says what it runs. What a command's work returns is the exit code
+/// (0 done, 1 a comparison failed); what it refuses is a tmpu::error, which main prints (2).
+namespace tmpuc {
+
+using work = std::function<int()>;
+
+void add_calibrate(CLI::App& app, work& chosen);
+void add_compile(CLI::App& app, work& chosen);
+void add_run(CLI::App& app, work& chosen);
+void add_check(CLI::App& app, work& chosen);
+void add_compare(CLI::App& app, work& chosen);
+void add_info(CLI::App& app, work& chosen);
+void add_disasm(CLI::App& app, work& chosen);
+void add_chips(CLI::App& app, work& chosen);
+void add_ops(CLI::App& app, work& chosen);
+
+/// Options that several commands have.
+struct model_options {
+  std::string path;
+  std::vector<std::string> input_shapes; ///< NAME=1,1,28,28
+  void add(CLI::App& command, const std::string& what);
+};
+
+struct compile_options {
+  model_options model;
+  std::string chip;
+  std::string quantize;
+  bool asymmetric = false;
+  std::string calibration;
+  void add(CLI::App& command);
+};
+
+struct data_options {
+  std::vector<std::string> data;
+  std::string mean;
+  std::string scale;
+  std::int64_t samples = 0; ///< 0: all
+  void add(CLI::App& command);
+};
+
+} // namespace tmpuc

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models.hpp"
+#include "tmpu/host/files.hpp"
+#include "tmpu/isa/tmodel.hpp"
+
+#include <filesystem>
+#include <memory>
+
+namespace tmpuc {
+
+using namespace tmpu;
+
+isa::program compile(const compile_options& o, const stage_observer& see) {
+  const bool int8 = o.quantize == "int8";
+  if (!int8 && o.quantize != "f32" && o.quantize != "f16" && o.quantize != "bf16") {
+    refuse(text("--quantize '") << o.quantize << "' is not known: it is f32, f16, bf16 or int8");
+  }
+  if (o.asymmetric && !int8) refuse(text("--asymmetric is for int8, not for ") << o.quantize << ": leave it out");
+  if (int8 && o.calibration.empty()) refuse("int8 needs --calibration TABLE.cali: make one with `tmpuc calibrate`");
+  compile_request r{.chip = chip_named(o.chip),
+                    .network = network_name(o.model.path),
+                    .quantize = o.quantize,
+                    .asymmetric = o.asymmetric,
+                    .calibration = nullptr};
+  calibrate::table table;
+  if (int8) {
+    const vec<std::uint8_t> bytes = host::read_file(o.calibration);
+    table = calibrate::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                             o.calibration); // NOLINT: bytes as text
+    r.calibration = &table;
+  }
+  auto model = load_origin(o.model);
+  return int8 ? compile_int8(std::move(model), r, see) : compile_float(std::move(model), r, see);
+}
+
+void add_compile(CLI::App& app, work& chosen) {
+  struct options {
+    compile_options compile;
+    std::string keep_stages;
+    std::string out;
+  };
+  auto* command = app.add_subcommand("compile", "Compile a model to the instruction stream of a chip (.tmodel)");
+  auto o = std::make_shared<options>();
+  o->compile.add(*command);
+  command->add_option("--keep-stages", o->keep_stages,
+                      "Save the graph of every stage in this folder, as NAME.STAGE.onnx");
+  command->add_option("-o,--output", o->out, "The .tmodel file to write")->required();
+  command->callback([&chosen, o] {
+    chosen = [o] {
+      const std::string network = network_name(o->compile.model.path);
+      const isa::program program = compile(o->compile, [&](const graph_body& g, stage at) {
+        if (o->keep_stages.empty()) return;
+        std::error_code bad;
+        std::filesystem::create_directories(o->keep_stages, bad);
+        if (bad) refuse(text("the folder '") << o->keep_stages << "' cannot be made: " << bad.message());
+        save_stage(o->keep_stages + "/" + network + "." + std::string(suffix_of(at)) + ".onnx", g, at, network);
+      });
+      host::write_file(o->out, isa::to_bytes(program));
+      return 0;
+    };
+  });
+}
+
+} // namespace tmpuc

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "command.hpp"
+#include "tmpu/calibrate/table.hpp"
+#include "tmpu/canonicalize/canonicalize.hpp"
+#include "tmpu/chip/chip.hpp"
+#include "tmpu/core/reflect.hpp"
+#include "tmpu/host/data.hpp"
+#include "tmpu/ir/graph.hpp"
+#include "tmpu/isa/program.hpp"
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+/// What the commands do with models, each in the one file that pays for its headers.
+namespace tmpuc {
+
+// --- models.cpp: protobuf ------------------------------------------------------------------------------------------
+/// Any .onnx file: a model (stage origin) or a stage file of ours.
+struct loaded_model {
+  tmpu::stage at = tmpu::stage::origin;
+  bool is_stage_file = false;
+  tmpu::graph_body graph;
+};
+/// `allow_free`: leave free dimensions free (to look at the model only).
+loaded_model load_model(const model_options& options, bool allow_free = false);
+/// A model proper: refuses stage files.
+tmpu::graph<tmpu::stage::origin> load_origin(const model_options& options);
+void save_stage(const std::string& path, const tmpu::graph_body& g, tmpu::stage at, std::string_view network);
+bool is_tmodel(const std::string& path);
+/// `digits_cnn` of `models/digits_cnn.onnx`.
+std::string network_name(const std::string& path);
+
+// --- compile_*.cpp: the passes ------------------------------------------------------------------------------------
+using stage_observer = std::function<void(const tmpu::graph_body&, tmpu::stage)>;
+
+struct compile_request {
+  tmpu::chip::facts chip;
+  std::string network;
+  std::string quantize;
+  bool asymmetric = false;
+  const tmpu::calibrate::table* calibration = nullptr;
+};
+tmpu::isa::program compile_float(tmpu::graph<tmpu::stage::origin> model, const compile_request& r,
+                                 const stage_observer& see);
+tmpu::isa::program compile_int8(tmpu::graph<tmpu::stage::origin> model, const compile_request& r,
+                                const stage_observer& see);
+/// Compiles as the options say; `see` gets the graph of every stage.
+tmpu::isa::program compile(const compile_options& options, const stage_observer& see);
+
+// --- canonical.cpp ------------------------------------------------------------------------------------------------
+struct canonical_model {
+  tmpu::graph<tmpu::stage::canonical> graph;
+  std::uint64_t rules = 0; ///< fingerprint of the rules that made it
+};
+canonical_model canonicalize(tmpu::graph<tmpu::stage::origin> model);
+
+// --- options.cpp --------------------------------------------------------------------------------------------------
+tmpu::chip::facts chip_named(const std::string& name);
+tmpu::host::dataset open_data(const data_options& options, std::vector<tmpu::host::input_facts> inputs);
+std::vector<tmpu::host::input_facts> inputs_of(const tmpu::graph_body& g);
+std::vector<tmpu::host::input_facts> inputs_of(const tmpu::isa::network& n);
+/// Numbers separated by commas; `option` is what messages call them.
+tmpu::floats parse_floats(const std::string& words, std::string_view option);
+tmpu::ints parse_ints(const std::string& words, std::string_view option);
+/// COS,EUCLID of --tolerance.
+struct tolerance_words {
+  double cosine = 0;
+  double euclid = 0;
+};
+tolerance_words parse_tolerance(const std::string& words);
+
+/// A text in JSON's quotes.
+std::string json_text(std::string_view s);
+
+} // namespace tmpuc

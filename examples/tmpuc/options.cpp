@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models.hpp"
+#include "tmpu/compare/table.hpp"
+#include "tmpu/host/edge.hpp"
+
+#include <charconv>
+
+namespace tmpuc {
+
+using namespace tmpu;
+
+void model_options::add(CLI::App& command, const std::string& what) {
+  command.add_option("MODEL", path, what)->required();
+  command.add_option("--input-shape", input_shapes,
+                     "Shape of an input, NAME=1,1,28,28; once for each input with free dimensions");
+}
+
+void compile_options::add(CLI::App& command) {
+  model.add(command, "The model, an .onnx file");
+  command.add_option("--chip", chip, "The chip to compile for; `tmpuc chips` lists them")->required();
+  command.add_option("--quantize", quantize, "f32, f16, bf16 or int8")->required();
+  command.add_flag("--asymmetric", asymmetric, "int8 activations with a zero point");
+  command.add_option("--calibration", calibration, "Table of ranges from `tmpuc calibrate` (for int8)");
+}
+
+void data_options::add(CLI::App& command) {
+  command.add_option("--data", data, "[INPUT=]FILE.npz[:KEY] or [INPUT=]FILE.npy; the first axis counts the samples")
+      ->required();
+  command.add_option("--mean", mean, "M or M,M,.. (a value a channel): a float input is (x - mean) * scale");
+  command.add_option("--scale", scale, "S or S,S,..");
+  command.add_option("--samples", samples, "Take the first N samples only");
+}
+
+namespace {
+template <class T, class List> void parse_numbers(const std::string& words, std::string_view option, List& out) {
+  const char* at = words.data();
+  const char* end = at + words.size();
+  bool ok = !words.empty();
+  while (ok) {
+    T x{};
+    const auto r = std::from_chars(at, end, x);
+    ok = r.ec == std::errc();
+    out.push_back(x);
+    at = r.ptr;
+    if (at == end) break;
+    ok = ok && *at++ == ',';
+  }
+  if (!ok) refuse(text(option) << " '" << words << "' is no list of numbers separated by commas");
+}
+} // namespace
+
+floats parse_floats(const std::string& words, std::string_view option) {
+  floats out;
+  parse_numbers<float>(words, option, out);
+  for (const float x : out) {
+    if (math::is_nan(x) || math::is_inf(x)) refuse(text(option) << " '" << words << "' must be finite");
+  }
+  return out;
+}
+ints parse_ints(const std::string& words, std::string_view option) {
+  ints out;
+  parse_numbers<std::int64_t>(words, option, out);
+  return out;
+}
+
+tolerance_words parse_tolerance(const std::string& words) {
+  vec<double> pair;
+  parse_numbers<double>(words, "--tolerance", pair);
+  if (pair.size() != 2) refuse(text("--tolerance '") << words << "' must be COS,EUCLID, for example 0.99,0.9");
+  return {pair[0], pair[1]};
+}
+
+chip::facts chip_named(const std::string& name) {
+  chip::facts found{};
+  text names;
+  unpack<decltype(chip::chips)>::for_each([&]<class Chip>() {
+    if (Chip::info.name == name) found = Chip::info;
+    names << (names.empty() ? "" : ", ") << Chip::info.name;
+  });
+  if (found.name.empty()) refuse(text("there is no chip '") << name << "'; there are " << names);
+  return found;
+}
+
+host::dataset open_data(const data_options& options, std::vector<host::input_facts> inputs) {
+  std::vector<host::data_spec> specs;
+  for (const std::string& word : options.data) specs.push_back(host::parse_data_spec(word));
+  host::preprocessing p;
+  if (!options.mean.empty()) p.mean = parse_floats(options.mean, "--mean");
+  if (!options.scale.empty()) p.scale = parse_floats(options.scale, "--scale");
+  if (options.samples < 0) refuse("--samples must not be negative");
+  return {std::move(inputs), specs, p, options.samples};
+}
+
+std::vector<host::input_facts> inputs_of(const graph_body& g) {
+  std::vector<host::input_facts> out;
+  for (const tensor_id t : g.inputs) {
+    out.push_back({std::string(g.name(t)), host::user_type(g.at(t).type, g.at(t).quant), g.at(t).dims});
+  }
+  return out;
+}
+std::vector<host::input_facts> inputs_of(const isa::network& n) {
+  std::vector<host::input_facts> out;
+  for (const isa::io_tensor& t : n.inputs) {
+    out.push_back({std::string(t.name.view()), host::user_type(t.type, {t.scale, t.zero_point}), shape(t.dims.span())});
+  }
+  return out;
+}
+
+std::string json_text(std::string_view s) {
+  text out;
+  compare::detail::json_string(out, s);
+  return std::string(out.view());
+}
+
+} // namespace tmpuc

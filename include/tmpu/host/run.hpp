@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/exec/executor.hpp"
+#include "tmpu/host/edge.hpp"
+#include "tmpu/ir/evaluate.hpp"
+#include "tmpu/tpu/op.hpp"
+
+#include <string>
+#include <vector>
+
+namespace tmpu::host {
+
+struct named_value {
+  std::string name;
+  value content; ///< as the machine or graph has it
+  quantization quant{};
+};
+
+/// The real numbers (or plain integers) of a result.
+inline value user_value(const named_value& v) { return from_edge(v.content, v.quant); }
+
+/// Inference of a graph at any stage on a user's inputs: all activations with `keep::everything`, otherwise the outputs only.
+inline std::vector<named_value> run_graph(const graph_body& g, std::span<const value> inputs,
+                                          keep what = keep::outputs) {
+  vec<value> edge;
+  for (std::size_t i = 0; i < inputs.size() && i < g.inputs.size(); ++i) {
+    const tensor& t = g.at(g.inputs[i]);
+    edge.push_back(to_edge(inputs[i], t.type, t.quant));
+  }
+  vec<value> values = evaluate(g, edge, what);
+  std::vector<named_value> out;
+  const auto put = [&](tensor_id t) {
+    out.push_back({std::string(g.name(t)), std::move(values[static_cast<std::size_t>(t)]), g.at(t).quant});
+  };
+  if (what == keep::outputs) {
+    for (const tensor_id t : g.outputs) put(t);
+    return out;
+  }
+  for (const tensor_id t : g.inputs) put(t);
+  for (const node& n : g.nodes) {
+    for (const tensor_id t : g.results(n)) {
+      if (t != none) put(t);
+    }
+  }
+  return out;
+}
+
+/// A program on the reference TPU. The program outlives the runner; runs follow each other on one machine.
+class runner {
+public:
+  explicit runner(const isa::program& p, std::size_t network = 0)
+      : executor_(p, network), network_(&p.info.networks[network]), memory_(executor_.make_memory()) {}
+
+  [[nodiscard]] const isa::network& network() const { return *network_; }
+  [[nodiscard]] const exec::executor& executor() const { return executor_; }
+
+  /// The outputs for a user's inputs, in their order, as the machine has them. `order`: how the engines interleave.
+  std::vector<named_value> run(std::span<const value> inputs, const exec::interleaving& order = {}) {
+    return outputs(execute(inputs, order, exec::no_observer{}));
+  }
+
+  /// Inputs, all traced tensors (each tensor that an instruction completes in local memory) and outputs.
+  std::vector<named_value> run_all(std::span<const value> inputs, const exec::interleaving& order = {}) {
+    std::vector<named_value> out;
+    for (std::size_t i = 0; i < inputs.size() && i < network_->inputs.size(); ++i) {
+      const isa::io_tensor& t = network_->inputs[i];
+      const quantization q{t.scale, t.zero_point};
+      out.push_back({std::string(t.name.view()), to_edge(inputs[i], t.type, q), q});
+    }
+    std::vector<named_value> traced;
+    for (const isa::traced_tensor& t : network_->tensors) {
+      traced.push_back({std::string(t.name.view()), value(t.type, shape(t.dims.span())), {t.scale, t.zero_point}});
+    }
+    const auto made =
+        execute(inputs, order, [&](const isa::trace_point& at, const isa::local_ref& part, exec::memory& m) {
+          put_part(traced[static_cast<std::size_t>(at.tensor)].content, at, part, m);
+        });
+    for (named_value& v : traced) out.push_back(std::move(v));
+    for (named_value& v : outputs(made)) {
+      bool there = false;
+      for (const named_value& o : out) there = there || o.name == v.name;
+      if (!there) out.push_back(std::move(v));
+    }
+    return out;
+  }
+
+private:
+  template <class Observe>
+  vec<vec<std::uint8_t>> execute(std::span<const value> inputs, const exec::interleaving& order, Observe&& observe) {
+    std::vector<vec<std::uint8_t>> bytes;
+    std::vector<std::span<const std::uint8_t>> spans;
+    for (std::size_t i = 0; i < inputs.size() && i < network_->inputs.size(); ++i) {
+      const isa::io_tensor& t = network_->inputs[i];
+      const quantization q{t.scale, t.zero_point};
+      if (!(inputs[i].dims == shape(t.dims.span())) || inputs[i].type != user_type(t.type, q)) {
+        refuse(text("input '") << t.name << "' takes " << name_of(user_type(t.type, q)) << shape(t.dims.span()).print()
+                               << ", not " << name_of(inputs[i].type) << inputs[i].dims.print());
+      }
+      bytes.push_back(to_bytes(to_edge(inputs[i], t.type, q)));
+    }
+    for (const auto& b : bytes) spans.emplace_back(b.span());
+    return executor_.run(memory_, spans, order, observe);
+  }
+  [[nodiscard]] std::vector<named_value> outputs(const vec<vec<std::uint8_t>>& bytes) const {
+    std::vector<named_value> out;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      const isa::io_tensor& t = network_->outputs[i];
+      out.push_back(
+          {std::string(t.name.view()), from_bytes(t.type, shape(t.dims.span()), bytes[i]), {t.scale, t.zero_point}});
+    }
+    return out;
+  }
+  static void put_part(value& to, const isa::trace_point& at, const isa::local_ref& part, exec::memory& m) {
+    const tpu::view4 whole = tpu::fold(to.dims);
+    const shape dims{part.n, part.c, part.h, part.w};
+    const value elements = from_bytes(part.type, dims, exec::collect(m, part));
+    if (at.n < 0 || at.c < 0 || at.h < 0 || at.n + part.n > whole.n || at.c + part.c > whole.c ||
+        at.h + part.h > whole.h || part.w != whole.w || part.type != to.type) {
+      refuse("the trace names a part that is outside of its tensor: the program is damaged");
+    }
+    std::size_t from = 0;
+    for (std::int64_t n = 0; n < part.n; ++n) {
+      for (std::int64_t c = 0; c < part.c; ++c) {
+        for (std::int64_t h = 0; h < part.h; ++h) {
+          const auto row = static_cast<std::size_t>((((at.n + n) * whole.c + at.c + c) * whole.h + at.h + h) * whole.w);
+          for (std::int64_t w = 0; w < part.w; ++w, ++from) {
+            if (is_floating(to.type)) {
+              to.f[row + static_cast<std::size_t>(w)] = elements.f[from];
+            } else {
+              to.i[row + static_cast<std::size_t>(w)] = elements.i[from];
+            }
+          }
+        }
+      }
+    }
+  }
+
+  exec::executor executor_;
+  const isa::network* network_;
+  exec::memory memory_;
+};
+
+} // namespace tmpu::host
