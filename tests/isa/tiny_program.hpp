@@ -51,7 +51,7 @@ constexpr isa::program build(bool waits = true) {
                           .high = 100.0F});
   isa::append(s, waits ? after(isa::engine::compute, 1) : isa::header{},
               isa::dma_store{.src = y, .dst = dense(isa::region::activations, 48, dtype_id::f32, 3, 2, 2)});
-  s.trace.push_back({.index = 2, .tensor = 0, .n = 0, .c = 0, .h = 0});
+  s.trace.push_back({.index = 2, .tensor = 0, .n = 0, .c = 0, .h = 0, .in_global = false});
 
   isa::network n{};
   n.name = text("net");

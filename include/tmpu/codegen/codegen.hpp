@@ -145,6 +145,27 @@ constexpr isa::io_tensor io_of(const graph_body& g, tensor_id t) {
           .address = address_of(g, t)};
 }
 
+/// The tensors that a stream's trace names, which then names them by their place in this list.
+constexpr vec<isa::traced_tensor> number_traced(const graph_body& g, isa::core_stream& stream) {
+  vec<isa::traced_tensor> list;
+  vec<std::int32_t> place(g.tensors.size(), none);
+  for (isa::trace_point& point : stream.trace) {
+    std::int32_t& at = place[static_cast<std::size_t>(point.tensor)];
+    if (at == none) {
+      const tensor& t = g.at(point.tensor);
+      at = static_cast<std::int32_t>(list.size());
+      list.push_back({.name = text(g.name(point.tensor)),
+                      .type = t.type,
+                      .dims = ints(t.dims.span()),
+                      .scale = t.quant.scale,
+                      .zero_point = t.quant.zero_point,
+                      .address = point.in_global ? address_of(g, point.tensor) : 0});
+    }
+    point.tensor = at;
+  }
+  return list;
+}
+
 constexpr vec<std::uint8_t> pack_weights(const graph_body& g) {
   vec<std::uint8_t> bytes(static_cast<std::size_t>(g.weight_bytes));
   for (std::size_t i = 0; i < g.tensors.size(); ++i) {
@@ -174,6 +195,7 @@ template <class Emitters> struct codegen_pass {
       } else {
         transfer_context c{.g = g, .chip = chip, .id = lg.first, .out = out, .local_peak = 0};
         dispatch<Emitters>(c);
+        out.trace_in_global(g.result(lg.first));
         if (c.local_peak > network.local_bytes_peak) network.local_bytes_peak = c.local_peak;
       }
       for (const local_buffer& b : lg.buffers) {
@@ -186,17 +208,10 @@ template <class Emitters> struct codegen_pass {
     }
     for (const tensor_id t : g.inputs) network.inputs.push_back(detail::io_of(g, t));
     for (const tensor_id t : g.outputs) network.outputs.push_back(detail::io_of(g, t));
-    for (std::size_t i = 0; i < g.tensors.size(); ++i) {
-      const tensor& t = g.tensors[i];
-      network.tensors.push_back({.name = text(g.name(static_cast<tensor_id>(i))),
-                                 .type = t.type,
-                                 .dims = ints(t.dims.span()),
-                                 .scale = t.quant.scale,
-                                 .zero_point = t.quant.zero_point});
-    }
     network.activation_bytes = g.activation_bytes;
     isa::segment segment{};
     segment.cores.push_back(out.take());
+    network.tensors = detail::number_traced(g, segment.cores[0]);
     const timing::timeline line = timing::simulate(segment.cores[0], chip);
     network.cycles = line.cycles;
     network.dma_bytes = line.dma_bytes;

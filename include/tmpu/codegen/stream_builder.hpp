@@ -51,7 +51,13 @@ public:
                              .tensor = tensor,
                              .n = static_cast<std::int32_t>(n),
                              .c = static_cast<std::int32_t>(c),
-                             .h = static_cast<std::int32_t>(h)});
+                             .h = static_cast<std::int32_t>(h),
+                             .in_global = false});
+  }
+  /// `tensor` is complete in global memory after the last instruction.
+  constexpr void trace_in_global(std::int32_t tensor) {
+    if (stream_.count == 0) return; // it is an input by another name
+    stream_.trace.push_back({.index = stream_.count - 1, .tensor = tensor, .n = 0, .c = 0, .h = 0, .in_global = true});
   }
 
   [[nodiscard]] constexpr isa::core_stream take() { return std::move(stream_); }

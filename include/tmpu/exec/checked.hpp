@@ -108,7 +108,7 @@ template <class Executor> constexpr vec<finding> check(const Executor& e) {
   vec<byte_state> global(static_cast<std::size_t>(most.activation_bytes));
   for (const isa::io_tensor& t : network.inputs) {
     const std::int64_t first = isa::offset_of(t.address);
-    for (std::int64_t b = 0; b < Executor::bytes_needed(t); ++b)
+    for (std::int64_t b = 0; b < isa::bytes_needed(t); ++b)
       global[static_cast<std::size_t>(first + b)].initialised = true;
   }
 
@@ -187,7 +187,7 @@ template <class Executor> constexpr vec<finding> check(const Executor& e) {
     }
     for (const isa::io_tensor& t : network.outputs) {
       const std::int64_t first = isa::offset_of(t.address);
-      for (std::int64_t b = first; b < first + Executor::bytes_needed(t); ++b) {
+      for (std::int64_t b = first; b < first + isa::bytes_needed(t); ++b) {
         const byte_state& state = global[static_cast<std::size_t>(b)];
         if (state.writer == 0 && !state.initialised && core_index == e.cores().size()) {
           found.push_back({.what = finding::kind::uninitialised_read,

@@ -5,6 +5,7 @@
 #include "tmpu/exec/kernels_element.hpp"
 #include "tmpu/exec/kernels_sum.hpp"
 #include "tmpu/exec/validate.hpp"
+#include "tmpu/isa/check.hpp"
 
 #include <tuple>
 
@@ -20,6 +21,7 @@ struct interleaving {
 
 struct no_observer {
   constexpr void operator()(const isa::trace_point&, const isa::local_ref&, memory&) const {}
+  constexpr void operator()(const isa::trace_point&, const isa::traced_tensor&, memory&) const {}
 };
 
 namespace detail {
@@ -49,6 +51,7 @@ public:
     if (network >= p.info.networks.size())
       refuse(text("the program has ") << p.info.networks.size() << " networks, but number " << network
                                       << " was asked for");
+    if (const text bad = isa::fault_of<list<Is...>>(p); !bad.empty()) refuse(text(bad) << ": the program is damaged");
     network_ = &p.info.networks[network];
     most_ = {.lanes = p.info.target.lanes,
              .local_bytes = p.info.target.local_bytes,
@@ -59,39 +62,21 @@ public:
         most_.activation_bytes < 0 || most_.activation_bytes > sane) {
       refuse("the program asks for a machine of impossible size: it is damaged");
     }
-    for (const auto* side : {&network_->inputs, &network_->outputs}) {
-      for (const isa::io_tensor& t : *side) {
-        if (isa::region_of(t.address) != isa::region::activations || bytes_needed(t) < 0 ||
-            isa::offset_of(t.address) + bytes_needed(t) > most_.activation_bytes) {
-          refuse(text("tensor '") << t.name << "' lies outside of the activation region: the program is damaged");
-        }
-      }
-    }
     for (const isa::segment& s : network_->segments) {
-      if (s.kind != isa::segment_kind::stream)
-        refuse("the program has a segment of unknown kind: it was made by a newer version");
       for (const isa::core_stream& c : s.cores) decode(c);
       check_order(s);
     }
   }
 
   [[nodiscard]] constexpr const isa::network& network() const { return *network_; }
-  [[nodiscard]] static constexpr std::int64_t bytes_needed(const isa::io_tensor& t) {
-    std::int64_t count = bytes_of(t.type);
-    for (const std::int64_t d : t.dims) {
-      if (d < 0 || (d > 0 && count > (std::int64_t{1} << 40) / d)) return -1;
-      count *= d;
-    }
-    return count;
-  }
-
   /// A machine for this program: local memory, the activation region, the program's weights.
   [[nodiscard]] constexpr memory make_memory() const {
     return {most_.lanes, most_.local_bytes, most_.activation_bytes, program_->weights.span()};
   }
 
-  /// Runs the network: inputs and outputs are the bytes of the io tensors in their order. `observe(trace_point, result, memory)` is
-  /// called after each instruction that makes a part of a traced tensor.
+  /// Runs the network: inputs and outputs are the bytes of the io tensors in their order. After each instruction that completes a part
+  /// of a traced tensor, `observe(trace_point, local_ref, memory)` is called with the part, or, where the tensor is seen in global
+  /// memory, `observe(trace_point, traced_tensor, memory)`.
   template <class Observe = no_observer>
   constexpr vec<vec<std::uint8_t>> run(memory& m, std::span<const std::span<const std::uint8_t>> inputs,
                                        const interleaving& order = {}, Observe&& observe = {}) {
@@ -100,8 +85,8 @@ public:
     }
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const isa::io_tensor& t = network_->inputs[i];
-      if (static_cast<std::int64_t>(inputs[i].size()) != bytes_needed(t)) {
-        refuse(text("input '") << t.name << "' takes " << bytes_needed(t) << " bytes, but " << inputs[i].size()
+      if (static_cast<std::int64_t>(inputs[i].size()) != isa::bytes_needed(t)) {
+        refuse(text("input '") << t.name << "' takes " << isa::bytes_needed(t) << " bytes, but " << inputs[i].size()
                                << " were given");
       }
       std::uint8_t* to = m.activations().data() + isa::offset_of(t.address);
@@ -119,8 +104,8 @@ public:
     vec<vec<std::uint8_t>> outputs;
     for (const isa::io_tensor& t : network_->outputs) {
       const auto from = static_cast<std::size_t>(isa::offset_of(t.address));
-      outputs.push_back(vec<std::uint8_t>(
-          std::span<const std::uint8_t>(m.activations()).subspan(from, static_cast<std::size_t>(bytes_needed(t)))));
+      outputs.push_back(vec<std::uint8_t>(std::span<const std::uint8_t>(m.activations())
+                                              .subspan(from, static_cast<std::size_t>(isa::bytes_needed(t)))));
     }
     return outputs;
   }
@@ -172,16 +157,6 @@ private:
                << ") is no instruction of this machine: the program is damaged or was made by a newer version");
       }
       at += size;
-    }
-    if (steps.size() != stream.count)
-      refuse("a stream holds another number of instructions than it says: the program is damaged");
-    std::uint32_t before = 0;
-    for (const isa::trace_point& t : stream.trace) {
-      if (t.index >= stream.count || t.index < before || t.tensor < 0 ||
-          static_cast<std::size_t>(t.tensor) >= network_->tensors.size()) {
-        refuse("the trace names an instruction or tensor that is not there: the program is damaged");
-      }
-      before = t.index;
     }
     cores_.push_back(std::move(steps));
   }
@@ -282,10 +257,15 @@ private:
     kernels[s.kind](*this, s.index, m, workspace_);
     while (trace < stream.trace.size() && stream.trace[trace].index < number) ++trace;
     for (std::size_t t = trace; t < stream.trace.size() && stream.trace[t].index == number; ++t) {
+      const isa::trace_point& point = stream.trace[t];
+      if (point.in_global) {
+        observe(point, network_->tensors[static_cast<std::size_t>(point.tensor)], m);
+        continue;
+      }
       with_instruction(s, [&](const auto& i) {
         i.writes([&](const auto& result) {
           if constexpr (std::is_same_v<std::remove_cvref_t<decltype(result)>, isa::local_ref>)
-            observe(stream.trace[t], result, m);
+            observe(point, result, m);
         });
       });
     }

@@ -60,28 +60,29 @@ public:
     return outputs(execute(inputs, order, exec::no_observer{}));
   }
 
-  /// Inputs, all traced tensors (each tensor that an instruction completes in local memory) and outputs.
+  /// Every tensor that the machine shows, once: inputs, traced tensors (each that an instruction completes), outputs.
   std::vector<named_value> run_all(std::span<const value> inputs, const exec::interleaving& order = {}) {
-    std::vector<named_value> out;
-    for (std::size_t i = 0; i < inputs.size() && i < network_->inputs.size(); ++i) {
-      const isa::io_tensor& t = network_->inputs[i];
-      const quantization q{t.scale, t.zero_point};
-      out.push_back({std::string(t.name.view()), to_edge(inputs[i], t.type, q), q});
-    }
     std::vector<named_value> traced;
     for (const isa::traced_tensor& t : network_->tensors) {
       traced.push_back({std::string(t.name.view()), value(t.type, shape(t.dims.span())), {t.scale, t.zero_point}});
     }
-    const auto made =
-        execute(inputs, order, [&](const isa::trace_point& at, const isa::local_ref& part, exec::memory& m) {
-          put_part(traced[static_cast<std::size_t>(at.tensor)].content, at, part, m);
-        });
-    for (named_value& v : traced) out.push_back(std::move(v));
-    for (named_value& v : outputs(made)) {
-      bool there = false;
-      for (const named_value& o : out) there = there || o.name == v.name;
-      if (!there) out.push_back(std::move(v));
+    const auto made = execute(inputs, order, [&](const isa::trace_point& at, const auto& part, exec::memory& m) {
+      put_part(traced[static_cast<std::size_t>(at.tensor)].content, at, part, m);
+    });
+    std::vector<named_value> out;
+    const auto put = [&](named_value v) {
+      for (const named_value& o : out) {
+        if (o.name == v.name) return;
+      }
+      out.push_back(std::move(v));
+    };
+    for (std::size_t i = 0; i < network_->inputs.size(); ++i) {
+      const isa::io_tensor& t = network_->inputs[i];
+      const quantization q{t.scale, t.zero_point};
+      put({std::string(t.name.view()), to_edge(inputs[i], t.type, q), q});
     }
+    for (named_value& v : traced) put(std::move(v));
+    for (named_value& v : outputs(made)) put(std::move(v));
     return out;
   }
 
@@ -110,6 +111,11 @@ private:
           {std::string(t.name.view()), from_bytes(t.type, shape(t.dims.span()), bytes[i]), {t.scale, t.zero_point}});
     }
     return out;
+  }
+  static void put_part(value& to, const isa::trace_point&, const isa::traced_tensor& whole, exec::memory& m) {
+    const auto bytes = static_cast<std::size_t>(isa::bytes_needed(whole));
+    const std::span<const std::uint8_t> region = m.activations();
+    to = from_bytes(to.type, to.dims, region.subspan(static_cast<std::size_t>(isa::offset_of(whole.address)), bytes));
   }
   static void put_part(value& to, const isa::trace_point& at, const isa::local_ref& part, exec::memory& m) {
     const tpu::view4 whole = tpu::fold(to.dims);

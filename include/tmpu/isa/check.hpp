@@ -39,8 +39,8 @@ template <class T> constexpr bool enumerators_known(const T& value) {
   }
 }
 
-/// Bytes of a tensor of an io list; -1 for a negative dimension or more than 2^40 bytes.
-constexpr std::int64_t bytes_needed(const io_tensor& t) {
+/// Bytes of an input, an output or a traced tensor; -1 for a negative dimension or more than 2^40 bytes.
+template <class Tensor> constexpr std::int64_t bytes_needed(const Tensor& t) {
   constexpr std::int64_t most = std::int64_t{1} << 40;
   std::int64_t bytes = bytes_of(t.type);
   for (const std::int64_t d : t.dims) {
@@ -51,6 +51,19 @@ constexpr std::int64_t bytes_needed(const io_tensor& t) {
 }
 
 namespace detail {
+
+/// Of an input, an output or a tensor that is seen in global memory.
+template <class Tensor> constexpr text fault(const Tensor& t, std::string_view side, const network& n) {
+  if (!enumerators_known(t.type) || bytes_of(t.type) == 0)
+    return text(side) << " '" << t.name << "' has an unknown element type";
+  const std::int64_t bytes = bytes_needed(t);
+  if (bytes < 0) return text(side) << " '" << t.name << "' has impossible dimensions";
+  if (region_of(t.address) != region::activations || offset_of(t.address) + bytes > n.activation_bytes) {
+    return text(side) << " '" << t.name << "' ends at byte " << offset_of(t.address) + bytes
+                      << ", outside of the activation region of " << n.activation_bytes << " bytes";
+  }
+  return {};
+}
 
 /// Empty, or what is wrong with a stream.
 template <class Instructions> constexpr text fault(const core_stream& stream, const network& n) {
@@ -79,19 +92,10 @@ template <class Instructions> constexpr text fault(const core_stream& stream, co
     if (t.tensor < 0 || static_cast<std::size_t>(t.tensor) >= n.tensors.size()) {
       return text("the trace names tensor ") << t.tensor << " of " << n.tensors.size();
     }
+    if (t.in_global) {
+      if (text bad = fault(n.tensors[static_cast<std::size_t>(t.tensor)], "tensor", n); !bad.empty()) return bad;
+    }
     before = t.index;
-  }
-  return {};
-}
-
-constexpr text fault(const io_tensor& t, std::string_view side, const network& n) {
-  if (!enumerators_known(t.type) || bytes_of(t.type) == 0)
-    return text(side) << " '" << t.name << "' has an unknown element type";
-  const std::int64_t bytes = bytes_needed(t);
-  if (bytes < 0) return text(side) << " '" << t.name << "' has impossible dimensions";
-  if (region_of(t.address) != region::activations || offset_of(t.address) + bytes > n.activation_bytes) {
-    return text(side) << " '" << t.name << "' ends at byte " << offset_of(t.address) + bytes
-                      << ", outside of the activation region of " << n.activation_bytes << " bytes";
   }
   return {};
 }

@@ -15,15 +15,16 @@ struct io_tensor {
                            (std::int32_t, zero_point), (std::uint64_t, address));
 };
 
-/// A tensor that can be seen while the program runs, and the instructions whose result is a part of it:
-/// the `result` operand of instruction `index` (of the core's stream) is the part at (n, c, h) of the tensor folded to [n, c, h, w].
-struct trace_point {
-  BOOST_HANA_DEFINE_STRUCT(trace_point, (std::uint32_t, index), (std::int32_t, tensor), (std::int32_t, n),
-                           (std::int32_t, c), (std::int32_t, h));
-};
+/// A tensor that can be seen while the program runs. `address` is its place in global memory where it is seen there.
 struct traced_tensor {
   BOOST_HANA_DEFINE_STRUCT(traced_tensor, (text, name), (dtype_id, type), (ints, dims), (float, scale),
-                           (std::int32_t, zero_point));
+                           (std::int32_t, zero_point), (std::uint64_t, address));
+};
+/// When a traced tensor, or a part of it, is complete: after instruction `index` of the core's stream. The part is that
+/// instruction's result, at (n, c, h) of the tensor folded to [n, c, h, w]; with `in_global` it is the whole tensor in global memory.
+struct trace_point {
+  BOOST_HANA_DEFINE_STRUCT(trace_point, (std::uint32_t, index), (std::int32_t, tensor), (std::int32_t, n),
+                           (std::int32_t, c), (std::int32_t, h), (bool, in_global));
 };
 
 /// The instructions of one core in program order. Each engine takes its own in this order as an in-order queue.
