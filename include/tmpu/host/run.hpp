@@ -15,6 +15,9 @@ struct named_value {
   std::string name;
   value content; ///< as the machine or graph has it
   quantization quant{};
+  /// Of a tensor on the chip: 1 for each element that was computed. Empty: all were. (What no consumer reads, a strided
+  /// convolution's rows between for example, no instruction computes.)
+  std::vector<std::uint8_t> made{};
 };
 
 /// The real numbers (or plain integers) of a result.
@@ -66,8 +69,9 @@ public:
     for (const isa::traced_tensor& t : network_->tensors) {
       traced.push_back({std::string(t.name.view()), value(t.type, shape(t.dims.span())), {t.scale, t.zero_point}});
     }
-    const auto made = execute(inputs, order, [&](const isa::trace_point& at, const auto& part, exec::memory& m) {
-      put_part(traced[static_cast<std::size_t>(at.tensor)].content, at, part, m);
+    for (named_value& v : traced) v.made.assign(v.content.size(), 0);
+    const auto result = execute(inputs, order, [&](const isa::trace_point& at, const auto& part, exec::memory& m) {
+      put_part(traced[static_cast<std::size_t>(at.tensor)], at, part, m);
     });
     std::vector<named_value> out;
     const auto put = [&](named_value v) {
@@ -81,8 +85,13 @@ public:
       const quantization q{t.scale, t.zero_point};
       put({std::string(t.name.view()), to_edge(inputs[i], t.type, q), q});
     }
-    for (named_value& v : traced) put(std::move(v));
-    for (named_value& v : outputs(made)) put(std::move(v));
+    for (named_value& v : traced) {
+      bool all = true;
+      for (const std::uint8_t element : v.made) all = all && element != 0;
+      if (all) v.made.clear();
+      put(std::move(v));
+    }
+    for (named_value& v : outputs(result)) put(std::move(v));
     return out;
   }
 
@@ -112,12 +121,15 @@ private:
     }
     return out;
   }
-  static void put_part(value& to, const isa::trace_point&, const isa::traced_tensor& whole, exec::memory& m) {
+  static void put_part(named_value& result, const isa::trace_point&, const isa::traced_tensor& whole, exec::memory& m) {
+    value& to = result.content;
+    result.made.assign(to.size(), 1);
     const auto bytes = static_cast<std::size_t>(isa::bytes_needed(whole));
     const std::span<const std::uint8_t> region = m.activations();
     to = from_bytes(to.type, to.dims, region.subspan(static_cast<std::size_t>(isa::offset_of(whole.address)), bytes));
   }
-  static void put_part(value& to, const isa::trace_point& at, const isa::local_ref& part, exec::memory& m) {
+  static void put_part(named_value& result, const isa::trace_point& at, const isa::local_ref& part, exec::memory& m) {
+    value& to = result.content;
     const tpu::view4 whole = tpu::fold(to.dims);
     const shape dims{part.n, part.c, part.h, part.w};
     const value elements = from_bytes(part.type, dims, exec::collect(m, part));
@@ -131,6 +143,7 @@ private:
         for (std::int64_t h = 0; h < part.h; ++h) {
           const auto row = static_cast<std::size_t>((((at.n + n) * whole.c + at.c + c) * whole.h + at.h + h) * whole.w);
           for (std::int64_t w = 0; w < part.w; ++w, ++from) {
+            result.made[row + static_cast<std::size_t>(w)] = 1;
             if (is_floating(to.type)) {
               to.f[row + static_cast<std::size_t>(w)] = elements.f[from];
             } else {
