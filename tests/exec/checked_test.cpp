@@ -340,7 +340,7 @@ TEST_CASE("the small model in f16: every wait that matters is missed") { check_c
 TEST_CASE("a residual block in slices, with loads ahead of their use: every wait that matters is missed") {
   const chip::facts chip = chip::nano::info;
   check_compiled(codegen::codegen_pass<standard::emitters>::run(
-      memory::memory_pass::run(group::layer_group_pass::run(lowered_models::residual(1, 16, 16), chip), chip), chip,
+      memory::memory_pass::run(group::layer_group_pass::run(lowered_models::residual(1, 16, 24), chip), chip), chip,
       "residual", "f32"));
 }
 
