@@ -221,6 +221,18 @@ TEST_CASE("moves keep the scale, concat rescales") {
   }
 }
 
+TEST_CASE("a pad whose fill lies outside of the tensor's range takes the range of the result") {
+  generator r;
+  model_builder m;
+  const auto x = m.input("x", dtype_id::f32, {1, 2, 4, 4});
+  const std::int64_t pads[] = {0, 0, 1, 1, 0, 0, 1, 1};
+  const auto p = m.constant("p", make_value(dtype_id::i64, {8}, pads));
+  const float fill[] = {-3.0F};
+  m.output(m.add<top::pad>("y", {}, {x, p, m.constant("v", make_value({}, fill))}));
+  const value in[] = {r.tensor({1, 2, 4, 4}, 0.5F)};
+  check_close(canonical(m), in);
+}
+
 TEST_CASE("names and formats of a small classifier") {
   generator r;
   model_builder m;

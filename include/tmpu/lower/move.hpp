@@ -97,7 +97,7 @@ template <class Dtype> struct slice_rule {
   }
 };
 
-/// pad -> pad, constant mode, constant pads that are not negative.
+/// pad -> pad, constant mode, constant pads that are not negative. In i8 x takes the range of y where the fill lies outside of its own.
 template <class Dtype> struct pad_rule {
   using op = top::pad;
   using dtype = Dtype;
@@ -126,10 +126,20 @@ template <class Dtype> struct pad_rule {
       const value fill = c.constant(2);
       if (!fill.f.empty()) a.value = fill.f[0];
     }
-    const tensor_id x = c.operand(0);
-    const format f = c.format_at(x);
+    tensor_id x = c.operand(0);
+    format f = c.format_at(x);
+    if (!is_floating(f.type) && saturates(a.value, f)) {
+      f = c.result_format(); // x's own range does not reach the fill, y's does
+      x = c.cast_to(x, f);
+    }
     a.value = is_floating(f.type) ? round_to(f.type, a.value) : static_cast<float>(quantized(a.value, f));
     c.emit_result<tpu::pad>(a, {x}, f);
+  }
+
+private:
+  static constexpr bool saturates(float x, const format& f) {
+    const float held = dequantize_value(quantized(x, f), f.quant.scale, f.quant.zero_point);
+    return math::abs(held - x) > f.quant.scale;
   }
 };
 
