@@ -2,6 +2,8 @@
 #pragma once
 
 #include "tmpu/core/dtype.hpp"
+#include "tmpu/exec/kernels_dma.hpp"
+#include "tmpu/exec/kernels_element.hpp"
 #include "tmpu/exec/kernels_sum.hpp"
 #include "tmpu/exec/validate.hpp"
 
