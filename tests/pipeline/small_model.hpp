@@ -7,7 +7,7 @@
 #include "tmpu/top/elementwise.hpp"
 #include "tmpu/top/matmul.hpp"
 #include "tmpu/top/pool.hpp"
-#include "tmpu/top/shape_ops.hpp"
+#include "tmpu/top/reshape.hpp"
 
 /// A small network written as a C++ value, with its calibration: conv, ReLU, pool, dense.
 namespace small_model {

@@ -2,7 +2,8 @@
 #pragma once
 
 #include "tmpu/lower/context.hpp"
-#include "tmpu/top/shape_ops.hpp"
+#include "tmpu/top/move.hpp"
+#include "tmpu/top/reshape.hpp"
 
 /// Operators that move elements keep the type and scale of their operand; concat brings all operands to that of its result.
 namespace tmpu::lower {

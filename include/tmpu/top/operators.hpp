@@ -2,13 +2,18 @@
 #pragma once
 
 #include "tmpu/top/binary.hpp"
+#include "tmpu/top/cast.hpp"
+#include "tmpu/top/comparison.hpp"
+#include "tmpu/top/constants.hpp"
 #include "tmpu/top/conv.hpp"
 #include "tmpu/top/elementwise.hpp"
+#include "tmpu/top/gather.hpp"
 #include "tmpu/top/matmul.hpp"
+#include "tmpu/top/move.hpp"
 #include "tmpu/top/norm.hpp"
 #include "tmpu/top/pool.hpp"
 #include "tmpu/top/reduce.hpp"
-#include "tmpu/top/shape_ops.hpp"
+#include "tmpu/top/reshape.hpp"
 #include "tmpu/top/softmax.hpp"
 
 namespace tmpu::top {

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/top/common.hpp"
+
+/// Operands that hold shapes, axes and places: lists of integers that a shape rule may or may not know.
+namespace tmpu::top::detail {
+
+/// n unknown dimensions.
+constexpr dims unknown_dims(std::int64_t n, const infer_context& c) {
+  if (n < 0 || n > static_cast<std::int64_t>(dims::max_rank))
+    c.fail(text("the result would have rank ") << n << "; ranks go from 0 to 8");
+  dims d;
+  for (std::int64_t i = 0; i < n; ++i) d.push_back(-1);
+  return d;
+}
+/// Elements of the list that operand i holds; refuses where even this is unknown.
+constexpr std::int64_t list_size(const infer_context& c, std::size_t i) {
+  if (c.dims(i).rank() > 1)
+    c.fail(text("operand ") << i << " must be a list of integers, but is " << c.dims(i).print());
+  const std::int64_t n = c.dims(i).elements();
+  if (n < 0)
+    c.fail(text("the number of elements of operand ")
+           << i << " must be known: bind the free dimensions with --input-shape");
+  return n;
+}
+/// Whether operand i, where present, is a constant list of integers (and so the shape can be told).
+constexpr bool told(const infer_context& c, std::size_t i) { return !c.has(i) || c.is_constant(i); }
+constexpr ints integers(const infer_context& c, std::size_t i, const ints& otherwise = {}) {
+  if (!c.has(i)) return otherwise;
+  return c.constant(i).i;
+}
+/// The same elements in another shape.
+constexpr void copy_all(eval_context& c) {
+  with_elements(c.out(), c.in(0), [&](auto* y, const auto* x) {
+    for (std::size_t n = 0; n < c.out().size(); ++n) y[n] = x[n];
+  });
+}
+
+} // namespace tmpu::top::detail
