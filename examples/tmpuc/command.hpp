@@ -24,6 +24,7 @@ void add_info(CLI::App& app, work& chosen);
 void add_disasm(CLI::App& app, work& chosen);
 void add_chips(CLI::App& app, work& chosen);
 void add_ops(CLI::App& app, work& chosen);
+void add_conformance(CLI::App& app, work& chosen);
 
 /// Options that several commands have.
 struct model_options {

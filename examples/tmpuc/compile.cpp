@@ -12,7 +12,7 @@ using namespace tmpu;
 
 isa::program compile(const compile_options& o, const stage_observer& see) {
   const bool int8 = o.quantize == "int8";
-  if (!int8 && o.quantize != "f32" && o.quantize != "f16" && o.quantize != "bf16") {
+  if (!is_quantize(o.quantize)) {
     refuse(text("--quantize '") << o.quantize << "' is not known: it is f32, f16, bf16 or int8");
   }
   if (o.asymmetric && !int8) refuse(text("--asymmetric is for int8, not for ") << o.quantize << ": leave it out");

@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
   tmpuc::add_disasm(app, chosen);
   tmpuc::add_chips(app, chosen);
   tmpuc::add_ops(app, chosen);
+  tmpuc::add_conformance(app, chosen);
   try {
     app.parse(argc, argv);
     return chosen();

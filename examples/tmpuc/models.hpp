@@ -59,6 +59,8 @@ canonical_model canonicalize(tmpu::graph<tmpu::stage::origin> model);
 
 // --- options.cpp --------------------------------------------------------------------------------------------------
 tmpu::chip::facts chip_named(const std::string& name);
+/// Is it a word of --quantize?
+bool is_quantize(const std::string& word);
 tmpu::host::dataset open_data(const data_options& options, std::vector<tmpu::host::input_facts> inputs);
 std::vector<tmpu::host::input_facts> inputs_of(const tmpu::graph_body& g);
 std::vector<tmpu::host::input_facts> inputs_of(const tmpu::isa::network& n);

@@ -81,6 +81,8 @@ chip::facts chip_named(const std::string& name) {
   return found;
 }
 
+bool is_quantize(const std::string& word) { return word == "f32" || word == "f16" || word == "bf16" || word == "int8"; }
+
 host::dataset open_data(const data_options& options, std::vector<host::input_facts> inputs) {
   std::vector<host::data_spec> specs;
   for (const std::string& word : options.data) specs.push_back(host::parse_data_spec(word));

@@ -2,7 +2,7 @@
 #include "tmpu/host/run.hpp"
 
 #include "models.hpp"
-#include "tmpu/exec/checked.hpp"
+#include "tmpu/host/checked.hpp"
 #include "tmpu/host/progress.hpp"
 #include "tmpu/isa/tmodel.hpp"
 
@@ -51,33 +51,12 @@ private:
   std::vector<host::joined_result> joined_;
 };
 
-/// Refuses a program that reads what nobody wrote or whose engines race, found without running it, and one whose results differ when the
-/// engines run as far apart as the waits let them.
-void check_program(host::runner& runner, const vec<value>& inputs) {
-  const auto findings = exec::check(runner.executor());
-  if (!findings.empty()) {
-    refuse(text("checked mode found ") << findings.size()
-                                       << " faults in the program, the first: " << exec::describe(findings[0]));
-  }
-  const auto expected = runner.run(inputs);
-  using kind = exec::interleaving::kind;
-  for (const exec::interleaving& order : {exec::interleaving{kind::compute_first}, exec::interleaving{kind::dma_first},
-                                          exec::interleaving{kind::random, 1}, exec::interleaving{kind::random, 2}}) {
-    const auto got = runner.run(inputs, order);
-    for (std::size_t i = 0; i < got.size(); ++i) {
-      if (!(to_bytes(got[i].content) == to_bytes(expected[i].content))) {
-        refuse(text("checked mode: output '") << got[i].name << "' depends on the order in which the engines run");
-      }
-    }
-  }
-}
-
 int run_program(const run_options& o) {
   if (!o.model.input_shapes.empty()) refuse("--input-shape is for .onnx models: a .tmodel has fixed shapes");
   const isa::program program = isa::from_bytes(host::read_file(o.model.path), o.model.path);
   host::runner runner(program);
   const host::dataset data = open_data(o.data, inputs_of(runner.network()));
-  if (o.checked) check_program(runner, data.inputs(0));
+  if (o.checked) host::check_program(runner, data.inputs(0));
   results all(o.raw);
   host::progress progress("running", data.runs());
   for (std::int64_t run = 0; run < data.runs(); ++run) {

@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace tmpu::onnx {
@@ -45,6 +46,28 @@ inline pb::ModelProto parse_model(std::span<const std::uint8_t> bytes, std::stri
   }
   if (!model.has_graph()) refuse(text("'") << name << "' is no ONNX model: it holds no graph; export it again");
   return model;
+}
+
+/// A tensor that the user of a model gives.
+struct model_input {
+  std::string name;
+  dtype_id type = dtype_id::none;
+  bool dims_known = false; ///< the model itself tells every dimension
+};
+/// The inputs of a model that are tensors and no initializers (before IR version 4 those were inputs, too), in their order.
+inline std::vector<model_input> inputs_of(const pb::ModelProto& model) {
+  std::unordered_set<std::string_view> stored;
+  for (const auto& t : model.graph().initializer()) stored.insert(t.name());
+  std::vector<model_input> list;
+  for (const auto& in : model.graph().input()) {
+    if (stored.count(in.name()) != 0 || !in.type().has_tensor_type()) continue;
+    const auto& type = in.type().tensor_type();
+    const bool known =
+        type.has_shape() && std::all_of(type.shape().dim().begin(), type.shape().dim().end(),
+                                        [](const auto& d) { return d.has_dim_value() && d.dim_value() >= 0; });
+    list.push_back({in.name(), dtype_of(type.elem_type()), known});
+  }
+  return list;
 }
 
 namespace detail {
