@@ -30,6 +30,8 @@ enum class dtype_id : std::uint8_t {
   i4 = 16,
   u4 = 17,
   string = 18,
+  f8e4m3fnuz = 19,
+  f8e5m2fnuz = 20,
 };
 
 /// What holds of an element type. `bits` is the size in memory.
@@ -48,6 +50,8 @@ constexpr dtype_facts facts_of(dtype_id id) {
   case dtype_id::f64: return {"f64", 64, true};
   case dtype_id::f8e4m3: return {"f8e4m3", 8, true};
   case dtype_id::f8e5m2: return {"f8e5m2", 8, true};
+  case dtype_id::f8e4m3fnuz: return {"f8e4m3fnuz", 8, true};
+  case dtype_id::f8e5m2fnuz: return {"f8e5m2fnuz", 8, true};
   case dtype_id::i4: return {"i4", 4, false};
   case dtype_id::u4: return {"u4", 4, false, false};
   case dtype_id::i8: return {"i8", 8, false};
@@ -71,7 +75,7 @@ constexpr std::int64_t bytes_of(dtype_id id) { return (facts_of(id).bits + 7) / 
 
 /// The dtype named so, or dtype_id::none.
 constexpr dtype_id dtype_named(std::string_view name) {
-  for (int id = 1; id <= 18; ++id) {
+  for (int id = 1; id <= 20; ++id) {
     if (name_of(static_cast<dtype_id>(id)) == name) return static_cast<dtype_id>(id);
   }
   return dtype_id::none;
@@ -92,6 +96,10 @@ constexpr float round_to(dtype_id id, float value) {
   switch (id) {
   case dtype_id::f16: return round_to_f16(value);
   case dtype_id::bf16: return round_to_bf16(value);
+  case dtype_id::f8e4m3: return round_to_e4m3(value);
+  case dtype_id::f8e5m2: return round_to_e5m2(value);
+  case dtype_id::f8e4m3fnuz: return round_to_e4m3fnuz(value);
+  case dtype_id::f8e5m2fnuz: return round_to_e5m2fnuz(value);
   default: return value;
   }
 }

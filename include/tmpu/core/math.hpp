@@ -908,4 +908,24 @@ constexpr double erf_positive(double a) {
   return detail::with_sign(static_cast<float>(detail::erf_positive(static_cast<double>(abs(x)))), x);
 }
 
+// The inverse hyperbolic functions, in double and rounded once; near zero by their series, where the sum would lose bits.
+[[nodiscard]] constexpr float asinh(float x) {
+  if (is_nan(x)) return nan<float>;
+  const double a = static_cast<double>(abs(x));
+  const double y = a < 0x1p-10 ? a - a * a * a / 6.0 : log(a + sqrt(a * a + 1.0));
+  return detail::with_sign(static_cast<float>(y), x);
+}
+[[nodiscard]] constexpr float acosh(float x) {
+  if (!(x >= 1.0F)) return nan<float>;
+  const double a = static_cast<double>(x);
+  return static_cast<float>(log(a + sqrt((a - 1.0) * (a + 1.0))));
+}
+[[nodiscard]] constexpr float atanh(float x) {
+  const double a = static_cast<double>(abs(x));
+  if (!(a <= 1.0)) return nan<float>;
+  if (a == 1.0) return detail::with_sign(infinity<float>, x);
+  const double y = a < 0x1p-10 ? a + a * a * a / 3.0 : 0.5 * log((1.0 + a) / (1.0 - a));
+  return detail::with_sign(static_cast<float>(y), x);
+}
+
 } // namespace tmpu::math

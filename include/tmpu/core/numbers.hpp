@@ -6,7 +6,7 @@
 
 namespace tmpu {
 
-// Small floating-point formats by bit arithmetic. To nearest even; f16 and bf16 overflow to infinity, the two f8
+// Small floating-point formats by bit arithmetic. To nearest even; f16 and bf16 overflow to infinity, the f8
 // saturate at their greatest number (infinities too); denormals are kept; a NaN stays a NaN with its sign.
 //
 //           sign  exponent (bias)  mantissa  greatest        least denormal
@@ -14,6 +14,8 @@ namespace tmpu {
 //   bf16     1       8 (127)          7      3.3895e38       2^-133
 //   f8 e4m3  1       4 (7)            3      448             2^-9     no infinity, NaN is S.1111.111 (OCP "FN")
 //   f8 e5m2  1       5 (15)           2      57344           2^-16    NaN is written S.11111.11
+//   e4m3fnuz 1       4 (8)            3      240             2^-10    no infinity, no -0, NaN is 1.0000.000
+//   e5m2fnuz 1       5 (16)           2      57344           2^-17    no infinity, no -0, NaN is 1.00000.00
 
 namespace detail {
 
@@ -134,8 +136,32 @@ inline constexpr std::uint32_t float_infinity = 0x7F80'0000U;
   return detail::float_of(sign | std::bit_cast<std::uint32_t>(detail::widen_magnitude<5, 2>(magnitude)));
 }
 
+namespace detail {
+/// The "fnuz" formats: as the format without specials whose exponent bias is one less, of twice the number.
+template <int ExponentBits, int MantissaBits> constexpr std::uint8_t to_fnuz_bits(float x, float greatest) {
+  const auto b = std::bit_cast<std::uint32_t>(x);
+  const float size = float_of(b & 0x7FFF'FFFFU);
+  if (!(size == size)) return 0x80U;
+  const std::uint32_t magnitude =
+      size >= greatest ? 0x7FU : round_magnitude<ExponentBits, MantissaBits>(std::bit_cast<std::uint32_t>(size * 2.0F));
+  return static_cast<std::uint8_t>(magnitude == 0 ? 0U : ((b >> 24) & 0x80U) | magnitude);
+}
+template <int ExponentBits, int MantissaBits> constexpr float from_fnuz_bits(std::uint8_t h) {
+  if (h == 0x80U) return float_of(0x7FC0'0000U);
+  const float size = widen_magnitude<ExponentBits, MantissaBits>(h & 0x7FU) * 0.5F;
+  return (h & 0x80U) != 0 ? -size : size;
+}
+} // namespace detail
+
+[[nodiscard]] constexpr std::uint8_t to_e4m3fnuz_bits(float x) { return detail::to_fnuz_bits<4, 3>(x, 240.0F); }
+[[nodiscard]] constexpr float from_e4m3fnuz_bits(std::uint8_t h) { return detail::from_fnuz_bits<4, 3>(h); }
+[[nodiscard]] constexpr std::uint8_t to_e5m2fnuz_bits(float x) { return detail::to_fnuz_bits<5, 2>(x, 57344.0F); }
+[[nodiscard]] constexpr float from_e5m2fnuz_bits(std::uint8_t h) { return detail::from_fnuz_bits<5, 2>(h); }
+
 [[nodiscard]] constexpr float round_to_e4m3(float x) { return from_e4m3_bits(to_e4m3_bits(x)); }
 [[nodiscard]] constexpr float round_to_e5m2(float x) { return from_e5m2_bits(to_e5m2_bits(x)); }
+[[nodiscard]] constexpr float round_to_e4m3fnuz(float x) { return from_e4m3fnuz_bits(to_e4m3fnuz_bits(x)); }
+[[nodiscard]] constexpr float round_to_e5m2fnuz(float x) { return from_e5m2fnuz_bits(to_e5m2fnuz_bits(x)); }
 
 // ---------------------------------------------------------------- integers
 

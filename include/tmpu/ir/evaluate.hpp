@@ -21,7 +21,8 @@ constexpr vec<tensor> result_types(const graph_body& g, node_id id, std::span<co
 }
 } // namespace detail
 
-/// Runs one node on the values of its operands.
+/// Runs one node on the values of its operands. Where a shape depends on the elements themselves, the operator gives its
+/// result the shape and the elements.
 constexpr vec<value> evaluate_node(const graph_body& g, node_id id, std::span<const value* const> operands) {
   vec<value> results(g.results(id).size());
   bool known = true;
@@ -36,6 +37,12 @@ constexpr vec<value> evaluate_node(const graph_body& g, node_id id, std::span<co
   }
   eval_context context(g, id, operands, results.span());
   g.node_at(id).op->eval(context);
+  for (const value& v : results) {
+    if (v.type != dtype_id::none && (!v.dims.known() || v.size() != static_cast<std::size_t>(v.dims.elements()))) {
+      context.fail(text("its result ") << v.dims.print() << " holds " << v.size()
+                                       << " elements: its `eval` must set shape and elements where `infer` cannot");
+    }
+  }
   return results;
 }
 

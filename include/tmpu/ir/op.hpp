@@ -58,7 +58,8 @@ private:
   node_id id_;
 };
 
-/// What an operator's meaning sees: operands, and results that already have type, shape and zeroed elements.
+/// What an operator's meaning sees: operands, and results that already have type, shape and zeroed elements. A result whose
+/// shape depends on elements (an unknown dimension after `infer` with constant operands) has none yet: `eval` sets both.
 class eval_context {
 public:
   constexpr eval_context(const graph_body& g, node_id id, std::span<const value* const> operands,
@@ -73,6 +74,8 @@ public:
   [[nodiscard]] constexpr quantization out_quant(std::size_t i = 0) const { return g_->at(g_->result(id_, i)).quant; }
   [[nodiscard]] constexpr const graph_body& graph() const { return *g_; }
   [[nodiscard]] constexpr node_id id() const { return id_; }
+  /// Refuses elements that the node cannot compute with: `node 'gather_3' (gather): ...`.
+  [[noreturn]] void fail(text why) const;
 
 private:
   const graph_body* g_;
@@ -91,9 +94,13 @@ struct op_record {
   void (*print)(text&, std::span<const std::uint32_t>) = nullptr;
 };
 
-inline void infer_context::fail(text why) const {
-  refuse(text("node '") << g_->node_name(id_) << "' (" << g_->node_at(id_).op->info.name << "): " << why);
+namespace detail {
+[[noreturn]] inline void refuse_node(const graph_body& g, node_id id, const text& why) {
+  refuse(text("node '") << g.node_name(id) << "' (" << g.node_at(id).op->info.name << "): " << why);
 }
+} // namespace detail
+inline void infer_context::fail(text why) const { detail::refuse_node(*g_, id_, why); }
+inline void eval_context::fail(text why) const { detail::refuse_node(*g_, id_, why); }
 
 /// An operator: one block with its facts, attributes, shape rule and meaning.
 template <class Op> concept op = requires(infer_context& i, eval_context& e, const typename Op::attributes& a) {

@@ -24,7 +24,9 @@ struct value {
   vec<std::int64_t> i;
 
   constexpr value() = default;
+  /// Zeros; no elements yet where a dimension is unknown.
   constexpr value(dtype_id t, const shape& s) : type(t), dims(s) {
+    if (!s.known()) return;
     if (is_floating(t)) {
       f.resize(static_cast<std::size_t>(s.elements()));
     } else {
@@ -72,6 +74,10 @@ constexpr vec<std::uint8_t> to_bytes(const value& v) {
       case dtype_id::f16: detail::store_word(bytes, to_f16_bits(x)); break;
       case dtype_id::bf16: detail::store_word(bytes, to_bf16_bits(x)); break;
       case dtype_id::f64: detail::store_word(bytes, static_cast<double>(x)); break;
+      case dtype_id::f8e4m3: detail::store_word(bytes, to_e4m3_bits(x)); break;
+      case dtype_id::f8e5m2: detail::store_word(bytes, to_e5m2_bits(x)); break;
+      case dtype_id::f8e4m3fnuz: detail::store_word(bytes, to_e4m3fnuz_bits(x)); break;
+      case dtype_id::f8e5m2fnuz: detail::store_word(bytes, to_e5m2fnuz_bits(x)); break;
       default: detail::store_word(bytes, x); break;
       }
     }
@@ -99,7 +105,13 @@ constexpr value from_bytes(dtype_id type, const shape& dims, std::span<const std
     case dtype_id::f64: v.f[n] = static_cast<float>(detail::load_word<double>(at)); break;
     case dtype_id::f16: v.f[n] = from_f16_bits(detail::load_word<std::uint16_t>(at)); break;
     case dtype_id::bf16: v.f[n] = from_bf16_bits(detail::load_word<std::uint16_t>(at)); break;
+    case dtype_id::f8e4m3: v.f[n] = from_e4m3_bits(*at); break;
+    case dtype_id::f8e5m2: v.f[n] = from_e5m2_bits(*at); break;
+    case dtype_id::f8e4m3fnuz: v.f[n] = from_e4m3fnuz_bits(*at); break;
+    case dtype_id::f8e5m2fnuz: v.f[n] = from_e5m2fnuz_bits(*at); break;
+    case dtype_id::i4:
     case dtype_id::i8: v.i[n] = static_cast<std::int8_t>(*at); break;
+    case dtype_id::u4:
     case dtype_id::u8:
     case dtype_id::boolean: v.i[n] = *at; break;
     case dtype_id::i16: v.i[n] = static_cast<std::int16_t>(detail::load_word<std::uint16_t>(at)); break;

@@ -69,6 +69,11 @@ using host_only =
          top::logical_not, top::pow, top::prelu, top::mean, top::equal, top::less, top::less_or_equal, top::greater,
          top::greater_or_equal, top::logical_and, top::logical_or, top::where, top::reduce_sum, top::reduce_mean,
          top::reduce_max, top::reduce_min, top::reduce_prod, top::reduce_l1, top::reduce_l2, top::reduce_sum_square,
-         top::split, top::gather, top::expand, top::depth_to_space>;
+         top::split, top::gather, top::expand, top::depth_to_space, top::tan, top::asin, top::acos, top::atan,
+         top::sinh, top::cosh, top::asinh, top::acosh, top::atanh, top::shrink, top::swish, top::is_nan, top::is_inf,
+         top::bitwise_not, top::mod, top::bit_shift, top::bitwise_and, top::bitwise_or, top::bitwise_xor,
+         top::logical_xor, top::reduce_log_sum, top::reduce_log_sum_exp, top::arg_max, top::arg_min, top::hardmax,
+         top::cum_sum, top::gather_elements, top::gather_nd, top::compress, top::one_hot, top::scatter,
+         top::scatter_elements, top::scatter_nd, top::tensor_scatter, top::cast_like>;
 
 } // namespace tmpu::lower

@@ -8,17 +8,17 @@ namespace tmpu::top {
 
 namespace detail {
 template <class Self> concept has_integer_form = requires { Self::apply_integer(std::int64_t{}, std::int64_t{}); };
+template <class Self> concept has_float_form = requires { Self::apply(0.0F, 0.0F); };
 template <class Attributes> constexpr bool has_clamp = requires(const Attributes& a) { a.clamp; };
 
 /// y = f(a, b) for each element, a and b broadcast to y.
-template <class Out, class In, class F>
-constexpr void combine(const dims& out, Out* y, const dims& a_dims, const In* a, const dims& b_dims, const In* b,
-                       F&& f) {
+template <class Out, class A, class B, class F>
+constexpr void combine(const dims& out, Out* y, const dims& a_dims, const A* a, const dims& b_dims, const B* b, F&& f) {
   const strides all[] = {strides_of(out), broadcast_strides(a_dims, out), broadcast_strides(b_dims, out)};
   for_each_row(out, all, [&](const auto& at, std::int64_t count, const auto& step) {
     Out* to = y + at[0];
-    const In* l = a + at[1];
-    const In* r = b + at[2];
+    const A* l = a + at[1];
+    const B* r = b + at[2];
     if (step[1] == 1 && step[2] == 1) {
       for (std::int64_t n = 0; n < count; ++n) to[n] = f(l[n], r[n]);
     } else {
@@ -26,13 +26,21 @@ constexpr void combine(const dims& out, Out* y, const dims& a_dims, const In* a,
     }
   });
 }
+/// The same for integers of one type, by Self::apply_integer; the result wraps around.
+template <class Self> constexpr void combine_integers(value& y, const value& a, const value& b) {
+  with_integer_of(y.type, [&]<class Int>(Int) {
+    combine(y.dims, y.i.data(), a.dims, a.i.data(), b.dims, b.i.data(), [&](std::int64_t l, std::int64_t r) {
+      return wrap(y.type, static_cast<std::int64_t>(Self::apply_integer(static_cast<Int>(l), static_cast<Int>(r))));
+    });
+  });
+}
 } // namespace detail
 
 /// y[i] = apply(a[i], b[i]), a and b broadcast to y: the family of operators of two operands. An operator gives `info`
-/// and apply(a, b) in float, and apply_integer(a, b) where integers make sense.
+/// apply(a, b) in float, or apply_integer(a, b), or both.
 ///
 /// Shape:     multidirectional broadcasting of a and b.
-/// Elements:  f32, f16, bf16; integers where the operator has apply_integer. Both operands of one type.
+/// Elements:  f32, f16, bf16 where the operator has apply, integers where it has apply_integer; both operands of one type.
 /// Tiling:    any slice of any axis of y; a broadcast axis of an operand is not sliced; no halo.
 /// Errors:    element types that differ or are not taken; shapes that do not fit.
 template <class Self> struct binary {
@@ -42,6 +50,7 @@ template <class Self> struct binary {
   template <class Attributes> static constexpr void infer(const Attributes& a, infer_context& c) {
     detail::require_same_type(c, 0, 1);
     if constexpr (!detail::has_integer_form<Self>) detail::require_floating(c, 0);
+    if constexpr (!detail::has_float_form<Self>) detail::require_integers(c, 0);
     if constexpr (detail::has_clamp<Attributes>) detail::check_clamp(a.clamp, c);
     c.result(0, c.type(0), detail::broadcast_dims(c.dims(0), c.dims(1), c));
   }
@@ -51,14 +60,14 @@ template <class Self> struct binary {
     value& y = c.out();
     if constexpr (detail::has_integer_form<Self>) {
       if (!is_floating(y.type)) {
-        detail::combine(
-            y.dims, y.i.data(), a.dims, a.i.data(), b.dims, b.i.data(),
-            [&](std::int64_t l, std::int64_t r) { return detail::wrap(y.type, Self::apply_integer(l, r)); });
+        detail::combine_integers<Self>(y, a, b);
         return;
       }
     }
-    detail::combine(y.dims, y.f.data(), a.dims, a.f.data(), b.dims, b.f.data(),
-                    [](float l, float r) { return Self::apply(l, r); });
+    if constexpr (detail::has_float_form<Self>) {
+      detail::combine(y.dims, y.f.data(), a.dims, a.f.data(), b.dims, b.f.data(),
+                      [](float l, float r) { return Self::apply(l, r); });
+    }
     if constexpr (detail::has_clamp<Attributes>) detail::clamp_elements(attributes.clamp, y);
     detail::round_elements(y);
   }
@@ -75,7 +84,7 @@ template <class Self> struct arithmetic : binary<Self> {
 struct add : arithmetic<add> {
   static constexpr op_info info{.name = "add", .onnx = "Add", .min_operands = 2, .max_operands = 2};
   static constexpr float apply(float a, float b) { return a + b; }
-  static constexpr std::int64_t apply_integer(std::int64_t a, std::int64_t b) { return detail::wrapping_add(a, b); }
+  static constexpr auto apply_integer(auto a, auto b) { return detail::wrapping_add(a, b); }
 };
 static_assert(op<add>);
 
@@ -83,9 +92,7 @@ static_assert(op<add>);
 struct sub : arithmetic<sub> {
   static constexpr op_info info{.name = "sub", .onnx = "Sub", .min_operands = 2, .max_operands = 2};
   static constexpr float apply(float a, float b) { return a - b; }
-  static constexpr std::int64_t apply_integer(std::int64_t a, std::int64_t b) {
-    return detail::wrapping_add(a, detail::wrapping_mul(b, -1));
-  }
+  static constexpr auto apply_integer(auto a, auto b) { return detail::wrapping_add(a, detail::wrapping_neg(b)); }
 };
 static_assert(op<sub>);
 
@@ -93,7 +100,7 @@ static_assert(op<sub>);
 struct mul : arithmetic<mul> {
   static constexpr op_info info{.name = "mul", .onnx = "Mul", .min_operands = 2, .max_operands = 2};
   static constexpr float apply(float a, float b) { return a * b; }
-  static constexpr std::int64_t apply_integer(std::int64_t a, std::int64_t b) { return detail::wrapping_mul(a, b); }
+  static constexpr auto apply_integer(auto a, auto b) { return detail::wrapping_mul(a, b); }
 };
 static_assert(op<mul>);
 
@@ -101,39 +108,157 @@ static_assert(op<mul>);
 struct div : arithmetic<div> {
   static constexpr op_info info{.name = "div", .onnx = "Div", .min_operands = 2, .max_operands = 2};
   static constexpr float apply(float a, float b) { return activation::divide(a, b); }
-  static constexpr std::int64_t apply_integer(std::int64_t a, std::int64_t b) {
-    if (b == 0) return 0;
-    return b == -1 ? detail::wrapping_mul(a, -1) : a / b;
+  static constexpr auto apply_integer(auto a, auto b) {
+    if (b == 0) return decltype(a){0};
+    return std::is_signed_v<decltype(b)> && detail::wrapping_add(b, decltype(b){1}) == 0 ? detail::wrapping_neg(a)
+                                                                                         : a / b;
   }
 };
 static_assert(op<div>);
 
-/// y = a to the power b; y has the element type of a.                                          (ONNX Pow)
+/// y = a to the power b; y has the element type of a. Two integers are multiplied exactly (and wrap around; a negative power
+/// is 1 / a^-b toward zero, 0 for a = 0); an integer and a float go through double.           (ONNX Pow)
 ///
 /// Shape:     multidirectional broadcasting.
-/// Elements:  a floating; b of any numeric type.
+/// Elements:  any pair of numeric types.
 /// Tiling:    as the other binary operators.
-/// Errors:    integer a; shapes that do not fit.
+/// Errors:    shapes that do not fit.
 struct pow : binary<pow> {
   static constexpr op_info info{.name = "pow", .onnx = "Pow", .min_operands = 2, .max_operands = 2};
   static constexpr float apply(float a, float b) { return b == 2.0F ? a * a : math::pow(a, b); }
+  static constexpr std::int64_t apply_integer(auto a, auto b) {
+    return integer_power(static_cast<std::int64_t>(a), static_cast<std::int64_t>(b));
+  }
+  static constexpr std::int64_t integer_power(std::int64_t a, std::int64_t b) {
+    if (b < 0) return a == 1 ? 1 : (a == -1 ? (b % 2 == 0 ? 1 : -1) : 0);
+    std::int64_t power = 1;
+    for (std::int64_t factor = a; b > 0; b /= 2, factor = detail::wrapping_mul(factor, factor)) {
+      if (b % 2 == 1) power = detail::wrapping_mul(power, factor);
+    }
+    return power;
+  }
   static constexpr void infer(const attributes&, infer_context& c) {
-    detail::require_floating(c, 0);
     c.result(0, c.type(0), detail::broadcast_dims(c.dims(0), c.dims(1), c));
   }
-  static constexpr void eval(const attributes&, eval_context& c) {
-    value b = c.in(1);
-    if (!is_floating(b.type)) {
-      b = value(dtype_id::f32, b.dims);
-      for (std::size_t n = 0; n < b.f.size(); ++n) b.f[n] = static_cast<float>(c.in(1).i[n]);
-    }
+  static constexpr void eval(const attributes& attributes, eval_context& c) {
+    const value& a = c.in(0);
+    const value& b = c.in(1);
     value& y = c.out();
-    detail::combine(y.dims, y.f.data(), c.in(0).dims, c.in(0).f.data(), b.dims, b.f.data(),
-                    [](float l, float r) { return apply(l, r); });
-    detail::round_elements(y);
+    if (is_floating(a.type) == is_floating(b.type)) {
+      binary<pow>::eval(attributes, c);
+    } else if (is_floating(a.type)) {
+      detail::combine(y.dims, y.f.data(), a.dims, a.f.data(), b.dims, b.i.data(), [&](float l, std::int64_t r) {
+        return static_cast<float>(math::pow(static_cast<double>(l), detail::from_integer(b.type, r)));
+      });
+      detail::round_elements(y);
+    } else {
+      detail::combine(y.dims, y.i.data(), a.dims, a.i.data(), b.dims, b.f.data(), [&](std::int64_t l, float r) {
+        return detail::to_integer(y.type, math::pow(detail::from_integer(a.type, l), static_cast<double>(r)));
+      });
+    }
   }
 };
 static_assert(op<pow>);
+
+/// y = the rest of a / b with the sign of b, or, with fmod = 1, of a; 0 where an integer b is 0.  (ONNX Mod)
+///
+/// Shape:     multidirectional broadcasting.
+/// Elements:  integers; f32, f16, bf16 with fmod = 1.
+/// Tiling:    as the other binary operators.
+/// Errors:    element types that differ; floats without fmod; shapes that do not fit.
+struct mod : binary<mod> {
+  static constexpr op_info info{.name = "mod", .onnx = "Mod", .min_operands = 2, .max_operands = 2};
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, fmod));
+  };
+  /// Exact: b times powers of two is taken away from a, in double, where nothing overflows or rounds.
+  static constexpr float apply(float a, float b) {
+    if (math::is_nan(a) || math::is_nan(b) || math::is_inf(a) || b == 0.0F) return math::nan<float>;
+    double rest = static_cast<double>(math::abs(a));
+    const double step = static_cast<double>(math::abs(b));
+    double part = step;
+    while (part * 2.0 <= rest) part *= 2.0;
+    for (; part >= step; part *= 0.5) {
+      if (rest >= part) rest -= part;
+    }
+    return static_cast<float>(a < 0.0F ? -rest : rest);
+  }
+  /// The rest with the sign of a.
+  static constexpr auto apply_integer(auto a, auto b) {
+    using integer = decltype(a);
+    if (b == 0 || (std::is_signed_v<integer> && detail::wrapping_add(b, integer{1}) == 0)) return integer{0};
+    return static_cast<integer>(a % b);
+  }
+  static constexpr void infer(const attributes& a, infer_context& c) {
+    if (a.fmod == 0 && is_floating(c.type(0))) c.fail("floating-point elements need the attribute fmod = 1");
+    binary<mod>::infer(a, c);
+  }
+  static constexpr void eval(const attributes& a, eval_context& c) {
+    binary<mod>::eval(a, c);
+    if (a.fmod != 0) return;
+    // The signs differ: one b more. (With unsigned elements they never do.)
+    value& y = c.out();
+    if (!facts_of(y.type).is_signed) return;
+    detail::combine(
+        y.dims, y.i.data(), y.dims, y.i.data(), c.in(1).dims, c.in(1).i.data(),
+        [](std::int64_t rest, std::int64_t b) { return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest; });
+  }
+};
+static_assert(op<mod>);
+
+/// y = a shifted by b bits, direction LEFT or RIGHT; 0 where b is the width of the type or more.  (ONNX BitShift)
+///
+/// Shape:     multidirectional broadcasting.
+/// Elements:  unsigned integers.
+/// Tiling:    as the other binary operators.
+/// Errors:    element types that differ or are signed; another direction; shapes that do not fit.
+struct bit_shift : binary<bit_shift> {
+  static constexpr op_info info{.name = "bit_shift", .onnx = "BitShift", .min_operands = 2, .max_operands = 2};
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (text, direction));
+  };
+  static constexpr void infer(const attributes& a, infer_context& c) {
+    detail::require_integers(c, 0);
+    detail::require_same_type(c, 0, 1);
+    if (facts_of(c.type(0)).is_signed) c.fail(text("takes unsigned integers, not ") << name_of(c.type(0)));
+    if (a.direction.view() != "LEFT" && a.direction.view() != "RIGHT")
+      c.fail(text("direction '") << a.direction << "' is not known; it is LEFT or RIGHT");
+    c.result(0, c.type(0), detail::broadcast_dims(c.dims(0), c.dims(1), c));
+  }
+  static constexpr void eval(const attributes& a, eval_context& c) {
+    value& y = c.out();
+    const bool left = a.direction.view() == "LEFT";
+    detail::combine(y.dims, y.i.data(), c.in(0).dims, c.in(0).i.data(), c.in(1).dims, c.in(1).i.data(),
+                    [&](std::int64_t x, std::int64_t by) {
+                      const auto bits = static_cast<std::uint64_t>(x);
+                      const auto shift = static_cast<std::uint64_t>(by);
+                      if (shift > 63) return std::int64_t{0};
+                      return detail::wrap(y.type, static_cast<std::int64_t>(left ? bits << shift : bits >> shift));
+                    });
+  }
+};
+static_assert(op<bit_shift>);
+
+/// y = the bits that a and b both have.                                                        (ONNX BitwiseAnd)
+struct bitwise_and : binary<bitwise_and> {
+  static constexpr op_info info{.name = "bitwise_and", .onnx = "BitwiseAnd", .min_operands = 2, .max_operands = 2};
+  static constexpr auto apply_integer(auto a, auto b) { return a & b; }
+};
+static_assert(op<bitwise_and>);
+
+/// y = the bits that a or b have.                                                              (ONNX BitwiseOr)
+struct bitwise_or : binary<bitwise_or> {
+  static constexpr op_info info{.name = "bitwise_or", .onnx = "BitwiseOr", .min_operands = 2, .max_operands = 2};
+  static constexpr auto apply_integer(auto a, auto b) { return a | b; }
+};
+static_assert(op<bitwise_or>);
+
+/// y = the bits in which a and b differ.                                                       (ONNX BitwiseXor)
+struct bitwise_xor : binary<bitwise_xor> {
+  static constexpr op_info info{.name = "bitwise_xor", .onnx = "BitwiseXor", .min_operands = 2, .max_operands = 2};
+  static constexpr auto apply_integer(auto a, auto b) { return a ^ b; }
+};
+static_assert(op<bitwise_xor>);
 
 /// y = slope * x where x < 0, x elsewhere; slope is broadcast to x.                            (ONNX PRelu)
 ///
@@ -180,10 +305,12 @@ template <class Self> struct variadic {
       const value& x = c.in(i);
       if constexpr (detail::has_integer_form<Self>) {
         if (!is_floating(y.type)) {
-          detail::combine(y.dims, y.i.data(), y.dims, y.i.data(), x.dims, x.i.data(),
-                          [&](std::int64_t l, std::int64_t r) {
-                            return i == 0 ? r : detail::wrap(y.type, Self::apply_integer(l, r));
-                          });
+          if (i > 0) {
+            detail::combine_integers<Self>(y, y, x);
+          } else {
+            detail::combine(y.dims, y.i.data(), y.dims, y.i.data(), x.dims, x.i.data(),
+                            [](std::int64_t, std::int64_t r) { return r; });
+          }
           continue;
         }
       }
@@ -201,7 +328,7 @@ template <class Self> struct variadic {
 struct max : variadic<max> {
   static constexpr op_info info{.name = "max", .onnx = "Max", .max_operands = -1};
   static constexpr float apply(float a, float b) { return a < b || math::is_nan(b) ? b : a; }
-  static constexpr std::int64_t apply_integer(std::int64_t a, std::int64_t b) { return a < b ? b : a; }
+  static constexpr auto apply_integer(auto a, auto b) { return a < b ? b : a; }
 };
 static_assert(op<max>);
 
@@ -209,7 +336,7 @@ static_assert(op<max>);
 struct min : variadic<min> {
   static constexpr op_info info{.name = "min", .onnx = "Min", .max_operands = -1};
   static constexpr float apply(float a, float b) { return b < a || math::is_nan(b) ? b : a; }
-  static constexpr std::int64_t apply_integer(std::int64_t a, std::int64_t b) { return b < a ? b : a; }
+  static constexpr auto apply_integer(auto a, auto b) { return b < a ? b : a; }
 };
 static_assert(op<min>);
 

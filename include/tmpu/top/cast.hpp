@@ -7,22 +7,52 @@ namespace tmpu::top {
 
 /// The dtype of a number of ONNX's TensorProto.DataType; none for one that tmpu does not hold.
 constexpr dtype_id dtype_of_onnx(std::int64_t number) {
-  constexpr dtype_id table[] = {dtype_id::none, dtype_id::f32, dtype_id::u8,  dtype_id::i8,     dtype_id::u16,
-                                dtype_id::i16,  dtype_id::i32, dtype_id::i64, dtype_id::string, dtype_id::boolean,
-                                dtype_id::f16,  dtype_id::f64, dtype_id::u32, dtype_id::u64,    dtype_id::none,
-                                dtype_id::none, dtype_id::bf16};
-  return number >= 0 && number < 17 ? table[number] : dtype_id::none;
+  constexpr dtype_id table[] = {
+      dtype_id::none,       dtype_id::f32,    dtype_id::u8,         dtype_id::i8,      dtype_id::u16,  dtype_id::i16,
+      dtype_id::i32,        dtype_id::i64,    dtype_id::string,     dtype_id::boolean, dtype_id::f16,  dtype_id::f64,
+      dtype_id::u32,        dtype_id::u64,    dtype_id::none,       dtype_id::none,    dtype_id::bf16, dtype_id::f8e4m3,
+      dtype_id::f8e4m3fnuz, dtype_id::f8e5m2, dtype_id::f8e5m2fnuz, dtype_id::u4,      dtype_id::i4};
+  return number >= 0 && number < 23 ? table[number] : dtype_id::none;
 }
-/// Its inverse; 0 for a type that ONNX 1.12 does not have.
+/// Its inverse; 0 for a type that ONNX does not have.
 constexpr std::int64_t onnx_number_of(dtype_id type) {
-  for (std::int64_t n = 1; n < 17; ++n) {
+  for (std::int64_t n = 1; n < 23; ++n) {
     if (dtype_of_onnx(n) == type) return n;
   }
   return 0;
 }
 
-/// y = x in the element type `to` (a number of TensorProto.DataType). Floats become integers toward zero, saturated to
-/// 64 bits and then wrapped; bool is x != 0.                                                   (ONNX Cast)
+namespace detail {
+/// x rounded to `type`; f8 types do not saturate: beyond the greatest number they give an infinity, or a NaN where the type has
+/// no infinities.
+constexpr float round_unsaturated(dtype_id type, float x) {
+  const float size = math::abs(x);
+  const bool over = (type == dtype_id::f8e4m3 && size > 464.0F) || // halfway from 448 to the next number, 480
+                    (type == dtype_id::f8e4m3fnuz && size >= 248.0F) ||
+                    ((type == dtype_id::f8e5m2 || type == dtype_id::f8e5m2fnuz) && size >= 61440.0F);
+  if (!over) return round_to(type, x);
+  if (type != dtype_id::f8e5m2) return math::nan<float>;
+  return x < 0.0F ? -math::infinity<float> : math::infinity<float>;
+}
+
+/// y's elements are x's in y's type.
+constexpr void cast_elements(value& y, const value& x, bool saturate) {
+  for (std::size_t n = 0; n < y.size(); ++n) {
+    if (is_floating(y.type)) {
+      const float v = is_floating(x.type) ? x.f[n] : from_integer<float>(x.type, x.i[n]);
+      y.f[n] = saturate ? round_to(y.type, v) : round_unsaturated(y.type, v);
+    } else if (is_floating(x.type)) {
+      y.i[n] = to_integer(y.type, static_cast<double>(x.f[n]));
+    } else {
+      y.i[n] = wrap(y.type, x.i[n]);
+    }
+  }
+}
+} // namespace detail
+
+/// y = x in the element type `to` (a number of TensorProto.DataType). Floats become integers toward zero, beyond 64 bits the
+/// nearest and then wrapped; bool is x != 0. Floats beyond an f8 type become its greatest number, with saturate = 0 an
+/// infinity, or a NaN where it has none.                                                       (ONNX Cast)
 ///
 /// Shape:     y has the shape of x.
 /// Elements:  any but strings.
@@ -31,7 +61,8 @@ constexpr std::int64_t onnx_number_of(dtype_id type) {
 struct cast {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, saturate), (std::int64_t, to));
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, saturate), (std::int64_t, to),
+                             (text, round_mode));
   };
   static constexpr op_info info{.name = "cast", .onnx = "Cast"};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -41,29 +72,33 @@ struct cast {
     }
     c.result(0, to, c.dims(0));
   }
-  static constexpr void eval(const attributes&, eval_context& c) {
-    const value& x = c.in(0);
-    value& y = c.out();
-    for (std::size_t n = 0; n < y.size(); ++n) {
-      if (is_floating(y.type)) {
-        y.f[n] = is_floating(x.type) ? x.f[n] : static_cast<float>(x.i[n]);
-      } else if (is_floating(x.type)) {
-        y.i[n] = y.type == dtype_id::boolean ? (x.f[n] != 0.0F ? 1 : 0) : detail::wrap(y.type, whole(x.f[n]));
-      } else {
-        y.i[n] = detail::wrap(y.type, x.i[n]);
-      }
-    }
-    detail::round_elements(y);
-  }
-
-private:
-  static constexpr std::int64_t whole(float x) {
-    if (math::is_nan(x)) return 0;
-    if (x >= 0x1p63F) return 9223372036854775807;
-    if (x <= -0x1p63F) return -9223372036854775807 - 1;
-    return static_cast<std::int64_t>(x);
+  static constexpr void eval(const attributes& a, eval_context& c) {
+    detail::cast_elements(c.out(), c.in(0), a.saturate != 0);
   }
 };
 static_assert(op<cast>);
+
+/// y = x in the element type of operand 1, otherwise as cast.                                  (ONNX CastLike)
+///
+/// Shape:     y has the shape of x.
+/// Elements:  any but strings.
+/// Tiling:    any slice.
+/// Errors:    strings.
+struct cast_like {
+  static constexpr std::string_view domain = "top";
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, saturate), (text, round_mode));
+  };
+  static constexpr op_info info{.name = "cast_like", .onnx = "CastLike", .min_operands = 2, .max_operands = 2};
+  static constexpr void infer(const attributes&, infer_context& c) {
+    if (c.type(0) == dtype_id::string || c.type(1) == dtype_id::string)
+      c.fail(text("cannot make elements of ") << name_of(c.type(1)) << " from " << name_of(c.type(0)));
+    c.result(0, c.type(1), c.dims(0));
+  }
+  static constexpr void eval(const attributes& a, eval_context& c) {
+    detail::cast_elements(c.out(), c.in(0), a.saturate != 0);
+  }
+};
+static_assert(op<cast_like>);
 
 } // namespace tmpu::top

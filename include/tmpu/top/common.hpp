@@ -22,13 +22,15 @@ using dims = tmpu::shape; // top::shape is an operator
 
 /// Rounds the elements to the value's own type.
 constexpr void round_elements(value& v) {
-  if (v.type != dtype_id::f16 && v.type != dtype_id::bf16) return;
+  if (v.type == dtype_id::f32 || v.type == dtype_id::f64) return;
   for (float& x : v.f) x = round_to(v.type, x);
 }
 
 /// The integer kept in `type`: wraps around (two's complement).
 constexpr std::int64_t wrap(dtype_id type, std::int64_t x) {
   switch (type) {
+  case dtype_id::i4: return ((x & 15) ^ 8) - 8;
+  case dtype_id::u4: return x & 15;
   case dtype_id::i8: return static_cast<std::int8_t>(x);
   case dtype_id::u8: return static_cast<std::uint8_t>(x);
   case dtype_id::i16: return static_cast<std::int16_t>(x);
@@ -41,11 +43,49 @@ constexpr std::int64_t wrap(dtype_id type, std::int64_t x) {
 }
 
 // Two's complement arithmetic without undefined overflow.
-constexpr std::int64_t wrapping_add(std::int64_t a, std::int64_t b) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+template <class Int> constexpr Int wrapping_add(Int a, Int b) {
+  return static_cast<Int>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
 }
-constexpr std::int64_t wrapping_mul(std::int64_t a, std::int64_t b) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+template <class Int> constexpr Int wrapping_mul(Int a, Int b) {
+  return static_cast<Int>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+}
+template <class Int> constexpr Int wrapping_neg(Int a) {
+  return static_cast<Int>(std::uint64_t{0} - static_cast<std::uint64_t>(a));
+}
+
+/// A value keeps integers in signed words. Calls f with a zero of the type in which they are ordered and divided: u64
+/// elements are unsigned words, all others fit into the signed ones.
+template <class F> constexpr auto with_integer_of(dtype_id type, F&& f) {
+  return type == dtype_id::u64 ? f(std::uint64_t{}) : f(std::int64_t{});
+}
+
+/// Least and greatest number of an integer type of any width, as the word that a value keeps.
+constexpr std::int64_t least_word(dtype_id type) {
+  if (type == dtype_id::i64) return -9223372036854775807 - 1;
+  return type == dtype_id::u64 ? 0 : least_of(type);
+}
+constexpr std::int64_t greatest_word(dtype_id type) {
+  if (type == dtype_id::i64) return 9223372036854775807;
+  return type == dtype_id::u64 ? -1 : greatest_of(type);
+}
+
+/// The integer of `type` that x becomes: toward zero, beyond 64 bits the nearest, then wrapped; a NaN is 0, as bool 1.
+constexpr std::int64_t to_integer(dtype_id type, double x) {
+  if (type == dtype_id::boolean) return x == 0.0 ? 0 : 1;
+  if (math::is_nan(x)) return 0;
+  if (type == dtype_id::u64 && x >= 0x1p63)
+    return static_cast<std::int64_t>(x >= 0x1p64 ? ~std::uint64_t{0} : static_cast<std::uint64_t>(x));
+  if (x >= 0x1p63) return wrap(type, 9223372036854775807);
+  if (x <= -0x1p63) return wrap(type, -9223372036854775807 - 1);
+  return wrap(type, static_cast<std::int64_t>(x));
+}
+/// The number that the word of an integer type stands for.
+template <class Real = double> constexpr Real from_integer(dtype_id type, std::int64_t word) {
+  return with_integer_of(type, [&]<class Int>(Int) { return static_cast<Real>(static_cast<Int>(word)); });
+}
+/// Element n of a value as a number, whatever its type.
+constexpr double number_at(const value& v, std::size_t n) {
+  return is_floating(v.type) ? static_cast<double>(v.f[n]) : from_integer(v.type, v.i[n]);
 }
 
 /// Bounds applied to a result: `clamp = [low, high]`; none when empty.
@@ -71,7 +111,7 @@ constexpr void clamp_elements(const floats& clamp, value& v) {
 }
 
 /// The axis counted from the front; refuses one outside of [-rank, rank).
-constexpr std::size_t axis_at(std::int64_t axis, std::size_t rank, const infer_context& c) {
+template <class Context> constexpr std::size_t axis_at(std::int64_t axis, std::size_t rank, const Context& c) {
   const auto r = static_cast<std::int64_t>(rank);
   if (axis < -r || axis >= r) c.fail(text("axis ") << axis << " is outside of a tensor of rank " << rank);
   return static_cast<std::size_t>(axis < 0 ? axis + r : axis);
@@ -83,6 +123,11 @@ constexpr std::size_t axis_at(std::int64_t axis, std::size_t rank) {
 constexpr void require_floating(const infer_context& c, std::size_t i) {
   if (!is_floating(c.type(i))) {
     c.fail(text("takes floating-point elements, but operand ") << i << " holds " << name_of(c.type(i)));
+  }
+}
+constexpr void require_integers(const infer_context& c, std::size_t i) {
+  if (is_floating(c.type(i)) || c.type(i) == dtype_id::boolean || c.type(i) == dtype_id::string) {
+    c.fail(text("takes integers, but operand ") << i << " holds " << name_of(c.type(i)));
   }
 }
 constexpr void require_same_type(const infer_context& c, std::size_t a, std::size_t b) {
@@ -172,6 +217,34 @@ template <std::size_t Count, class F> constexpr void for_each_row(const dims& ov
       if (d == 0) return;
     }
     if (last == 0) return;
+  }
+}
+
+/// A tensor as [outer, size, inner] around one axis.
+struct axis_view {
+  std::int64_t outer = 1;
+  std::int64_t size = 1;
+  std::int64_t inner = 1;
+  constexpr axis_view(const dims& d, std::size_t axis)
+      : outer(product(d, 0, axis)), size(d[axis]), inner(product(d, axis + 1, d.rank())) {}
+  /// Calls f(place of the first element of a line along the axis, number of the line).
+  template <class F> constexpr void for_each_line(F&& f) const {
+    for (std::int64_t o = 0; o < outer; ++o) {
+      for (std::int64_t i = 0; i < inner; ++i) f(o * size * inner + i, o * inner + i);
+    }
+  }
+};
+
+/// Calls f(n, index) for each place of `over` in row-major order.
+template <class F> constexpr void for_each_index(const dims& over, F&& f) {
+  std::int64_t index[dims::max_rank] = {};
+  const std::int64_t count = over.elements();
+  for (std::int64_t n = 0; n < count; ++n) {
+    f(n, index);
+    for (std::size_t d = over.rank(); d-- > 0;) {
+      if (++index[d] < over[d]) break;
+      index[d] = 0;
+    }
   }
 }
 

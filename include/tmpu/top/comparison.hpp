@@ -23,12 +23,16 @@ template <class Self> struct comparison {
     const value& a = c.in(0);
     const value& b = c.in(1);
     value& y = c.out();
-    const auto compare = [](auto l, auto r) { return std::int64_t{Self::holds(l, r) ? 1 : 0}; };
     if (is_floating(a.type)) {
-      detail::combine(y.dims, y.i.data(), a.dims, a.f.data(), b.dims, b.f.data(), compare);
-    } else {
-      detail::combine(y.dims, y.i.data(), a.dims, a.i.data(), b.dims, b.i.data(), compare);
+      detail::combine(y.dims, y.i.data(), a.dims, a.f.data(), b.dims, b.f.data(),
+                      [](float l, float r) { return std::int64_t{Self::holds(l, r) ? 1 : 0}; });
+      return;
     }
+    detail::with_integer_of(a.type, [&]<class Int>(Int) {
+      detail::combine(y.dims, y.i.data(), a.dims, a.i.data(), b.dims, b.i.data(), [](std::int64_t l, std::int64_t r) {
+        return std::int64_t{Self::holds(static_cast<Int>(l), static_cast<Int>(r)) ? 1 : 0};
+      });
+    });
   }
 };
 
@@ -68,19 +72,39 @@ struct greater_or_equal : comparison<greater_or_equal> {
 };
 static_assert(op<greater_or_equal>);
 
+/// y[i] = holds(a[i], b[i]): the family of the connectives.
+///
+/// Shape:     multidirectional broadcasting.
+/// Elements:  bool.
+/// Tiling:    any slice; no halo.
+/// Errors:    elements that are not bool; shapes that do not fit.
+template <class Self> struct connective : comparison<Self> {
+  static constexpr void infer(const no_attributes& a, infer_context& c) {
+    if (c.type(0) != dtype_id::boolean) c.fail(text("takes bool elements, not ") << name_of(c.type(0)));
+    comparison<Self>::infer(a, c);
+  }
+};
+
 /// y = a and b.                                                                                (ONNX And)
-struct logical_and : comparison<logical_and> {
+struct logical_and : connective<logical_and> {
   static constexpr op_info info{.name = "logical_and", .onnx = "And", .min_operands = 2, .max_operands = 2};
   static constexpr bool holds(auto a, auto b) { return a != 0 && b != 0; }
 };
 static_assert(op<logical_and>);
 
 /// y = a or b.                                                                                 (ONNX Or)
-struct logical_or : comparison<logical_or> {
+struct logical_or : connective<logical_or> {
   static constexpr op_info info{.name = "logical_or", .onnx = "Or", .min_operands = 2, .max_operands = 2};
   static constexpr bool holds(auto a, auto b) { return a != 0 || b != 0; }
 };
 static_assert(op<logical_or>);
+
+/// y = either a or b.                                                                          (ONNX Xor)
+struct logical_xor : connective<logical_xor> {
+  static constexpr op_info info{.name = "logical_xor", .onnx = "Xor", .min_operands = 2, .max_operands = 2};
+  static constexpr bool holds(auto a, auto b) { return (a != 0) != (b != 0); }
+};
+static_assert(op<logical_xor>);
 
 /// y = a where the condition holds, b elsewhere.                                               (ONNX Where)
 ///

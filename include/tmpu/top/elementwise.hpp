@@ -7,7 +7,7 @@
 namespace tmpu::top {
 
 /// y[i] = apply(x[i]): the family of operators of one operand. An operator gives `info` and apply(x) or
-/// apply(attributes, x) in float, and apply_integer(x) where integers make sense.
+/// apply(attributes, x) in float, and in the same forms apply_integer where integers make sense.
 ///
 /// Shape:     y has the shape of x.
 /// Elements:  f32, f16, bf16; integers where the operator has apply_integer.
@@ -17,16 +17,30 @@ template <class Self> struct unary {
   static constexpr std::string_view domain = "top";
   using attributes = no_attributes;
 
+  template <class Attributes, class Int> static constexpr bool integer_form = requires(const Attributes& a) {
+    Self::apply_integer(a, Int{});
+  }
+  || requires { Self::apply_integer(Int{}); };
+
   template <class Attributes> static constexpr void infer(const Attributes&, infer_context& c) {
-    if constexpr (!requires { Self::apply_integer(std::int64_t{}); }) detail::require_floating(c, 0);
+    if constexpr (!integer_form<Attributes, std::int64_t>) detail::require_floating(c, 0);
     c.result(0, c.type(0), c.dims(0));
   }
   template <class Attributes> static constexpr void eval(const Attributes& a, eval_context& c) {
     const value& x = c.in(0);
     value& y = c.out();
-    if constexpr (requires { Self::apply_integer(std::int64_t{}); }) {
+    if constexpr (integer_form<Attributes, std::int64_t>) {
       if (!is_floating(y.type)) {
-        for (std::size_t n = 0; n < y.i.size(); ++n) y.i[n] = detail::wrap(y.type, Self::apply_integer(x.i[n]));
+        detail::with_integer_of(y.type, [&]<class Int>(Int) {
+          for (std::size_t n = 0; n < y.i.size(); ++n) {
+            const auto v = static_cast<Int>(x.i[n]);
+            if constexpr (requires { Self::apply_integer(a, v); }) {
+              y.i[n] = detail::wrap(y.type, static_cast<std::int64_t>(Self::apply_integer(a, v)));
+            } else {
+              y.i[n] = detail::wrap(y.type, static_cast<std::int64_t>(Self::apply_integer(v)));
+            }
+          }
+        });
         return;
       }
     }
@@ -47,7 +61,7 @@ template <class Self> struct unary {
 struct relu : unary<relu> {
   static constexpr op_info info{.name = "relu", .onnx = "Relu"};
   static constexpr float apply(float x) { return activation::relu(x); }
-  static constexpr std::int64_t apply_integer(std::int64_t x) { return x < 0 ? 0 : x; }
+  static constexpr auto apply_integer(auto x) { return x > 0 ? x : 0; }
 };
 static_assert(op<relu>);
 
@@ -216,7 +230,7 @@ static_assert(op<reciprocal>);
 struct abs : unary<abs> {
   static constexpr op_info info{.name = "abs", .onnx = "Abs"};
   static constexpr float apply(float x) { return activation::abs(x); }
-  static constexpr std::int64_t apply_integer(std::int64_t x) { return x < 0 ? detail::wrapping_mul(x, -1) : x; }
+  static constexpr auto apply_integer(auto x) { return x > 0 ? x : detail::wrapping_neg(x); }
 };
 static_assert(op<abs>);
 
@@ -224,7 +238,7 @@ static_assert(op<abs>);
 struct neg : unary<neg> {
   static constexpr op_info info{.name = "neg", .onnx = "Neg"};
   static constexpr float apply(float x) { return activation::neg(x); }
-  static constexpr std::int64_t apply_integer(std::int64_t x) { return detail::wrapping_mul(x, -1); }
+  static constexpr auto apply_integer(auto x) { return detail::wrapping_neg(x); }
 };
 static_assert(op<neg>);
 
@@ -232,7 +246,7 @@ static_assert(op<neg>);
 struct sign : unary<sign> {
   static constexpr op_info info{.name = "sign", .onnx = "Sign"};
   static constexpr float apply(float x) { return x > 0.0F ? 1.0F : (x < 0.0F ? -1.0F : x); }
-  static constexpr std::int64_t apply_integer(std::int64_t x) { return x > 0 ? 1 : (x < 0 ? -1 : 0); }
+  static constexpr int apply_integer(auto x) { return x > 0 ? 1 : (x == 0 ? 0 : -1); }
 };
 static_assert(op<sign>);
 
@@ -271,6 +285,150 @@ struct cos : unary<cos> {
 };
 static_assert(op<cos>);
 
+/// y = tan(x).                                                                                 (ONNX Tan)
+struct tan : unary<tan> {
+  static constexpr op_info info{.name = "tan", .onnx = "Tan"};
+  static constexpr float apply(float x) { return math::tan(x); }
+};
+static_assert(op<tan>);
+
+/// y = the angle whose sine is x.                                                              (ONNX Asin)
+struct asin : unary<asin> {
+  static constexpr op_info info{.name = "asin", .onnx = "Asin"};
+  static constexpr float apply(float x) { return math::asin(x); }
+};
+static_assert(op<asin>);
+
+/// y = the angle whose cosine is x.                                                            (ONNX Acos)
+struct acos : unary<acos> {
+  static constexpr op_info info{.name = "acos", .onnx = "Acos"};
+  static constexpr float apply(float x) { return math::acos(x); }
+};
+static_assert(op<acos>);
+
+/// y = the angle whose tangent is x.                                                           (ONNX Atan)
+struct atan : unary<atan> {
+  static constexpr op_info info{.name = "atan", .onnx = "Atan"};
+  static constexpr float apply(float x) { return math::atan(x); }
+};
+static_assert(op<atan>);
+
+/// y = sinh(x).                                                                                (ONNX Sinh)
+struct sinh : unary<sinh> {
+  static constexpr op_info info{.name = "sinh", .onnx = "Sinh"};
+  static constexpr float apply(float x) { return math::sinh(x); }
+};
+static_assert(op<sinh>);
+
+/// y = cosh(x).                                                                                (ONNX Cosh)
+struct cosh : unary<cosh> {
+  static constexpr op_info info{.name = "cosh", .onnx = "Cosh"};
+  static constexpr float apply(float x) { return math::cosh(x); }
+};
+static_assert(op<cosh>);
+
+/// y = the number whose sinh is x.                                                             (ONNX Asinh)
+struct asinh : unary<asinh> {
+  static constexpr op_info info{.name = "asinh", .onnx = "Asinh"};
+  static constexpr float apply(float x) { return math::asinh(x); }
+};
+static_assert(op<asinh>);
+
+/// y = the number of at least 0 whose cosh is x.                                               (ONNX Acosh)
+struct acosh : unary<acosh> {
+  static constexpr op_info info{.name = "acosh", .onnx = "Acosh"};
+  static constexpr float apply(float x) { return math::acosh(x); }
+};
+static_assert(op<acosh>);
+
+/// y = the number whose tanh is x.                                                             (ONNX Atanh)
+struct atanh : unary<atanh> {
+  static constexpr op_info info{.name = "atanh", .onnx = "Atanh"};
+  static constexpr float apply(float x) { return math::atanh(x); }
+};
+static_assert(op<atanh>);
+
+/// y = x + bias for x < -lambd, x - bias for x > lambd, 0 between; integers in float, toward zero.  (ONNX Shrink)
+struct shrink : unary<shrink> {
+  static constexpr op_info info{.name = "shrink", .onnx = "Shrink"};
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 0>, bias), (defaulted<float, 1, 2>, lambd));
+  };
+  static constexpr float apply(const attributes& a, float x) {
+    return x < -a.lambd.value ? x + a.bias.value : (x > a.lambd.value ? x - a.bias.value : 0.0F);
+  }
+  static constexpr std::int64_t apply_integer(const attributes& a, auto x) {
+    return detail::to_integer(dtype_id::i64, static_cast<double>(apply(a, static_cast<float>(x))));
+  }
+};
+static_assert(op<shrink>);
+
+/// y = x / (1 + exp(-alpha * x)).                                                              (ONNX Swish)
+struct swish : unary<swish> {
+  static constexpr op_info info{.name = "swish", .onnx = "Swish"};
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha));
+  };
+  static constexpr float apply(const attributes& a, float x) { return x * activation::sigmoid(a.alpha.value * x); }
+};
+static_assert(op<swish>);
+
+/// y = x with every bit turned.                                                                (ONNX BitwiseNot)
+///
+/// Shape:     y has the shape of x.
+/// Elements:  integers.
+/// Tiling:    any slice.
+/// Errors:    floating-point and bool elements.
+struct bitwise_not : unary<bitwise_not> {
+  static constexpr op_info info{.name = "bitwise_not", .onnx = "BitwiseNot"};
+  static constexpr auto apply_integer(auto x) { return ~x; }
+  static constexpr float apply(float x) { return x; } // no floating-point elements: infer refuses them
+  static constexpr void infer(const attributes&, infer_context& c) {
+    detail::require_integers(c, 0);
+    c.result(0, c.type(0), c.dims(0));
+  }
+};
+static_assert(op<bitwise_not>);
+
+/// y[i] = holds(attributes, x[i]) as bool: the family of tests of one operand.
+///
+/// Shape:     y has the shape of x.
+/// Elements:  x: f32, f16, bf16; y: bool.
+/// Tiling:    any slice.
+/// Errors:    elements of another type.
+template <class Self> struct element_test {
+  static constexpr std::string_view domain = "top";
+  using attributes = no_attributes;
+  template <class Attributes> static constexpr void infer(const Attributes&, infer_context& c) {
+    detail::require_floating(c, 0);
+    c.result(0, dtype_id::boolean, c.dims(0));
+  }
+  template <class Attributes> static constexpr void eval(const Attributes& a, eval_context& c) {
+    for (std::size_t n = 0; n < c.out().i.size(); ++n) c.out().i[n] = Self::holds(a, c.in(0).f[n]) ? 1 : 0;
+  }
+};
+
+/// y = whether x is no number.                                                                 (ONNX IsNaN)
+struct is_nan : element_test<is_nan> {
+  static constexpr op_info info{.name = "is_nan", .onnx = "IsNaN"};
+  static constexpr bool holds(const attributes&, float x) { return math::is_nan(x); }
+};
+static_assert(op<is_nan>);
+
+/// y = whether x is an infinity of a sign that is asked for.                                   (ONNX IsInf)
+struct is_inf : element_test<is_inf> {
+  static constexpr op_info info{.name = "is_inf", .onnx = "IsInf"};
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, detect_negative),
+                             (defaulted<std::int64_t, 1>, detect_positive));
+  };
+  static constexpr bool holds(const attributes& a, float x) {
+    return (x == math::infinity<float> && a.detect_positive != 0) ||
+           (x == -math::infinity<float> && a.detect_negative != 0);
+  }
+};
+static_assert(op<is_inf>);
+
 /// y = 1 where x is 0, else 0.                                                                 (ONNX Not)
 ///
 /// Shape:     y has the shape of x.
@@ -279,7 +437,7 @@ static_assert(op<cos>);
 /// Errors:    elements that are not bool.
 struct logical_not : unary<logical_not> {
   static constexpr op_info info{.name = "logical_not", .onnx = "Not"};
-  static constexpr std::int64_t apply_integer(std::int64_t x) { return x == 0 ? 1 : 0; }
+  static constexpr int apply_integer(auto x) { return x == 0 ? 1 : 0; }
   static constexpr float apply(float x) { return x; } // no floating-point elements: infer refuses them
   static constexpr void infer(const attributes&, infer_context& c) {
     if (c.type(0) != dtype_id::boolean) c.fail(text("takes bool elements, not ") << name_of(c.type(0)));
@@ -316,12 +474,14 @@ struct clip {
     const value& x = c.in(0);
     value& y = c.out();
     if (!is_floating(y.type)) {
-      for (std::size_t n = 0; n < y.i.size(); ++n) {
-        std::int64_t v = x.i[n];
-        if (c.has(1) && v < c.in(1).i[0]) v = c.in(1).i[0];
-        if (c.has(2) && v > c.in(2).i[0]) v = c.in(2).i[0];
-        y.i[n] = v;
-      }
+      detail::with_integer_of(y.type, [&]<class Int>(Int) {
+        for (std::size_t n = 0; n < y.i.size(); ++n) {
+          auto v = static_cast<Int>(x.i[n]);
+          if (c.has(1) && v < static_cast<Int>(c.in(1).i[0])) v = static_cast<Int>(c.in(1).i[0]);
+          if (c.has(2) && v > static_cast<Int>(c.in(2).i[0])) v = static_cast<Int>(c.in(2).i[0]);
+          y.i[n] = static_cast<std::int64_t>(v);
+        }
+      });
       return;
     }
     detail::clamp_bounds bounds(a.clamp);

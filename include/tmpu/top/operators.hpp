@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/top/arg.hpp"
 #include "tmpu/top/binary.hpp"
 #include "tmpu/top/cast.hpp"
 #include "tmpu/top/comparison.hpp"
@@ -14,6 +15,7 @@
 #include "tmpu/top/pool.hpp"
 #include "tmpu/top/reduce.hpp"
 #include "tmpu/top/reshape.hpp"
+#include "tmpu/top/scatter.hpp"
 #include "tmpu/top/softmax.hpp"
 
 namespace tmpu::top {
@@ -29,14 +31,17 @@ inline constexpr auto operators = hana::tuple_t<
     batch_normalization, layer_normalization, softmax, log_softmax,
     // one operand, element by element
     relu, leaky_relu, elu, selu, celu, thresholded_relu, clip, sigmoid, hard_sigmoid, hard_swish, silu, tanh, softplus,
-    softsign, mish, gelu, erf, exp, log, sqrt, reciprocal, abs, neg, sign, floor, ceil, round, sin, cos, logical_not,
+    softsign, mish, gelu, erf, exp, log, sqrt, reciprocal, abs, neg, sign, floor, ceil, round, sin, cos, tan, asin,
+    acos, atan, sinh, cosh, asinh, acosh, atanh, shrink, swish, is_nan, is_inf, bitwise_not, logical_not,
     // more operands, element by element
-    add, sub, mul, div, pow, prelu, max, min, sum, mean, equal, less, less_or_equal, greater, greater_or_equal,
-    logical_and, logical_or, where,
+    add, sub, mul, div, mod, pow, prelu, bit_shift, bitwise_and, bitwise_or, bitwise_xor, max, min, sum, mean, equal,
+    less, less_or_equal, greater, greater_or_equal, logical_and, logical_or, logical_xor, where,
     // reductions
     reduce_sum, reduce_mean, reduce_max, reduce_min, reduce_prod, reduce_l1, reduce_l2, reduce_sum_square,
+    reduce_log_sum, reduce_log_sum_exp, arg_max, arg_min, hardmax, cum_sum,
     // shapes and moves
     identity, dropout, constant, constant_of_shape, shape, size, reshape, flatten, squeeze, unsqueeze, transpose,
-    concat, split, slice, gather, expand, pad, cast, depth_to_space>;
+    concat, split, slice, gather, gather_elements, gather_nd, compress, one_hot, scatter, scatter_elements, scatter_nd,
+    tensor_scatter, expand, pad, cast, cast_like, depth_to_space>;
 
 } // namespace tmpu::top
