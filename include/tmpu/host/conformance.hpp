@@ -169,7 +169,7 @@ text run_data_set(const ::onnx::ModelProto& model, const std::filesystem::path& 
   // Free dimensions are bound to those of the data.
   for (std::size_t i = 0; const auto& in : tmpu::onnx::inputs_of(model)) {
     const std::filesystem::path file = data / ("input_" + std::to_string(i++) + ".pb");
-    if (in.dims_known || !std::filesystem::exists(file)) continue;
+    if (in.dims_known || in.type == dtype_id::none || !std::filesystem::exists(file)) continue;
     options.input_shapes.push_back({text(in.name), read_case_value(file, in.type).dims});
   }
   graph<stage::origin> g = tmpu::onnx::import_model<Operators>(model, options);

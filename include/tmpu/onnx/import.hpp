@@ -48,19 +48,19 @@ inline pb::ModelProto parse_model(std::span<const std::uint8_t> bytes, std::stri
   return model;
 }
 
-/// A tensor that the user of a model gives.
+/// What the user of a model gives.
 struct model_input {
   std::string name;
-  dtype_id type = dtype_id::none;
-  bool dims_known = false; ///< the model itself tells every dimension
+  dtype_id type = dtype_id::none; ///< none: no tensor, or of elements that tmpu does not know
+  bool dims_known = false;        ///< the model itself tells every dimension
 };
-/// The inputs of a model that are tensors and no initializers (before IR version 4 those were inputs, too), in their order.
+/// The inputs of a model that are no initializers (before IR version 4 those were inputs, too), in their order.
 inline std::vector<model_input> inputs_of(const pb::ModelProto& model) {
   std::unordered_set<std::string_view> stored;
   for (const auto& t : model.graph().initializer()) stored.insert(t.name());
   std::vector<model_input> list;
   for (const auto& in : model.graph().input()) {
-    if (stored.count(in.name()) != 0 || !in.type().has_tensor_type()) continue;
+    if (stored.count(in.name()) != 0) continue;
     const auto& type = in.type().tensor_type();
     const bool known =
         type.has_shape() && std::all_of(type.shape().dim().begin(), type.shape().dim().end(),
@@ -72,95 +72,161 @@ inline std::vector<model_input> inputs_of(const pb::ModelProto& model) {
 
 namespace detail {
 
+inline bool is_default_domain(std::string_view domain) { return domain.empty() || domain == "ai.onnx"; }
 /// What an operator is called across domains: `Conv`, `com.microsoft::FusedConv`.
 inline std::string full_name(const pb::NodeProto& n) {
-  return n.domain().empty() || n.domain() == "ai.onnx" ? n.op_type() : n.domain() + "::" + n.op_type();
+  return is_default_domain(n.domain()) ? n.op_type() : n.domain() + "::" + n.op_type();
 }
 inline std::string_view name_of_node(const pb::NodeProto& n) {
   if (!n.name().empty()) return n.name();
   return n.output_size() > 0 ? std::string_view(n.output(0)) : std::string_view("?");
 }
 
-/// One graph under construction.
+/// Why operators that are in ONNX are not in tmpu, for messages.
+struct beyond {
+  std::string_view begins; ///< of the full name
+  std::string_view why;
+};
+inline constexpr beyond beyond_tmpu[] = {
+    {"ai.onnx.preview.training::", "training"},
+    {"If", "control flow"},
+    {"Loop", "control flow"},
+    {"Scan", "control flow"},
+    {"SequenceMap", "control flow over sequences"},
+    {"Sequence", "sequences of tensors"},
+    {"SplitToSequence", "sequences of tensors"},
+    {"ConcatFromSequence", "sequences of tensors"},
+    {"Optional", "optional values"},
+    {"String", "texts"},
+    {"TfIdfVectorizer", "texts"},
+    {"RegexFullMatch", "texts"},
+    {"ImageDecoder", "files"},
+};
+
+/// The operators that a graph may not hold, with the nodes that hold them.
+class unknown_operators {
+public:
+  void add(const std::string& op, std::string_view node) {
+    auto at = std::find_if(list_.begin(), list_.end(), [&](const entry& e) { return e.op == op; });
+    if (at == list_.end()) at = list_.insert(list_.end(), entry{op, {}});
+    at->nodes.emplace_back(node);
+  }
+  void refuse_if_any() const {
+    if (list_.empty()) return;
+    constexpr std::size_t shown = 5;
+    text message("the model has operators that this compiler does not know: ");
+    for (std::size_t i = 0; i < list_.size(); ++i) {
+      const auto& [op, nodes] = list_[i];
+      message << (i == 0 ? "" : "; ") << op << " x" << nodes.size() << " (";
+      for (std::size_t k = 0; k < nodes.size() && k < shown; ++k) message << (k == 0 ? "'" : ", '") << nodes[k] << '\'';
+      message << (nodes.size() > shown ? ", ...)" : ")");
+      for (const beyond& b : beyond_tmpu) {
+        if (op.rfind(b.begins, 0) != 0) continue;
+        message << ", " << b.why;
+        break;
+      }
+    }
+    refuse(message << "; `tmpuc ops` lists the known ones");
+  }
+
+private:
+  struct entry {
+    std::string op;
+    std::vector<std::string> nodes;
+  };
+  std::vector<entry> list_;
+};
+
+/// One graph under construction. Bodies of model-local functions and the branch of an If whose condition is known are put in
+/// the place of their node; the names of a function's tensors get the node's name before them.
 template <class Operators> class importer {
 public:
   importer(const pb::ModelProto& model, const import_options& options) : model_(&model), options_(&options) {}
 
   graph<stage::origin> run() {
-    find_opset();
-    refuse_unknown_operators();
-    for (const auto& t : model_->graph().initializer()) {
-      if (!initializers_.emplace(t.name(), &t).second) refuse(text("initializer '") << t.name() << "' is there twice");
-    }
-    if (model_->graph().sparse_initializer_size() > 0)
-      refuse("the model has sparse initializers, which tmpu does not read");
-    add_inputs();
-    for (const auto& n : model_->graph().node()) {
-      std::int64_t rank = -1;
-      if (n.input_size() > 0) {
-        const auto found = tensors_.find(n.input(0));
-        if (found != tensors_.end() && g_.at(found->second).type != dtype_id::none) {
-          rank = static_cast<std::int64_t>(g_.at(found->second).dims.rank());
-        }
-      }
-      const std::size_t made = constants_.size();
-      const auto nodes = modernize(n, opset_, rank, constants_);
-      for (std::size_t i = made; i < constants_.size(); ++i)
-        initializers_.emplace(constants_[i].name(), &constants_[i]);
-      for (const auto& modern : nodes) add(modern);
-    }
-    for (const auto& out : model_->graph().output())
-      g_.outputs.push_back(tensor_named(out.name(), "the graph's outputs"));
+    const pb::GraphProto& main = model_->graph();
+    for (const auto& f : model_->functions()) functions_.emplace(function_name(f.domain(), f.name()), &f);
+    scope names{.outer = nullptr, .prefix = "", .opset = opset_of(model_->opset_import()), .tensors = {}, .stored = {}};
+    unknown_operators unknown;
+    note_unknown(main.node(), unknown, 0);
+    unknown.refuse_if_any();
+    add_initializers(main, names);
+    add_inputs(names);
+    add_nodes(main.node(), names, 0);
+    for (const auto& out : main.output())
+      g_.outputs.push_back(output(tensor_named(out.name(), names, "the graph's outputs"), out.name()));
     if (g_.outputs.empty()) refuse("the model has no outputs");
     return graph<stage::origin>(std::move(g_));
   }
 
 private:
-  void find_opset() {
-    opset_ = 0;
-    for (const auto& set : model_->opset_import()) {
-      if (set.domain().empty() || set.domain() == "ai.onnx") opset_ = set.version();
+  /// What names mean in a graph, a branch or the body of a function. A branch sees the names around it.
+  struct scope {
+    const scope* outer;
+    std::string prefix;
+    std::int64_t opset;
+    std::unordered_map<std::string, tensor_id> tensors;
+    std::unordered_map<std::string, const pb::TensorProto*> stored;
+  };
+  static constexpr int deepest = 64;                 ///< nesting of functions and branches
+  static constexpr std::size_t most_nodes = 1 << 20; ///< after functions are put in
+
+  template <class List> static std::int64_t opset_of(const List& sets) {
+    std::int64_t opset = newest_opset;
+    for (const auto& set : sets) {
+      if (is_default_domain(set.domain())) opset = set.version();
     }
-    if (opset_ < oldest_opset || opset_ > newest_opset) {
-      refuse(text("the model uses operator set ") << opset_ << "; tmpu reads " << oldest_opset << " to " << newest_opset
+    if (opset < oldest_opset || opset > newest_opset) {
+      refuse(text("the model uses operator set ") << opset << "; tmpu reads " << oldest_opset << " to " << newest_opset
                                                   << ": convert it with onnx.version_converter or export it again");
     }
+    return opset;
   }
 
+  // --- what is known -----------------------------------------------------------------------------------------------
+  static std::string function_name(std::string_view domain, std::string_view name) {
+    return std::string(is_default_domain(domain) ? std::string_view() : domain) + "::" + std::string(name);
+  }
+  [[nodiscard]] const pb::FunctionProto* function_of(const pb::NodeProto& n) const {
+    const auto found = functions_.find(function_name(n.domain(), n.op_type()));
+    return found == functions_.end() ? nullptr : found->second;
+  }
+  static bool is_if(const pb::NodeProto& n) { return is_default_domain(n.domain()) && n.op_type() == "If"; }
   static bool is_known(const pb::NodeProto& n) {
-    const std::string name = full_name(n);
+    std::string name = full_name(n);
+    for (const renamed_operator& r : renamed_operators) {
+      if (r.op == name) name = r.now;
+    }
     return Operators::any([&]<class Op>() { return !Op::info.onnx.empty() && Op::info.onnx == name; });
   }
-
-  void refuse_unknown_operators() const {
-    struct unknown {
-      std::string op;
-      std::vector<std::string> nodes;
-    };
-    std::vector<unknown> list;
-    for (const auto& n : model_->graph().node()) {
-      if (is_known(n)) continue;
-      const std::string op = full_name(n);
-      auto at = std::find_if(list.begin(), list.end(), [&](const unknown& u) { return u.op == op; });
-      if (at == list.end()) at = list.insert(list.end(), unknown{op, {}});
-      at->nodes.emplace_back(name_of_node(n));
+  template <class Nodes> void note_unknown(const Nodes& nodes, unknown_operators& unknown, int depth) {
+    if (depth > deepest) refuse_depth();
+    for (const auto& n : nodes) {
+      if (const pb::FunctionProto* f = function_of(n); f != nullptr) {
+        if (noted_.insert(f).second) note_unknown(f->node(), unknown, depth + 1);
+      } else if (!is_if(n) && !is_known(n)) {
+        unknown.add(full_name(n), name_of_node(n));
+      }
     }
-    if (list.empty()) return;
-    constexpr std::size_t shown = 5;
-    text message("the model has operators that this compiler does not know: ");
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      message << (i == 0 ? "" : "; ") << list[i].op << " x" << list[i].nodes.size() << " (";
-      for (std::size_t k = 0; k < list[i].nodes.size() && k < shown; ++k)
-        message << (k == 0 ? "'" : ", '") << list[i].nodes[k] << '\'';
-      message << (list[i].nodes.size() > shown ? ", ...)" : ")");
-    }
-    refuse(message << "; `tmpuc ops` lists the known ones");
+  }
+  [[noreturn]] static void refuse_depth() {
+    refuse(text("functions or branches of the model are nested deeper than ")
+           << deepest << ": the model is damaged, or a "
+           << "function calls itself");
   }
 
-  void add_inputs() {
+  // --- tensors -------------------------------------------------------------------------------------------------------
+  static void add_initializers(const pb::GraphProto& from, scope& names) {
+    for (const auto& t : from.initializer()) {
+      if (!names.stored.emplace(t.name(), &t).second) refuse(text("initializer '") << t.name() << "' is there twice");
+    }
+    if (from.sparse_initializer_size() > 0) refuse("the model has sparse initializers, which tmpu does not read");
+  }
+
+  void add_inputs(scope& names) {
     std::vector<bool> used(options_->input_shapes.size());
     for (const auto& in : model_->graph().input()) {
-      if (initializers_.count(in.name()) != 0) continue; // before IR version 4 initializers were inputs, too
+      if (names.stored.count(in.name()) != 0) continue; // before IR version 4 initializers were inputs, too
       tensor t;
       read_type(in, t.type, t.dims);
       bool whole = in.type().tensor_type().has_shape();
@@ -188,38 +254,100 @@ private:
       }
       const tensor_id id = g_.add_tensor(in.name(), t.type, t.dims);
       g_.inputs.push_back(id);
-      define(in.name(), id);
+      define(in.name(), id, names);
     }
     for (std::size_t i = 0; i < used.size(); ++i) {
       if (used[i]) continue;
-      text names;
-      for (const tensor_id t : g_.inputs) names << (names.empty() ? "'" : ", '") << g_.name(t) << '\'';
+      text list;
+      for (const tensor_id t : g_.inputs) list << (list.empty() ? "'" : ", '") << g_.name(t) << '\'';
       refuse(text("--input-shape names the input '")
-             << options_->input_shapes[i].name << "', but the model's inputs are " << names);
+             << options_->input_shapes[i].name << "', but the model's inputs are " << list);
     }
   }
 
-  void define(const std::string& name, tensor_id id) {
-    if (!tensors_.emplace(name, id).second) refuse(text("tensor '") << name << "' is made twice: the model is damaged");
-  }
-
-  tensor_id tensor_named(const std::string& name, std::string_view reader) {
-    const auto found = tensors_.find(name);
-    if (found != tensors_.end()) return found->second;
-    const auto stored = initializers_.find(name);
-    if (stored == initializers_.end()) {
-      refuse(text(reader) << " need '" << name
-                          << "', which no input, initializer or node before makes: the model is damaged or not sorted");
+  static void define(const std::string& name, tensor_id id, scope& names) {
+    if (!names.tensors.emplace(name, id).second || names.stored.count(name) != 0) {
+      refuse(text("tensor '") << name << "' is made twice: the model is damaged");
     }
-    stored_tensor t = read_tensor(*stored->second, options_->directory);
-    const tensor_id id = g_.add_constant(name, t.type, t.dims, std::move(t.bytes));
-    define(name, id);
-    return id;
   }
 
-  void add(const pb::NodeProto& n) {
+  tensor_id tensor_named(const std::string& name, scope& names, std::string_view reader) {
+    for (const scope* s = &names; s != nullptr; s = s->outer) {
+      const auto found = s->tensors.find(name);
+      if (found != s->tensors.end()) return found->second;
+      const auto stored = s->stored.find(name);
+      if (stored == s->stored.end()) continue;
+      auto& made = constants_made_[stored->second];
+      if (made == 0) {
+        stored_tensor t = read_tensor(*stored->second, options_->directory);
+        made = 1 + g_.add_constant(s->prefix + name, t.type, t.dims, std::move(t.bytes));
+      }
+      return made - 1;
+    }
+    refuse(text(reader) << " need '" << name
+                        << "', which no input, initializer or node before makes: the model is damaged or not sorted");
+  }
+
+  /// The tensor under the name of an output; a node of its own where the tensor has another one already.
+  tensor_id output(tensor_id t, const std::string& name) {
+    if (g_.name(t) == name) return t;
+    pb::NodeProto copy;
+    copy.set_op_type("Identity");
+    copy.set_name(name);
+    const tensor_id result = g_.add_tensor(name, dtype_id::none, {});
+    add_operator(copy, {t}, {result});
+    return result;
+  }
+
+  // --- nodes ---------------------------------------------------------------------------------------------------------
+  template <class Nodes> void add_nodes(const Nodes& nodes, scope& names, int depth) {
+    if (depth > deepest) refuse_depth();
+    for (const auto& n : nodes) {
+      if (++steps_ > most_nodes) {
+        refuse(text("the model has more than ") << most_nodes << " nodes once its functions are put in");
+      }
+      if (const pb::FunctionProto* f = function_of(n); f != nullptr) {
+        add_function(n, *f, names, depth);
+      } else if (is_if(n)) {
+        add_branch(n, names, depth);
+      } else {
+        const operand_facts facts = [&](int i) -> const tensor* {
+          for (const scope* s = &names; s != nullptr; s = s->outer) {
+            const auto found = s->tensors.find(n.input(i));
+            if (found != s->tensors.end()) return &g_.at(found->second);
+            if (s->stored.count(n.input(i)) != 0) return &g_.at(tensor_named(n.input(i), names, n.op_type()));
+          }
+          return nullptr;
+        };
+        const std::size_t made = constants_.size();
+        const auto modern = modernize(n, names.opset, facts, constants_);
+        for (std::size_t i = made; i < constants_.size(); ++i)
+          names.stored.emplace(constants_[i].name(), &constants_[i]);
+        for (const auto& m : modern) add(m, names);
+      }
+    }
+  }
+
+  void add(const pb::NodeProto& n, scope& names) {
+    const text where = text("node '") << name_of_node(n) << "' (" << full_name(n) << ')';
+    vec<tensor_id> operands;
+    for (const std::string& in : n.input()) {
+      operands.push_back(in.empty() ? none : tensor_named(in, names, where));
+    }
+    while (!operands.empty() && operands.back() == none) operands.pop_back();
+    vec<tensor_id> results;
+    for (const std::string& out : n.output()) {
+      results.push_back(out.empty() ? none : g_.add_tensor(names.prefix + out, dtype_id::none, {}));
+      if (!out.empty()) define(out, results.back(), names);
+    }
+    while (!results.empty() && results.back() == none) results.pop_back();
+    add_operator(n, operands, results, names.prefix);
+  }
+
+  void add_operator(const pb::NodeProto& n, const vec<tensor_id>& operands, const vec<tensor_id>& results,
+                    const std::string& prefix = "") {
     const std::string name = full_name(n);
-    const text where = text("node '") << name_of_node(n) << "' (" << name << ')';
+    const text where = text("node '") << prefix << name_of_node(n) << "' (" << name << ')';
     const op_record* record = nullptr;
     vec<std::uint32_t> words;
     Operators::any([&]<class Op>() {
@@ -228,38 +356,132 @@ private:
       words = read_attributes<Op>(n, where, [&](const pb::AttributeProto& a) { return is_harmless(name, a); });
       return true;
     });
-    vec<tensor_id> operands;
-    for (const std::string& in : n.input()) {
-      operands.push_back(in.empty() ? none : tensor_named(in, where));
-    }
-    while (!operands.empty() && operands.back() == none) operands.pop_back();
-    vec<tensor_id> results;
-    for (const std::string& out : n.output()) {
-      results.push_back(out.empty() ? none : g_.add_tensor(out, dtype_id::none, {}));
-      if (!out.empty()) define(out, results.back());
-    }
-    while (!results.empty() && results.back() == none) results.pop_back();
+    if (record == nullptr) refuse(text(where) << " is needed to read this model, but this compiler does not know it");
     const auto count = static_cast<int>(results.size());
     const int most = record->info.max_results;
     if (count == 0 || (most >= 0 && count > std::max(most, record->info.results))) {
       refuse(text(where) << " has " << count << " outputs; tmpu computes " << record->info.results);
     }
-    infer(g_, g_.add_node(name_of_node(n), *record, words, operands, results));
+    infer(g_, g_.add_node(prefix + std::string(name_of_node(n)), *record, words, operands, results));
+  }
+
+  // --- bodies --------------------------------------------------------------------------------------------------------
+  /// The results of a body become those of the node: under the node's names where the body's nodes made them.
+  template <class Names>
+  void take_results(const pb::NodeProto& n, const Names& bodys, scope& body, scope& names, node_id first) {
+    if (n.output_size() > static_cast<int>(bodys.size())) {
+      refuse(text("node '") << name_of_node(n) << "' (" << full_name(n) << ") has " << n.output_size()
+                            << " outputs; its body makes " << bodys.size());
+    }
+    std::unordered_set<tensor_id> taken;
+    for (int i = 0; i < n.output_size(); ++i) {
+      if (n.output(i).empty()) continue;
+      const tensor_id t =
+          tensor_named(bodys[static_cast<std::size_t>(i)], body, text("the results of '") << name_of_node(n) << '\'');
+      const std::string full = names.prefix + n.output(i);
+      if (g_.at(t).producer >= first && taken.insert(t).second) {
+        g_.rename(t, full);
+        define(n.output(i), t, names);
+      } else {
+        define(n.output(i), output(t, full), names);
+      }
+    }
+  }
+
+  void add_function(const pb::NodeProto& n, const pb::FunctionProto& f, scope& names, int depth) {
+    const text where = text("node '") << name_of_node(n) << "' (" << full_name(n) << ')';
+    scope body{.outer = nullptr,
+               .prefix = names.prefix + std::string(name_of_node(n)) + "/",
+               .opset = f.opset_import_size() > 0 ? opset_of(f.opset_import()) : names.opset,
+               .tensors = {},
+               .stored = {}};
+    if (n.input_size() > f.input_size()) {
+      refuse(text(where) << " has " << n.input_size() << " inputs; its function takes " << f.input_size());
+    }
+    std::unordered_set<std::string> absent;
+    for (int i = 0; i < f.input_size(); ++i) {
+      if (i < n.input_size() && !n.input(i).empty()) {
+        define(f.input(i), tensor_named(n.input(i), names, where), body);
+      } else {
+        absent.insert(f.input(i));
+      }
+    }
+    pb::FunctionProto filled = f;
+    for (auto& inner : *filled.mutable_node()) fill(inner, n, absent, 0);
+    const auto first = static_cast<node_id>(g_.nodes.size());
+    add_nodes(filled.node(), body, depth + 1);
+    take_results(n, std::vector<std::string>(f.output().begin(), f.output().end()), body, names, first);
+  }
+  /// Attributes that stand for the function's (ref_attr_name) get the call's values; inputs that the call leaves out are absent.
+  static void fill(pb::NodeProto& inner, const pb::NodeProto& call, const std::unordered_set<std::string>& absent,
+                   int depth) {
+    if (depth > deepest) refuse_depth();
+    for (std::string& in : *inner.mutable_input()) {
+      if (absent.count(in) != 0) in.clear();
+    }
+    for (int i = inner.attribute_size(); i-- > 0;) {
+      auto& a = *inner.mutable_attribute(i);
+      if (a.has_g()) {
+        for (auto& b : *a.mutable_g()->mutable_node()) fill(b, call, absent, depth + 1);
+      }
+      if (a.ref_attr_name().empty()) continue;
+      const auto given = std::find_if(call.attribute().begin(), call.attribute().end(),
+                                      [&](const auto& c) { return c.name() == a.ref_attr_name(); });
+      if (given == call.attribute().end()) {
+        inner.mutable_attribute()->DeleteSubrange(i, 1);
+      } else {
+        const std::string own = a.name();
+        a = *given;
+        a.set_name(own);
+      }
+    }
+  }
+  void add_branch(const pb::NodeProto& n, scope& names, int depth) {
+    const text where = text("node '") << name_of_node(n) << "' (If)";
+    if (n.input_size() != 1) refuse(text(where) << " has " << n.input_size() << " inputs; it takes its condition only");
+    const tensor_id condition = tensor_named(n.input(0), names, where);
+    if (!g_.is_constant(condition)) {
+      refuse(text(where) << " depends on '" << n.input(0)
+                         << "', which is computed from data: tmpu takes an If only where its condition is "
+                         << "constant; export the model without it, or bind free dimensions with --input-shape");
+    }
+    const value chosen = g_.constant_value(condition);
+    if (chosen.type != dtype_id::boolean || chosen.size() != 1) {
+      refuse(text(where) << " has the condition " << name_of(chosen.type) << chosen.dims.print()
+                         << "; it must be one bool");
+    }
+    const std::string_view branch = chosen.i[0] != 0 ? "then_branch" : "else_branch";
+    const auto a =
+        std::find_if(n.attribute().begin(), n.attribute().end(), [&](const auto& x) { return x.name() == branch; });
+    if (a == n.attribute().end() || !a->has_g()) refuse(text(where) << " lacks the attribute '" << branch << '\'');
+    const pb::GraphProto& body = a->g();
+    unknown_operators unknown;
+    note_unknown(body.node(), unknown, depth);
+    unknown.refuse_if_any();
+    scope inside{.outer = &names, .prefix = names.prefix, .opset = names.opset, .tensors = {}, .stored = {}};
+    add_initializers(body, inside);
+    const auto first = static_cast<node_id>(g_.nodes.size());
+    add_nodes(body.node(), inside, depth + 1);
+    std::vector<std::string> results;
+    for (const auto& out : body.output()) results.push_back(out.name());
+    take_results(n, results, inside, names, first);
   }
 
   const pb::ModelProto* model_;
   const import_options* options_;
-  std::int64_t opset_ = 0;
   graph_body g_;
-  std::deque<pb::TensorProto> constants_;
-  std::unordered_map<std::string, const pb::TensorProto*> initializers_;
-  std::unordered_map<std::string, tensor_id> tensors_;
+  std::size_t steps_ = 0;                 ///< nodes looked at, those of bodies once for each time that they are put in
+  std::deque<pb::TensorProto> constants_; ///< tensors that were attributes
+  std::unordered_map<const pb::TensorProto*, tensor_id> constants_made_; ///< 1 + id
+  std::unordered_map<std::string, const pb::FunctionProto*> functions_;
+  std::unordered_set<const pb::FunctionProto*> noted_;
 };
 
 } // namespace detail
 
-/// The graph of a model, one Top node for each ONNX node (older operator sets in the form of the newest one, see modernize.hpp),
-/// shapes inferred as far as the bound inputs tell. `Operators` is the list of what is known.
+/// The graph of a model, one Top node for each ONNX node (older operator sets in the form of the newest one, see modernize.hpp;
+/// functions and branches that are known to be taken put in), shapes inferred as far as the bound inputs tell. `Operators`
+/// is the list of what is known.
 /// Errors: all unknown operators at once; free, contradicting or misnamed input shapes; damaged tensors and attributes.
 template <class Operators>
 graph<stage::origin> import_model(const pb::ModelProto& model, const import_options& options = {}) {
