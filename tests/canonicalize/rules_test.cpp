@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "helpers.hpp"
+#include "tmpu/ir/propagate.hpp"
 
 #include <doctest/doctest.h>
 

@@ -39,11 +39,17 @@ public:
     }
     return true;
   }
-  /// Number of elements; 1 for a scalar.
+  /// Number of elements; 1 for a scalar, -1 where a dimension is unknown, the greatest integer where it is beyond it.
   [[nodiscard]] constexpr std::int64_t elements() const {
+    constexpr std::int64_t greatest = 9223372036854775807;
     std::int64_t count = 1;
-    for (const auto d : *this) count *= d;
-    return count;
+    bool empty = false;
+    for (const auto d : *this) {
+      if (d < 0) return -1;
+      empty = empty || d == 0;
+      count = d != 0 && count > greatest / d ? greatest : count * (d == 0 ? 1 : d);
+    }
+    return empty ? 0 : count;
   }
   [[nodiscard]] constexpr text print() const { return text("[") << join(*this, ",") << "]"; }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/ir/op.hpp"
+#include "tmpu/ir/propagate.hpp"
 
 #include <initializer_list>
 
@@ -28,7 +28,7 @@ public:
     const tensor_id result = g_.add_tensor(name, dtype_id::none, {});
     const tensor_id results[] = {result};
     const node_id id = add_node<Op>(g_, name, attributes, {operands.begin(), operands.size()}, results);
-    infer(g_, id);
+    infer_and_propagate(g_, id, known_);
     return result;
   }
   constexpr void output(tensor_id t) { g_.outputs.push_back(t); }
@@ -36,6 +36,7 @@ public:
 
 private:
   graph_body g_;
+  known_values known_;
 };
 
 } // namespace tmpu

@@ -3,6 +3,7 @@
 
 #include "tmpu/core/list.hpp"
 #include "tmpu/ir/graph.hpp"
+#include "tmpu/ir/known.hpp"
 #include "tmpu/ir/value.hpp"
 
 #include <concepts>
@@ -22,23 +23,51 @@ struct op_info {
   int max_results = 1;
 };
 
+/// Which elements of the operands decide about one element of a result: by this, lists of sizes that are known in part
+/// stay known in part behind a node (ir/propagate.hpp).
+struct element_flow {
+  enum class kind : std::uint8_t {
+    whole, ///< any of any operand
+    each,  ///< those at the same place, the operands broadcast
+    moved, ///< a single one of the operands of `operands`; which one, the other operands tell
+    dims,  ///< none: the dimensions of operand 0
+  };
+  kind how = kind::whole;
+  std::uint32_t operands = 0; ///< a bit for each operand whose elements are moved; all bits: of any number of operands
+};
+inline constexpr element_flow each_by_each{element_flow::kind::each};
+inline constexpr element_flow moves_first{element_flow::kind::moved, 1U};
+inline constexpr element_flow moves_all{element_flow::kind::moved, ~0U};
+inline constexpr element_flow reads_dims{element_flow::kind::dims};
+
 /// What a shape rule sees of its node, and where it puts the result types.
 class infer_context {
 public:
-  constexpr infer_context(graph_body& g, node_id id) : g_(&g), id_(id) {}
+  constexpr infer_context(graph_body& g, node_id id, const known_values* known = nullptr)
+      : g_(&g), known_(known), id_(id) {}
 
   [[nodiscard]] constexpr std::size_t operand_count() const { return g_->operands(id_).size(); }
   [[nodiscard]] constexpr bool has(std::size_t i) const { return g_->operand(id_, i) != none; }
   [[nodiscard]] constexpr const shape& dims(std::size_t i) const { return g_->at(g_->operand(id_, i)).dims; }
   [[nodiscard]] constexpr dtype_id type(std::size_t i) const { return g_->at(g_->operand(id_, i)).type; }
   [[nodiscard]] constexpr quantization quant(std::size_t i) const { return g_->at(g_->operand(id_, i)).quant; }
-  [[nodiscard]] constexpr bool is_constant(std::size_t i) const { return g_->is_constant(g_->operand(id_, i)); }
+  /// The elements of the operand are known: it is a constant of the graph, or follows from constants and dimensions.
+  [[nodiscard]] constexpr bool is_constant(std::size_t i) const {
+    if (g_->is_constant(g_->operand(id_, i))) return true;
+    const known_elements* e = partly_known(i);
+    return e != nullptr && e->complete();
+  }
+  /// What is known of an operand that is no constant of the graph; nullptr where it is nothing.
+  [[nodiscard]] constexpr const known_elements* partly_known(std::size_t i) const {
+    return known_ != nullptr && has(i) ? known_->find(g_->operand(id_, i)) : nullptr;
+  }
   /// The elements of a constant operand; refuses where it is not constant.
   [[nodiscard]] constexpr value constant(std::size_t i) const {
     if (!is_constant(i)) {
       fail(text("operand ") << i << " ('" << g_->name(g_->operand(id_, i))
                             << "') must be a constant here: bind the free dimensions with --input-shape");
     }
+    if (const known_elements* e = partly_known(i); e != nullptr) return e->content;
     return g_->constant_value(g_->operand(id_, i));
   }
   [[nodiscard]] constexpr std::size_t result_count() const { return g_->results(id_).size(); }
@@ -55,6 +84,7 @@ public:
 
 private:
   graph_body* g_;
+  const known_values* known_;
   node_id id_;
 };
 
@@ -92,6 +122,7 @@ struct op_record {
   void (*infer)(infer_context&) = nullptr;
   void (*eval)(eval_context&) = nullptr;
   void (*print)(text&, std::span<const std::uint32_t>) = nullptr;
+  element_flow flow{};
 };
 
 namespace detail {
@@ -141,12 +172,17 @@ template <class Op> constexpr void eval_node(eval_context& c) {
 template <class Op> constexpr void print_node(text& out, std::span<const std::uint32_t> words) {
   print_members(out, decode<Op>(words));
 }
+template <class Op> constexpr element_flow flow_of() {
+  if constexpr (requires { Op::flow; }) return Op::flow;
+  return {};
+}
 template <class Op> constexpr op_record make_record() {
   return {.domain = Op::domain,
           .info = Op::info,
           .infer = &infer_node<Op>,
           .eval = &eval_node<Op>,
-          .print = &print_node<Op>};
+          .print = &print_node<Op>,
+          .flow = flow_of<Op>()};
 }
 /// A family of operators may bring a record type of its own that derives from op_record (tpu/op.hpp).
 template <class Op> struct record_holder { static constexpr auto record = make_record<Op>(); };
@@ -187,10 +223,10 @@ template <class Op> constexpr void set_op(graph_body& g, node_id id, const typen
   g.set_op(id, record_of<Op>, encode_attributes<Op>(a));
 }
 
-/// Runs the shape rule of one node.
-constexpr void infer(graph_body& g, node_id id) {
+/// Runs the shape rule of one node. `known` is what is known beside the graph's own constants.
+constexpr void infer(graph_body& g, node_id id, const known_values* known = nullptr) {
   const op_info& info = g.node_at(id).op->info;
-  infer_context context(g, id);
+  infer_context context(g, id, known);
   const auto given = static_cast<int>(g.operands(id).size());
   if (given < info.min_operands || (info.max_operands >= 0 && given > info.max_operands)) {
     context.fail(text("has ") << given << " operands; it takes " << info.min_operands << " to " << info.max_operands);
@@ -199,10 +235,6 @@ constexpr void infer(graph_body& g, node_id id) {
     if (!context.has(static_cast<std::size_t>(i))) context.fail(text("operand ") << i << " is absent, but required");
   }
   g.node_at(id).op->infer(context);
-}
-/// Runs all shape rules, in order.
-constexpr void infer_all(graph_body& g) {
-  for (std::size_t i = 0; i < g.nodes.size(); ++i) infer(g, static_cast<node_id>(i));
 }
 
 } // namespace tmpu

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tmpu/core/list.hpp"
+#include "tmpu/ir/propagate.hpp"
 #include "tmpu/onnx/attributes.hpp"
 #include "tmpu/onnx/modernize.hpp"
 #include "tmpu/onnx/tensor.hpp"
@@ -362,7 +363,8 @@ private:
     if (count == 0 || (most >= 0 && count > std::max(most, record->info.results))) {
       refuse(text(where) << " has " << count << " outputs; tmpu computes " << record->info.results);
     }
-    infer(g_, g_.add_node(prefix + std::string(name_of_node(n)), *record, words, operands, results));
+    const node_id id = g_.add_node(prefix + std::string(name_of_node(n)), *record, words, operands, results);
+    infer_and_propagate(g_, id, known_);
   }
 
   // --- bodies --------------------------------------------------------------------------------------------------------
@@ -440,17 +442,18 @@ private:
     const text where = text("node '") << name_of_node(n) << "' (If)";
     if (n.input_size() != 1) refuse(text(where) << " has " << n.input_size() << " inputs; it takes its condition only");
     const tensor_id condition = tensor_named(n.input(0), names, where);
-    if (!g_.is_constant(condition)) {
+    known_elements chosen;
+    if (!find_known(g_, condition, known_, chosen) || !chosen.complete()) {
       refuse(text(where) << " depends on '" << n.input(0)
                          << "', which is computed from data: tmpu takes an If only where its condition is "
                          << "constant; export the model without it, or bind free dimensions with --input-shape");
     }
-    const value chosen = g_.constant_value(condition);
-    if (chosen.type != dtype_id::boolean || chosen.size() != 1) {
-      refuse(text(where) << " has the condition " << name_of(chosen.type) << chosen.dims.print()
+    const value& holds = chosen.content;
+    if (holds.type != dtype_id::boolean || holds.size() != 1) {
+      refuse(text(where) << " has the condition " << name_of(holds.type) << holds.dims.print()
                          << "; it must be one bool");
     }
-    const std::string_view branch = chosen.i[0] != 0 ? "then_branch" : "else_branch";
+    const std::string_view branch = holds.i[0] != 0 ? "then_branch" : "else_branch";
     const auto a =
         std::find_if(n.attribute().begin(), n.attribute().end(), [&](const auto& x) { return x.name() == branch; });
     if (a == n.attribute().end() || !a->has_g()) refuse(text(where) << " lacks the attribute '" << branch << '\'');
@@ -470,6 +473,7 @@ private:
   const pb::ModelProto* model_;
   const import_options* options_;
   graph_body g_;
+  known_values known_;
   std::size_t steps_ = 0;                 ///< nodes looked at, those of bodies once for each time that they are put in
   std::deque<pb::TensorProto> constants_; ///< tensors that were attributes
   std::unordered_map<const pb::TensorProto*, tensor_id> constants_made_; ///< 1 + id

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/ir/propagate.hpp"
 #include "tmpu/ir/verify.hpp"
 #include "tmpu/onnx/attributes.hpp"
 #include "tmpu/onnx/tensor.hpp"
@@ -221,7 +222,9 @@ inline void check_loaded(const loaded_stage& l) {
   for (std::size_t t = 0; t < again.tensors.size(); ++t) {
     const tensor& made = again.tensors[t];
     const tensor& said = l.graph.tensors[t];
-    if (made.type == said.type && made.dims == said.dims) continue;
+    bool fits = made.type == said.type && made.dims.rank() == said.dims.rank();
+    for (std::size_t i = 0; fits && i < said.dims.rank(); ++i) fits = said.dims[i] < 0 || said.dims[i] == made.dims[i];
+    if (fits) continue;
     refuse(text("stage file: tensor '") << l.graph.name(static_cast<tensor_id>(t)) << "' is " << name_of(said.type)
                                         << said.dims.print() << ", but its operator makes " << name_of(made.type)
                                         << made.dims.print() << ": the file is damaged");

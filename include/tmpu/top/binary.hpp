@@ -45,6 +45,7 @@ template <class Self> constexpr void combine_integers(value& y, const value& a, 
 /// Errors:    element types that differ or are not taken; shapes that do not fit.
 template <class Self> struct binary {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = each_by_each;
   using attributes = no_attributes;
 
   template <class Attributes> static constexpr void infer(const Attributes& a, infer_context& c) {
@@ -288,6 +289,7 @@ static_assert(op<prelu>);
 /// Errors:    element types that differ; shapes that do not fit.
 template <class Self> struct variadic {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = each_by_each;
   using attributes = no_attributes;
 
   static constexpr void infer(const attributes&, infer_context& c) {

@@ -60,6 +60,7 @@ constexpr void cast_elements(value& y, const value& x, bool saturate) {
 /// Errors:    a type that tmpu does not hold.
 struct cast {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, saturate), (std::int64_t, to),
                              (text, round_mode));
@@ -86,6 +87,7 @@ static_assert(op<cast>);
 /// Errors:    strings.
 struct cast_like {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, saturate), (text, round_mode));
   };

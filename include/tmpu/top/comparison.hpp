@@ -13,6 +13,7 @@ namespace tmpu::top {
 /// Errors:    element types that differ; shapes that do not fit.
 template <class Self> struct comparison {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = each_by_each;
   using attributes = no_attributes;
 
   static constexpr void infer(const attributes&, infer_context& c) {
@@ -114,6 +115,7 @@ static_assert(op<logical_xor>);
 /// Errors:    a condition that is not bool; shapes that do not fit.
 struct where {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = {element_flow::kind::moved, 0b110};
   using attributes = no_attributes;
   static constexpr op_info info{.name = "where", .onnx = "Where", .min_operands = 3, .max_operands = 3};
 

@@ -38,16 +38,12 @@ struct constant_of_shape {
       type = c.type(1);
       if (c.dims(1).elements() != 1) c.fail(text("the value must be one element, but is ") << c.dims(1).print());
     }
-    if (!c.is_constant(0)) {
-      c.result(0, type, detail::unknown_dims(detail::list_size(c, 0), c));
-      return;
+    const ints sizes = detail::sizes_as_known(c, 0);
+    if (sizes.size() > tmpu::shape::max_rank) c.fail("the result would have more than 8 dimensions");
+    for (const std::int64_t n : sizes) {
+      if (n < 0 && (n != -1 || c.is_constant(0))) c.fail(text("a size must not be negative: ") << n);
     }
-    const auto sizes = c.constant(0);
-    if (sizes.i.size() > tmpu::shape::max_rank) c.fail("the result would have more than 8 dimensions");
-    for (const std::int64_t n : sizes.i) {
-      if (n < 0) c.fail(text("a size must not be negative: ") << n);
-    }
-    c.result(0, type, tmpu::shape(sizes.i.span()));
+    c.result(0, type, tmpu::shape(sizes.span()));
   }
   static constexpr void eval(const attributes&, eval_context& c) {
     if (!c.has(1)) return;
@@ -65,6 +61,7 @@ static_assert(op<constant_of_shape>);
 /// Errors:    none (evaluation needs a known shape).
 struct shape {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = reads_dims;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, start),
                              (defaulted<std::int64_t, 9223372036854775807>, end));
@@ -96,6 +93,7 @@ static_assert(op<shape>);
 /// Errors:    none.
 struct size {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = reads_dims;
   using attributes = no_attributes;
   static constexpr op_info info{.name = "size", .onnx = "Size"};
   static constexpr void infer(const attributes&, infer_context& c) { c.result(0, dtype_id::i64, {}); }

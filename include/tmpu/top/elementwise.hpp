@@ -15,6 +15,7 @@ namespace tmpu::top {
 /// Errors:    elements of another type.
 template <class Self> struct unary {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = each_by_each;
   using attributes = no_attributes;
 
   template <class Attributes, class Int> static constexpr bool integer_form = requires(const Attributes& a) {
@@ -455,6 +456,7 @@ static_assert(op<logical_not>);
 /// Errors:    bounds of another type than x, or not scalar.
 struct clip {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = each_by_each;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (floats, clamp));
   };

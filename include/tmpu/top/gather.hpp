@@ -44,6 +44,7 @@ constexpr std::int64_t place_of_tuple(const index_tuples& t, std::int64_t n, con
 /// Errors:    places that are no integers; a place outside of x (when it is evaluated).
 struct gather {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, axis));
   };
@@ -87,6 +88,7 @@ static_assert(op<gather>);
 /// Errors:    ranks that differ; a place outside of x (when it is evaluated).
 struct gather_elements {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, axis));
   };
@@ -125,6 +127,7 @@ static_assert(op<gather_elements>);
 /// Errors:    tuples longer than x's rank allows; a place outside of x (when it is evaluated).
 struct gather_nd {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, batch_dims));
   };

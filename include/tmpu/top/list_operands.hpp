@@ -30,6 +30,17 @@ constexpr ints integers(const infer_context& c, std::size_t i, const ints& other
   if (!c.has(i)) return otherwise;
   return c.constant(i).i;
 }
+/// The list of sizes that operand i holds, -1 for each that is not known.
+constexpr ints sizes_as_known(const infer_context& c, std::size_t i) {
+  if (c.is_constant(i)) return c.constant(i).i;
+  ints sizes(static_cast<std::size_t>(list_size(c, i)), -1);
+  if (sizes.size() > dims::max_rank) c.fail("the result would have more than 8 dimensions");
+  const known_elements* e = c.partly_known(i);
+  for (std::size_t n = 0; e != nullptr && n < sizes.size(); ++n) {
+    if (e->at(n)) sizes[n] = e->content.i[n];
+  }
+  return sizes;
+}
 /// The same elements in another shape.
 constexpr void copy_all(eval_context& c) {
   with_elements(c.out(), c.in(0), [&](auto* y, const auto* x) {

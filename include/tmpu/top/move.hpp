@@ -13,6 +13,7 @@ namespace tmpu::top {
 /// Errors:    perm that is no permutation of x's axes.
 struct transpose {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (ints, perm));
   };
@@ -57,6 +58,7 @@ static_assert(op<transpose>);
 /// Errors:    shapes or types that differ.
 struct concat {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_all;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, axis));
   };
@@ -109,6 +111,7 @@ static_assert(op<concat>);
 /// Errors:    sizes that do not add up; more results than elements.
 struct split {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, axis), (defaulted<std::int64_t, 0>, num_outputs));
   };
@@ -169,6 +172,7 @@ static_assert(op<split>);
 /// Errors:    lists of different lengths; a step of 0.
 struct slice {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   using attributes = no_attributes;
   static constexpr op_info info{.name = "slice", .onnx = "Slice", .min_operands = 3, .max_operands = 5};
 
@@ -256,19 +260,17 @@ static_assert(op<slice>);
 /// Errors:    shapes that do not fit.
 struct expand {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   using attributes = no_attributes;
   static constexpr op_info info{.name = "expand", .onnx = "Expand", .min_operands = 2, .max_operands = 2};
   static constexpr void infer(const attributes&, infer_context& c) {
     const auto& x = c.dims(0);
-    if (!c.is_constant(1)) {
-      const std::int64_t n = detail::list_size(c, 1);
-      const auto rank = static_cast<std::int64_t>(x.rank());
-      c.result(0, c.type(0), detail::unknown_dims(n > rank ? n : rank, c));
-      return;
+    const ints wanted = detail::sizes_as_known(c, 1);
+    if (wanted.size() > tmpu::shape::max_rank) c.fail("the result would have more than 8 dimensions");
+    for (const std::int64_t n : wanted) {
+      if (n < 0 && (n != -1 || c.is_constant(1))) c.fail(text("a size must not be negative: ") << n);
     }
-    const auto wanted = c.constant(1);
-    if (wanted.i.size() > tmpu::shape::max_rank) c.fail("the result would have more than 8 dimensions");
-    c.result(0, c.type(0), detail::broadcast_dims(x, tmpu::shape(wanted.i.span()), c));
+    c.result(0, c.type(0), detail::broadcast_dims(x, tmpu::shape(wanted.span()), c));
   }
   static constexpr void eval(const attributes&, eval_context& c) {
     const detail::strides all[] = {detail::strides_of(c.out().dims),

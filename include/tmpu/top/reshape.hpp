@@ -13,6 +13,7 @@ namespace tmpu::top {
 /// Errors:    none.
 struct identity {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   using attributes = no_attributes;
   static constexpr op_info info{.name = "identity", .onnx = "Identity"};
   static constexpr void infer(const attributes&, infer_context& c) { c.result(0, c.type(0), c.dims(0)); }
@@ -56,13 +57,14 @@ static_assert(op<dropout>);
 /// Errors:    a shape that does not hold the elements of x; two -1.
 struct reshape {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, allowzero), (ints, shape));
   };
   static constexpr op_info info{.name = "reshape", .onnx = "Reshape", .max_operands = 2};
   static constexpr void infer(const attributes& a, infer_context& c) {
     if (!detail::told(c, 1)) {
-      c.result(0, c.type(0), detail::unknown_dims(detail::list_size(c, 1), c));
+      c.result(0, c.type(0), partly_known(a, c));
       return;
     }
     const ints wanted = detail::integers(c, 1, a.shape);
@@ -115,6 +117,29 @@ struct reshape {
     c.result(0, c.type(0), y);
   }
   static constexpr void eval(const attributes&, eval_context& c) { detail::copy_all(c); }
+
+private:
+  /// The shape where some of its sizes are not known; the last one follows from the elements of x.
+  static constexpr tmpu::shape partly_known(const attributes& a, const infer_context& c) {
+    const auto& x = c.dims(0);
+    ints wanted = detail::sizes_as_known(c, 1);
+    std::int64_t product = 1;
+    std::size_t open = 0;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      if (wanted[i] < -1) c.fail(text("the shape [") << join(wanted, ",") << "] holds a negative size");
+      if (wanted[i] == 0 && a.allowzero == 0) wanted[i] = i < x.rank() ? x[i] : -1;
+      if (wanted[i] < 0) {
+        ++open;
+      } else {
+        product *= wanted[i];
+      }
+    }
+    const std::int64_t all = x.elements();
+    for (std::int64_t& d : wanted) {
+      if (d < 0 && open == 1 && x.known() && product > 0 && all % product == 0) d = all / product;
+    }
+    return tmpu::shape(wanted.span());
+  }
 };
 static_assert(op<reshape>);
 
@@ -126,6 +151,7 @@ static_assert(op<reshape>);
 /// Errors:    axis outside of [-rank, rank].
 struct flatten {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, axis));
   };
@@ -149,6 +175,7 @@ static_assert(op<flatten>);
 /// Errors:    an axis whose size is not 1.
 struct squeeze {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (ints, axes));
   };
@@ -184,6 +211,7 @@ static_assert(op<squeeze>);
 /// Errors:    a place outside of y, or listed twice.
 struct unsqueeze {
   static constexpr std::string_view domain = "top";
+  static constexpr element_flow flow = moves_first;
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (ints, axes));
   };
