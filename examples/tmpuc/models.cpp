@@ -47,8 +47,10 @@ loaded_model load_model(const model_options& options, bool allow_free) {
     return {loaded.at, true, std::move(loaded.graph)};
   }
   const std::string folder = std::filesystem::path(options.path).parent_path().string();
+  static tmpu::onnx::external_files files; // graphs look into them until the end
   tmpu::onnx::import_options how{.input_shapes = shapes_of(options),
                                  .directory = text(folder.empty() ? std::string_view(".") : std::string_view(folder)),
+                                 .files = &files,
                                  .allow_free = allow_free};
   return {stage::origin, false, tmpu::onnx::import_model<operators>(model, how)};
 }

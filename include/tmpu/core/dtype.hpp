@@ -81,6 +81,23 @@ constexpr dtype_id dtype_named(std::string_view name) {
   return dtype_id::none;
 }
 
+/// The dtype of a number of ONNX's TensorProto.DataType; none for one that tmpu does not hold.
+constexpr dtype_id dtype_of_onnx(std::int64_t number) {
+  constexpr dtype_id table[] = {
+      dtype_id::none,       dtype_id::f32,    dtype_id::u8,         dtype_id::i8,      dtype_id::u16,  dtype_id::i16,
+      dtype_id::i32,        dtype_id::i64,    dtype_id::string,     dtype_id::boolean, dtype_id::f16,  dtype_id::f64,
+      dtype_id::u32,        dtype_id::u64,    dtype_id::none,       dtype_id::none,    dtype_id::bf16, dtype_id::f8e4m3,
+      dtype_id::f8e4m3fnuz, dtype_id::f8e5m2, dtype_id::f8e5m2fnuz, dtype_id::u4,      dtype_id::i4};
+  return number >= 0 && number < 23 ? table[number] : dtype_id::none;
+}
+/// Its inverse; 0 for a type that ONNX does not have.
+constexpr std::int64_t onnx_number_of(dtype_id type) {
+  for (std::int64_t n = 1; n < 23; ++n) {
+    if (dtype_of_onnx(n) == type) return n;
+  }
+  return 0;
+}
+
 /// Least and greatest value of an integer type of at most 32 bits.
 constexpr std::int64_t least_of(dtype_id id) {
   const auto facts = facts_of(id);

@@ -153,7 +153,7 @@ inline value read_case_value(const std::filesystem::path& path, dtype_id type) {
   }
   const auto stored = tmpu::onnx::read_tensor(t);
   const bool bits = type == dtype_id::bf16 && stored.type == dtype_id::u16;
-  return from_bytes(bits ? type : stored.type, stored.dims, stored.bytes);
+  return from_bytes(bits ? type : stored.type, stored.dims, stored.bytes());
 }
 
 inline bool makes_random_numbers(const ::onnx::ModelProto& m) {
@@ -165,7 +165,7 @@ inline bool makes_random_numbers(const ::onnx::ModelProto& m) {
 template <class Operators>
 text run_data_set(const ::onnx::ModelProto& model, const std::filesystem::path& folder,
                   const std::filesystem::path& data, const model_runner& run, const nearness& how) {
-  tmpu::onnx::import_options options{.input_shapes = {}, .directory = text(folder.string()), .allow_free = false};
+  tmpu::onnx::import_options options{.input_shapes = {}, .directory = text(folder.string())};
   // Free dimensions are bound to those of the data.
   for (std::size_t i = 0; const auto& in : tmpu::onnx::inputs_of(model)) {
     const std::filesystem::path file = data / ("input_" + std::to_string(i++) + ".pb");

@@ -28,6 +28,8 @@ struct input_shape {
 struct import_options {
   vec<input_shape> input_shapes;
   text directory = "."; ///< where external data is looked for
+  /// Where given, the graph's constants are views of these files, which outlive it; otherwise copies.
+  external_files* files = nullptr;
   /// Leave dimensions free that neither the model nor input_shapes binds (to look at a model only).
   bool allow_free = false;
 };
@@ -66,7 +68,7 @@ inline std::vector<model_input> inputs_of(const pb::ModelProto& model) {
     const bool known =
         type.has_shape() && std::all_of(type.shape().dim().begin(), type.shape().dim().end(),
                                         [](const auto& d) { return d.has_dim_value() && d.dim_value() >= 0; });
-    list.push_back({in.name(), dtype_of(type.elem_type()), known});
+    list.push_back({in.name(), dtype_of_onnx(type.elem_type()), known});
   }
   return list;
 }
@@ -280,13 +282,19 @@ private:
       if (stored == s->stored.end()) continue;
       auto& made = constants_made_[stored->second];
       if (made == 0) {
-        stored_tensor t = read_tensor(*stored->second, options_->directory);
-        made = 1 + g_.add_constant(s->prefix + name, t.type, t.dims, std::move(t.bytes));
+        made = 1 + add_constant(s->prefix + name, *stored->second);
       }
       return made - 1;
     }
     refuse(text(reader) << " need '" << name
                         << "', which no input, initializer or node before makes: the model is damaged or not sorted");
+  }
+
+  tensor_id add_constant(const std::string& name, const pb::TensorProto& from) {
+    stored_tensor t = read_tensor(from, options_->directory, options_->files != nullptr ? *options_->files : files_);
+    if (t.view.empty()) return g_.add_constant(name, t.type, t.dims, std::move(t.own));
+    if (options_->files != nullptr) return g_.add_constant_view(name, t.type, t.dims, t.view);
+    return g_.add_constant(name, t.type, t.dims, vec<std::uint8_t>(t.view));
   }
 
   /// The tensor under the name of an output; a node of its own where the tensor has another one already.
@@ -474,8 +482,9 @@ private:
   const import_options* options_;
   graph_body g_;
   known_values known_;
-  std::size_t steps_ = 0;                 ///< nodes looked at, those of bodies once for each time that they are put in
-  std::deque<pb::TensorProto> constants_; ///< tensors that were attributes
+  std::size_t steps_ = 0; ///< nodes looked at, those of bodies once for each time that they are put in
+  external_files files_;
+  std::deque<pb::TensorProto> constants_;                                ///< tensors that were attributes
   std::unordered_map<const pb::TensorProto*, tensor_id> constants_made_; ///< 1 + id
   std::unordered_map<std::string, const pb::FunctionProto*> functions_;
   std::unordered_set<const pb::FunctionProto*> noted_;

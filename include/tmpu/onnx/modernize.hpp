@@ -370,7 +370,7 @@ inline void move_attributes(old_node& o) {
     const tensor* x = o.operand(0);
     if (m.type == of_x && x != nullptr && x->type != dtype_id::none && x->type != dtype_id::f32) {
       operand = o.put_before("Cast", std::string(m.attribute) + ".cast", {operand});
-      old_node::set_int(o.before.back(), "to", onnx_type_of(x->type));
+      old_node::set_int(o.before.back(), "to", onnx_number_of(x->type));
     }
     o.set_operand(m.operand, operand);
     o.drop(m.attribute);

@@ -278,7 +278,7 @@ template <class Operators> loaded_stage from_onnx(const pb::ModelProto& m) {
   }
   for (const auto& init : m.graph().initializer()) {
     stored_tensor t = read_tensor(init);
-    define(init.name(), g.add_constant(init.name(), t.type, t.dims, std::move(t.bytes)));
+    define(init.name(), g.add_constant(init.name(), t.type, t.dims, std::move(t.own)));
   }
   for (const auto& n : m.graph().node()) {
     vec<tensor_id> operands;

@@ -2,11 +2,12 @@
 #pragma once
 
 #include "tmpu/ir/graph.hpp"
+#include "tmpu/onnx/external_files.hpp"
 #include "tmpu/onnx/types.hpp"
 
+#include <charconv>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 namespace tmpu::onnx {
@@ -34,15 +35,21 @@ inline shape dims_of(const pb::TensorProto& t) {
                           << onnx_type_name(t.data_type()) << " needs " << needed << ": the model is damaged");
 }
 
-/// Bytes that lie in a file beside the model (onnx.proto, TensorProto.external_data).
-inline vec<std::uint8_t> external_bytes(const pb::TensorProto& t, std::size_t needed, std::string_view directory) {
+/// Where a tensor's bytes lie in a file beside the model (onnx.proto, TensorProto.external_data).
+inline std::span<const std::uint8_t> external_bytes(const pb::TensorProto& t, std::size_t needed,
+                                                    std::string_view directory, external_files& files) {
   std::string location;
   std::uint64_t offset = 0;
+  std::uint64_t length = needed;
   for (const auto& entry : t.external_data()) {
     if (entry.key() == "location") location = entry.value();
-    if (entry.key() == "offset") {
-      for (const char c : entry.value())
-        offset = c >= '0' && c <= '9' ? offset * 10 + static_cast<unsigned>(c - '0') : ~0ULL;
+    if (entry.key() != "offset" && entry.key() != "length") continue;
+    std::uint64_t& number = entry.key() == "offset" ? offset : length;
+    const char* end = entry.value().data() + entry.value().size();
+    const auto read = std::from_chars(entry.value().data(), end, number);
+    if (read.ec != std::errc() || read.ptr != end) {
+      refuse(text("tensor '") << t.name() << "' keeps its data at the " << entry.key() << " '" << entry.value()
+                              << "', which is no number: the model is damaged");
     }
   }
   const std::filesystem::path relative(location);
@@ -52,20 +59,26 @@ inline vec<std::uint8_t> external_bytes(const pb::TensorProto& t, std::size_t ne
     refuse(text("tensor '") << t.name() << "' keeps its data in '" << location
                             << "', which is not beside the model: move the file there");
   }
-  const std::filesystem::path path = std::filesystem::path(std::string(directory)) / relative;
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file)
-    refuse(text("tensor '") << t.name() << "' keeps its data in '" << path.string() << "', which cannot be opened");
-  const auto size = static_cast<std::uint64_t>(file.tellg());
-  if (offset > size || needed > size - offset) {
-    refuse(text("file '") << path.string() << "' of " << size << " bytes is too short for tensor '" << t.name() << "' ("
+  if (length != needed) refuse_size(t, length, needed);
+  const std::string path = (std::filesystem::path(std::string(directory)) / relative).string();
+  const std::span<const std::uint8_t> file = files.open(path, t.name());
+  if (offset > file.size() || needed > file.size() - offset) {
+    refuse(text("file '") << path << "' of " << file.size() << " bytes is too short for tensor '" << t.name() << "' ("
                           << needed << " bytes at " << offset << ')');
   }
-  vec<std::uint8_t> bytes(needed);
-  file.seekg(static_cast<std::streamoff>(offset));
-  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(needed)); // NOLINT: bytes from a stream
-  if (!file) refuse(text("file '") << path.string() << "' cannot be read");
-  return bytes;
+  return file.subspan(static_cast<std::size_t>(offset), needed);
+}
+
+/// Types of four bits: two elements a byte in a model, one a byte in a graph.
+constexpr bool is_packed(dtype_id type) { return type == dtype_id::i4 || type == dtype_id::u4; }
+inline vec<std::uint8_t> unpack(dtype_id type, std::span<const std::uint8_t> bytes, std::size_t count) {
+  vec<std::uint8_t> out(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto element = static_cast<int>(i & 1U);
+    out[i] = type == dtype_id::i4 ? static_cast<std::uint8_t>(unpack_i4(bytes[i / 2], element))
+                                  : unpack_u4(bytes[i / 2], element);
+  }
+  return out;
 }
 
 template <class Word, class List> void put_typed(vec<std::uint8_t>& bytes, const List& list) {
@@ -77,54 +90,74 @@ template <class Word, class List> void put_typed(vec<std::uint8_t>& bytes, const
 struct stored_tensor {
   dtype_id type = dtype_id::none;
   shape dims;
-  vec<std::uint8_t> bytes;
+  vec<std::uint8_t> own;
+  std::span<const std::uint8_t> view; ///< not empty: instead of `own`, bytes in one of the external files
+  [[nodiscard]] std::span<const std::uint8_t> bytes() const { return view.empty() ? own.span() : view; }
 };
 
 /// Reads an initializer or the value of a Constant. `directory`: where external data is looked for.
-inline stored_tensor read_tensor(const pb::TensorProto& t, std::string_view directory = ".") {
+inline stored_tensor read_tensor(const pb::TensorProto& t, std::string_view directory, external_files& files) {
   stored_tensor out;
-  out.type = dtype_of(t.data_type());
+  out.type = dtype_of_onnx(t.data_type());
   out.dims = detail::dims_of(t);
   if (out.type == dtype_id::none || out.type == dtype_id::string) {
     refuse(text("tensor '") << t.name() << "' has elements of type " << onnx_type_name(t.data_type())
                             << ", which tmpu does not know");
   }
-  const auto needed = static_cast<std::size_t>(out.dims.elements() * bytes_of(out.type));
+  const bool packed = detail::is_packed(out.type);
+  const auto count = static_cast<std::size_t>(out.dims.elements());
+  const std::size_t needed = packed ? (count + 1) / 2 : count * static_cast<std::size_t>(bytes_of(out.type));
   if (t.data_location() == pb::TensorProto::EXTERNAL) {
-    out.bytes = detail::external_bytes(t, needed, directory);
-    return out;
-  }
-  if (t.has_raw_data()) {
+    out.view = detail::external_bytes(t, needed, directory, files);
+  } else if (t.has_raw_data()) {
     if (t.raw_data().size() != needed) detail::refuse_size(t, t.raw_data().size(), needed);
-    out.bytes.reserve(needed);
-    for (const char c : t.raw_data()) out.bytes.push_back(static_cast<std::uint8_t>(c));
-    return out;
-  }
-  switch (out.type) {
-  case dtype_id::f32: detail::put_typed<float>(out.bytes, t.float_data()); break;
-  case dtype_id::f64: detail::put_typed<double>(out.bytes, t.double_data()); break;
-  case dtype_id::i64: detail::put_typed<std::int64_t>(out.bytes, t.int64_data()); break;
-  case dtype_id::u64: detail::put_typed<std::uint64_t>(out.bytes, t.uint64_data()); break;
-  case dtype_id::u32: detail::put_typed<std::uint32_t>(out.bytes, t.uint64_data()); break;
-  case dtype_id::i32: detail::put_typed<std::int32_t>(out.bytes, t.int32_data()); break;
-  default: // int32_data holds the narrow integers and the bits of f16 and bf16
-    if (bytes_of(out.type) == 2) {
-      detail::put_typed<std::uint16_t>(out.bytes, t.int32_data());
-    } else {
-      detail::put_typed<std::uint8_t>(out.bytes, t.int32_data());
+    out.own.append({reinterpret_cast<const std::uint8_t*>(t.raw_data().data()), needed}); // NOLINT: chars as bytes
+  } else {
+    switch (out.type) {
+    case dtype_id::f32: detail::put_typed<float>(out.own, t.float_data()); break;
+    case dtype_id::f64: detail::put_typed<double>(out.own, t.double_data()); break;
+    case dtype_id::i64: detail::put_typed<std::int64_t>(out.own, t.int64_data()); break;
+    case dtype_id::u64: detail::put_typed<std::uint64_t>(out.own, t.uint64_data()); break;
+    case dtype_id::u32: detail::put_typed<std::uint32_t>(out.own, t.uint64_data()); break;
+    case dtype_id::i32: detail::put_typed<std::int32_t>(out.own, t.int32_data()); break;
+    default: // int32_data holds the narrow integers and the bits of small floats
+      if (bytes_of(out.type) == 2) {
+        detail::put_typed<std::uint16_t>(out.own, t.int32_data());
+      } else {
+        detail::put_typed<std::uint8_t>(out.own, t.int32_data());
+      }
     }
+    if (out.own.size() != needed) detail::refuse_size(t, out.own.size(), needed);
   }
-  if (out.bytes.size() != needed) detail::refuse_size(t, out.bytes.size(), needed);
+  if (packed) {
+    out.own = detail::unpack(out.type, out.bytes(), count);
+    out.view = {};
+  }
   return out;
+}
+/// The same without external data.
+inline stored_tensor read_tensor(const pb::TensorProto& t) {
+  if (t.data_location() == pb::TensorProto::EXTERNAL) {
+    refuse(text("tensor '") << t.name() << "' keeps its data in another file, which is not allowed here");
+  }
+  external_files files;
+  return read_tensor(t, ".", files);
 }
 
 /// A constant of a graph as an initializer, its bytes as raw_data.
 inline void write_tensor(pb::TensorProto& to, std::string_view name, const tensor& t,
                          std::span<const std::uint8_t> bytes) {
   to.set_name(std::string(name));
-  to.set_data_type(onnx_type_of(t.type));
+  to.set_data_type(static_cast<std::int32_t>(onnx_number_of(t.type)));
   for (const std::int64_t d : t.dims) to.add_dims(d);
-  to.set_raw_data(bytes.data(), bytes.size());
+  if (!detail::is_packed(t.type)) {
+    to.set_raw_data(bytes.data(), bytes.size());
+    return;
+  }
+  for (std::size_t i = 0; i < bytes.size(); i += 2) {
+    to.mutable_raw_data()->push_back(
+        static_cast<char>(pack_i4(bytes[i], i + 1 < bytes.size() ? bytes[i + 1] : std::uint8_t{0})));
+  }
 }
 
 /// The type and shape of an input, output or intermediate tensor. A dimension without a value is -1.
@@ -133,7 +166,7 @@ inline void read_type(const pb::ValueInfoProto& info, dtype_id& type, shape& dim
     refuse(text("'") << info.name() << "' is no tensor (a sequence, map or optional), which tmpu does not take");
   }
   const auto& t = info.type().tensor_type();
-  type = dtype_of(t.elem_type());
+  type = dtype_of_onnx(t.elem_type());
   if (type == dtype_id::none || type == dtype_id::string) {
     refuse(text("tensor '") << info.name() << "' has elements of type " << onnx_type_name(t.elem_type())
                             << ", which tmpu does not know");
@@ -155,7 +188,7 @@ inline void write_type(pb::ValueInfoProto& to, std::string_view name, const tens
   to.set_name(std::string(name));
   if (t.type == dtype_id::none) return;
   auto& type = *to.mutable_type()->mutable_tensor_type();
-  type.set_elem_type(onnx_type_of(t.type));
+  type.set_elem_type(static_cast<std::int32_t>(onnx_number_of(t.type)));
   auto& s = *type.mutable_shape();
   for (const std::int64_t d : t.dims) {
     auto& dim = *s.add_dim();
