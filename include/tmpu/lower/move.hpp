@@ -3,6 +3,7 @@
 
 #include "tmpu/lower/context.hpp"
 #include "tmpu/top/move.hpp"
+#include "tmpu/top/pad.hpp"
 #include "tmpu/top/reshape.hpp"
 
 /// Operators that move elements keep the type and scale of their operand; concat brings all operands to that of its result.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/top/cast.hpp"
 #include "tmpu/top/list_operands.hpp"
 
 namespace tmpu::top {
@@ -100,5 +101,92 @@ struct size {
   static constexpr void eval(const attributes&, eval_context& c) { c.out().i[0] = c.in(0).dims.elements(); }
 };
 static_assert(op<size>);
+
+/// y = start, start + delta, ... as long as it is before limit. Operands: start, limit, delta.     (ONNX Range)
+///
+/// Shape:     y [max(0, ceil((limit - start) / delta))]; unknown until the operands are.
+/// Elements:  f32, f64, i16, i32, i64.
+/// Tiling:    none; it is folded before lowering.
+/// Errors:    operands that are no scalars of one type; a delta of 0.
+struct range {
+  static constexpr std::string_view domain = "top";
+  using attributes = no_attributes;
+  static constexpr op_info info{.name = "range", .onnx = "Range", .min_operands = 3, .max_operands = 3};
+  static constexpr void infer(const attributes&, infer_context& c) {
+    bool told = true;
+    for (std::size_t i = 0; i < 3; ++i) {
+      detail::require_same_type(c, 0, i);
+      told = told && c.is_constant(i);
+      if (c.dims(i).known() && c.dims(i).elements() != 1)
+        c.fail(text("operand ") << i << " must be a scalar, but is " << c.dims(i).print());
+    }
+    c.result(0, c.type(0), {told ? count(c.constant(0), c.constant(1), c.constant(2), c) : -1});
+  }
+  static constexpr void eval(const attributes&, eval_context& c) {
+    value& y = c.out();
+    for (std::size_t n = 0; n < y.f.size(); ++n)
+      y.f[n] = c.in(0).f[0] + static_cast<float>(static_cast<std::int64_t>(n)) * c.in(2).f[0];
+    for (std::size_t n = 0; n < y.i.size(); ++n)
+      y.i[n] = detail::wrap(y.type, c.in(0).i[0] + static_cast<std::int64_t>(n) * c.in(2).i[0]);
+    detail::round_elements(y);
+  }
+
+private:
+  static constexpr std::int64_t count(const value& start, const value& limit, const value& delta,
+                                      const infer_context& c) {
+    std::int64_t n = 0;
+    if (detail::number_at(delta, 0) == 0.0) c.fail("delta must not be 0");
+    if (is_floating(start.type)) {
+      n = detail::to_integer(dtype_id::i64, math::ceil((detail::number_at(limit, 0) - detail::number_at(start, 0)) /
+                                                       detail::number_at(delta, 0)));
+    } else {
+      const bool up = delta.i[0] > 0;
+      const std::int64_t from = up ? start.i[0] : limit.i[0];
+      const std::int64_t to = up ? limit.i[0] : start.i[0];
+      // The distance of two 64-bit integers needs all 64 bits.
+      const std::uint64_t distance = static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
+      const std::uint64_t step =
+          up ? static_cast<std::uint64_t>(delta.i[0]) : std::uint64_t{0} - static_cast<std::uint64_t>(delta.i[0]);
+      n = from < to ? static_cast<std::int64_t>((distance - 1) / step + 1) : 0;
+    }
+    if (n > (std::int64_t{1} << 40) || (n < 0 && !is_floating(start.type)))
+      c.fail("the result would have more than 2^40 elements");
+    return n < 0 ? 0 : n;
+  }
+};
+static_assert(op<range>);
+
+/// y = 1 on the k-th diagonal (above the main one where k > 0), 0 elsewhere.                   (ONNX EyeLike)
+///
+/// Shape:     y has the shape of x [rows, columns].
+/// Elements:  the type `dtype` (a number of TensorProto.DataType), x's where it is 0.
+/// Tiling:    none; it is folded before lowering.
+/// Errors:    another rank; a type that tmpu does not hold.
+struct eye_like {
+  static constexpr std::string_view domain = "top";
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, dtype), (defaulted<std::int64_t, 0>, k));
+  };
+  static constexpr op_info info{.name = "eye_like", .onnx = "EyeLike"};
+  static constexpr void infer(const attributes& a, infer_context& c) {
+    detail::require_rank(c, 0, 2);
+    const dtype_id type = a.dtype == 0 ? c.type(0) : dtype_of_onnx(a.dtype);
+    if (type == dtype_id::none || type == dtype_id::string)
+      c.fail(text("cannot make elements of ONNX type ") << a.dtype);
+    c.result(0, type, c.dims(0));
+  }
+  static constexpr void eval(const attributes& a, eval_context& c) {
+    value& y = c.out();
+    detail::for_each_index(y.dims, [&](std::int64_t n, const auto& index) {
+      if (index[1] - index[0] != a.k) return;
+      if (is_floating(y.type)) {
+        y.f[static_cast<std::size_t>(n)] = 1.0F;
+      } else {
+        y.i[static_cast<std::size_t>(n)] = 1;
+      }
+    });
+  }
+};
+static_assert(op<eye_like>);
 
 } // namespace tmpu::top

@@ -12,10 +12,13 @@
 #include "tmpu/top/matmul.hpp"
 #include "tmpu/top/move.hpp"
 #include "tmpu/top/norm.hpp"
+#include "tmpu/top/pad.hpp"
 #include "tmpu/top/pool.hpp"
+#include "tmpu/top/rearrange.hpp"
 #include "tmpu/top/reduce.hpp"
 #include "tmpu/top/reshape.hpp"
 #include "tmpu/top/scatter.hpp"
+#include "tmpu/top/select.hpp"
 #include "tmpu/top/softmax.hpp"
 
 namespace tmpu::top {
@@ -42,6 +45,7 @@ inline constexpr auto operators = hana::tuple_t<
     // shapes and moves
     identity, dropout, constant, constant_of_shape, shape, size, reshape, flatten, squeeze, unsqueeze, transpose,
     concat, split, slice, gather, gather_elements, gather_nd, compress, one_hot, scatter, scatter_elements, scatter_nd,
-    tensor_scatter, expand, pad, cast, cast_like, depth_to_space>;
+    tensor_scatter, expand, pad, cast, cast_like, depth_to_space, space_to_depth, tile, reverse_sequence, trilu,
+    center_crop_pad, range, eye_like, top_k, non_zero, unique, non_max_suppression>;
 
 } // namespace tmpu::top
