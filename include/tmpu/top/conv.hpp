@@ -57,10 +57,12 @@ struct conv_block {
 };
 
 /// Sums of one output row of one channel, width positions side by side (depthwise and other thin convolutions).
-constexpr void conv_row(const window& w, const float* x, const float* weight, std::int64_t channels, std::int64_t od,
-                        std::int64_t oh, float* sum) {
+/// T: float, or 64-bit integers, whose sums are exact.
+template <class T>
+constexpr void conv_row(const window& w, const T* x, const T* weight, std::int64_t channels, std::int64_t od,
+                        std::int64_t oh, T* sum) {
   const window_axis& wide = w.axis[2];
-  for (std::int64_t n = 0; n < wide.out; ++n) sum[n] = 0.0F;
+  for (std::int64_t n = 0; n < wide.out; ++n) sum[n] = T{};
   for (std::int64_t ic = 0; ic < channels; ++ic) {
     for (std::int64_t kd = w.axis[0].first_tap(od); kd < w.axis[0].last_tap(od); ++kd) {
       const std::int64_t id = od * w.axis[0].stride - w.axis[0].begin + kd * w.axis[0].dilation;
@@ -68,13 +70,13 @@ constexpr void conv_row(const window& w, const float* x, const float* weight, st
         const std::int64_t ih = oh * w.axis[1].stride - w.axis[1].begin + kh * w.axis[1].dilation;
         const std::int64_t row = ((ic * w.axis[0].in + id) * w.axis[1].in + ih) * wide.in;
         for (std::int64_t kw = 0; kw < wide.kernel; ++kw) {
-          const float t = weight[((ic * w.axis[0].kernel + kd) * w.axis[1].kernel + kh) * wide.kernel + kw];
+          const T t = weight[((ic * w.axis[0].kernel + kd) * w.axis[1].kernel + kh) * wide.kernel + kw];
           const std::int64_t shift = kw * wide.dilation - wide.begin;
           const std::int64_t first = shift >= 0 ? 0 : ceil_div(-shift, wide.stride);
           const std::int64_t inside = wide.in - shift <= 0 ? 0 : ceil_div(wide.in - shift, wide.stride);
           const std::int64_t last = inside < wide.out ? inside : wide.out;
           if (wide.stride == 1) {
-            const float* from = x + row;
+            const T* from = x + row;
             for (std::int64_t n = first; n < last; ++n) sum[n] += t * from[n + shift];
           } else {
             for (std::int64_t n = first; n < last; ++n) sum[n] += t * x[row + n * wide.stride + shift];
@@ -105,7 +107,8 @@ struct conv {
   };
   static constexpr op_info info{.name = "conv", .onnx = "Conv", .min_operands = 2, .max_operands = 3};
 
-  static constexpr detail::window window_of(const attributes& a, const tmpu::shape& x, const tmpu::shape& w) {
+  template <class Attributes>
+  static constexpr detail::window window_of(const Attributes& a, const tmpu::shape& x, const tmpu::shape& w) {
     const auto kernel = w.rank() > 2 ? w.span().subspan(2) : std::span<const std::int64_t>{};
     return detail::make_window(a, x, kernel);
   }
@@ -114,8 +117,16 @@ struct conv {
     detail::require_floating(c, 0);
     detail::require_same_type(c, 0, 1);
     detail::check_clamp(a.clamp, c);
-    const auto& x = c.dims(0);
-    const auto& w = c.dims(1);
+    if (c.has(2)) detail::require_same_type(c, 0, 2);
+    c.result(0, c.type(0), result_dims(a, c, 0, 1, 2));
+  }
+
+  /// The shape of the result from the operands that are input, weight and bias.
+  template <class Attributes>
+  static constexpr tmpu::shape result_dims(const Attributes& a, infer_context& c, std::size_t input, std::size_t weight,
+                                           std::size_t bias) {
+    const auto& x = c.dims(input);
+    const auto& w = c.dims(weight);
     const std::int64_t group = a.group;
     if (w.rank() != x.rank())
       c.fail(text("weight ") << w.print() << " and input " << x.print() << " must have one rank");
@@ -131,12 +142,9 @@ struct conv {
       c.fail(text("the input has ") << x[1] << " channels; weight " << w.print() << " with group " << group << " needs "
                                     << w[1] * group);
     }
-    if (c.has(2)) {
-      detail::require_same_type(c, 0, 2);
-      if (!(c.dims(2) == tmpu::shape{w[0]}))
-        c.fail(text("the bias must be [") << w[0] << "], but is " << c.dims(2).print());
-    }
-    c.result(0, c.type(0), detail::window_result(win, x, w[0]));
+    if (c.has(bias) && !(c.dims(bias) == tmpu::shape{w[0]}))
+      c.fail(text("the bias must be [") << w[0] << "], but is " << c.dims(bias).print());
+    return detail::window_result(win, x, w[0]);
   }
 
   static constexpr void eval(const attributes& a, eval_context& c) {

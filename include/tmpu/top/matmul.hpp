@@ -138,26 +138,31 @@ struct matmul {
 
   static constexpr void infer(const attributes&, infer_context& c) {
     detail::require_same_type(c, 0, 1);
-    if (c.dims(0).rank() == 0 || c.dims(1).rank() == 0) c.fail("takes matrices or vectors, not scalars");
-    const auto a = as_matrix(c.dims(0), true);
-    const auto b = as_matrix(c.dims(1), false);
+    c.result(0, c.type(0), result_dims(c, 0, 1));
+  }
+
+  /// The shape of the result from the operands that are A and B.
+  static constexpr tmpu::shape result_dims(infer_context& c, std::size_t left, std::size_t right) {
+    if (c.dims(left).rank() == 0 || c.dims(right).rank() == 0) c.fail("takes matrices or vectors, not scalars");
+    const auto a = as_matrix(c.dims(left), true);
+    const auto b = as_matrix(c.dims(right), false);
     const std::int64_t k = a[a.rank() - 1];
     const std::int64_t other = b[b.rank() - 2];
     if (k >= 0 && other >= 0 && k != other) {
       c.fail(text("the inner dimensions of ")
-             << c.dims(0).print() << " and " << c.dims(1).print() << " differ: " << k << " and " << other);
+             << c.dims(left).print() << " and " << c.dims(right).print() << " differ: " << k << " and " << other);
     }
     auto y =
         detail::broadcast_dims(tmpu::shape(a.span().first(a.rank() - 2)), tmpu::shape(b.span().first(b.rank() - 2)), c);
-    if (c.dims(0).rank() > 1) y.push_back(a[a.rank() - 2]);
-    if (c.dims(1).rank() > 1) y.push_back(b[b.rank() - 1]);
-    c.result(0, c.type(0), y);
+    if (c.dims(left).rank() > 1) y.push_back(a[a.rank() - 2]);
+    if (c.dims(right).rank() > 1) y.push_back(b[b.rank() - 1]);
+    return y;
   }
 
-  static constexpr void eval(const attributes&, eval_context& c) {
-    const value& x = c.in(0);
-    const value& w = c.in(1);
-    value& y = c.out();
+  static constexpr void eval(const attributes&, eval_context& c) { multiply(c.in(0), c.in(1), c.out()); }
+
+  /// y = x w; y has type and shape.
+  static constexpr void multiply(const value& x, const value& w, value& y) {
     const auto a = as_matrix(x.dims, true);
     const auto b = as_matrix(w.dims, false);
     const std::int64_t rows = a[a.rank() - 2];

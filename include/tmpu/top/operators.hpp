@@ -9,11 +9,13 @@
 #include "tmpu/top/conv.hpp"
 #include "tmpu/top/elementwise.hpp"
 #include "tmpu/top/gather.hpp"
+#include "tmpu/top/integer_sums.hpp"
 #include "tmpu/top/matmul.hpp"
 #include "tmpu/top/move.hpp"
 #include "tmpu/top/norm.hpp"
 #include "tmpu/top/pad.hpp"
 #include "tmpu/top/pool.hpp"
+#include "tmpu/top/quantize.hpp"
 #include "tmpu/top/rearrange.hpp"
 #include "tmpu/top/reduce.hpp"
 #include "tmpu/top/reshape.hpp"
@@ -46,6 +48,9 @@ inline constexpr auto operators = hana::tuple_t<
     identity, dropout, constant, constant_of_shape, shape, size, reshape, flatten, squeeze, unsqueeze, transpose,
     concat, split, slice, gather, gather_elements, gather_nd, compress, one_hot, scatter, scatter_elements, scatter_nd,
     tensor_scatter, expand, pad, cast, cast_like, depth_to_space, space_to_depth, tile, reverse_sequence, trilu,
-    center_crop_pad, range, eye_like, top_k, non_zero, unique, non_max_suppression>;
+    center_crop_pad, range, eye_like, top_k, non_zero, unique, non_max_suppression,
+    // quantized
+    quantize_linear, dequantize_linear, dynamic_quantize_linear, conv_integer, qlinear_conv, matmul_integer,
+    qlinear_matmul>;
 
 } // namespace tmpu::top
