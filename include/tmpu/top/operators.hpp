@@ -7,21 +7,25 @@
 #include "tmpu/top/comparison.hpp"
 #include "tmpu/top/constants.hpp"
 #include "tmpu/top/conv.hpp"
+#include "tmpu/top/einsum.hpp"
 #include "tmpu/top/elementwise.hpp"
 #include "tmpu/top/gather.hpp"
 #include "tmpu/top/integer_sums.hpp"
+#include "tmpu/top/loss.hpp"
 #include "tmpu/top/matmul.hpp"
 #include "tmpu/top/move.hpp"
 #include "tmpu/top/norm.hpp"
 #include "tmpu/top/pad.hpp"
 #include "tmpu/top/pool.hpp"
 #include "tmpu/top/quantize.hpp"
+#include "tmpu/top/random.hpp"
 #include "tmpu/top/rearrange.hpp"
 #include "tmpu/top/reduce.hpp"
 #include "tmpu/top/reshape.hpp"
 #include "tmpu/top/scatter.hpp"
 #include "tmpu/top/select.hpp"
 #include "tmpu/top/softmax.hpp"
+#include "tmpu/top/tf_idf.hpp"
 
 namespace tmpu::top {
 
@@ -51,6 +55,10 @@ inline constexpr auto operators = hana::tuple_t<
     center_crop_pad, range, eye_like, top_k, non_zero, unique, non_max_suppression,
     // quantized
     quantize_linear, dequantize_linear, dynamic_quantize_linear, conv_integer, qlinear_conv, matmul_integer,
-    qlinear_matmul>;
+    qlinear_matmul,
+    // random numbers
+    random_uniform, random_uniform_like, random_normal, random_normal_like, bernoulli, multinomial,
+    // sums of products, losses, n-grams
+    einsum, det, negative_log_likelihood_loss, softmax_cross_entropy_loss, tf_idf_vectorizer>;
 
 } // namespace tmpu::top
