@@ -2,7 +2,7 @@
 # cmake [-DSTAGE=NAME,...] [-DFULL=ON] -P cmake/test.cmake
 #
 # Installs the missing Debian packages and runs all tests, stage by stage; the first stage that fails ends it. Builds go on
-# where they stopped, so a second run is quick. STAGE runs only the stages named (format, layering, gcc, clang, sanitize).
+# where they stopped, so a second run is quick. STAGE runs only the stages named (format, layering, gcc, clang, sanitize, fuzz).
 # FULL: long versions of the tests, all tests also with clang++, and all of them under the sanitizers.
 cmake_minimum_required(VERSION 3.25)
 include(${CMAKE_CURRENT_LIST_DIR}/packages.cmake)
@@ -11,7 +11,7 @@ cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
 get_filename_component(ctest_dir "${CMAKE_COMMAND}" DIRECTORY)
 set(ctest "${ctest_dir}/ctest")
 
-set(all_stages format layering gcc clang sanitize)
+set(all_stages format layering gcc clang sanitize fuzz)
 set(wanted ${all_stages})
 if(STAGE)
   string(REPLACE "," ";" wanted "${STAGE}")
@@ -127,6 +127,18 @@ if(enabled)
     build(asan-ubsan tests_sanitize)
     test(asan-ubsan -L "^sanitize$")
   endif()
+  stage_done()
+endif()
+
+stage(fuzz "libFuzzer, 60 s a target (FULL: 10 minutes)")
+if(enabled)
+  set(fuzz_seconds 60)
+  if(FULL)
+    set(fuzz_seconds 600)
+  endif()
+  configure(fuzz -DTMPU_FUZZ_SECONDS=${fuzz_seconds})
+  build(fuzz tests_fuzz)
+  test(fuzz -L "^fuzz$")
   stage_done()
 endif()
 

@@ -10,7 +10,11 @@ namespace tmpu {
 /// A refusal: one line that names the thing, the place and the cure.
 class error : public std::exception {
 public:
-  explicit error(text message) : message_(std::move(message)) { message_ << '\0'; }
+  /// Whatever names a model brings along, the message stays one line.
+  explicit error(const text& message) {
+    for (const char c : message.view()) message_ << (static_cast<unsigned char>(c) < 0x20 ? ' ' : c);
+    message_ << '\0';
+  }
   [[nodiscard]] const char* what() const noexcept override { return message_.view().data(); }
 
 private:
@@ -18,7 +22,7 @@ private:
 };
 
 /// Refuses the work with one line. In constant evaluation the call itself is the compile error.
-[[noreturn]] inline void refuse(text message) { throw error(std::move(message)); }
+[[noreturn]] inline void refuse(const text& message) { throw error(message); }
 
 /// Names the operator types that a diagnostic speaks of; it never has members.
 template <class... Things> struct listed {};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/core/diag.hpp"
 #include "tmpu/core/dtype.hpp"
 #include "tmpu/core/shape.hpp"
 #include "tmpu/core/vec.hpp"
@@ -23,10 +24,16 @@ struct value {
   vec<float> f;
   vec<std::int64_t> i;
 
+  static constexpr std::int64_t most_elements = std::int64_t{1} << 30;
+
   constexpr value() = default;
   /// Zeros; no elements yet where a dimension is unknown.
   constexpr value(dtype_id t, const shape& s) : type(t), dims(s) {
     if (!s.known()) return;
+    if (s.elements() > most_elements) {
+      refuse(text("a tensor of the shape ")
+             << s.print() << " has more elements than inference takes (" << most_elements << ')');
+    }
     if (is_floating(t)) {
       f.resize(static_cast<std::size_t>(s.elements()));
     } else {

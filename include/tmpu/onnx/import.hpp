@@ -174,6 +174,13 @@ private:
   static constexpr int deepest = 64;                 ///< nesting of functions and branches
   static constexpr std::size_t most_nodes = 1 << 20; ///< after functions are put in
 
+  /// Elements of a tensor, beyond which no tensor can be meant; unknown dimensions count as 1.
+  static constexpr std::int64_t most_elements = std::int64_t{1} << 40;
+  static std::int64_t known_part(shape d) {
+    for (std::size_t i = 0; i < d.rank(); ++i) d[i] = d[i] < 0 ? 1 : d[i];
+    return d.elements();
+  }
+
   template <class List> static std::int64_t opset_of(const List& sets) {
     std::int64_t opset = newest_opset;
     for (const auto& set : sets) {
@@ -227,16 +234,24 @@ private:
   }
 
   void add_inputs(scope& names) {
-    std::vector<bool> used(options_->input_shapes.size());
+    for (const input_shape& given : options_->input_shapes) {
+      text list;
+      bool known = false;
+      for (const model_input& in : inputs_of(*model_)) {
+        known = known || given.name.view() == in.name;
+        list << (list.empty() ? "'" : ", '") << in.name << '\'';
+      }
+      if (!known) {
+        refuse(text("--input-shape names the input '") << given.name << "', but the model's inputs are " << list);
+      }
+    }
     for (const auto& in : model_->graph().input()) {
       if (names.stored.count(in.name()) != 0) continue; // before IR version 4 initializers were inputs, too
       tensor t;
       read_type(in, t.type, t.dims);
       bool whole = in.type().tensor_type().has_shape();
-      for (std::size_t i = 0; i < options_->input_shapes.size(); ++i) {
-        const input_shape& given = options_->input_shapes[i];
+      for (const input_shape& given : options_->input_shapes) {
         if (given.name.view() != in.name()) continue;
-        used[i] = true;
         bool fits = !whole || given.dims.rank() == t.dims.rank();
         for (std::size_t d = 0; fits && whole && d < t.dims.rank(); ++d)
           fits = t.dims[d] < 0 || t.dims[d] == given.dims[d];
@@ -255,16 +270,13 @@ private:
                                << ": bind them with --input-shape " << in.name() << '='
                                << (whole ? join(example, ",") : text("...")));
       }
+      if (known_part(t.dims) > most_elements) {
+        refuse(text("input '") << in.name() << "' has the shape " << t.dims.print() << ", more than " << most_elements
+                               << " elements: the model is damaged");
+      }
       const tensor_id id = g_.add_tensor(in.name(), t.type, t.dims);
       g_.inputs.push_back(id);
       define(in.name(), id, names);
-    }
-    for (std::size_t i = 0; i < used.size(); ++i) {
-      if (used[i]) continue;
-      text list;
-      for (const tensor_id t : g_.inputs) list << (list.empty() ? "'" : ", '") << g_.name(t) << '\'';
-      refuse(text("--input-shape names the input '")
-             << options_->input_shapes[i].name << "', but the model's inputs are " << list);
     }
   }
 
@@ -286,8 +298,18 @@ private:
       }
       return made - 1;
     }
-    refuse(text(reader) << " need '" << name
-                        << "', which no input, initializer or node before makes: the model is damaged or not sorted");
+    const bool later =
+        makes(model_->graph().node(), name) ||
+        std::any_of(functions_.begin(), functions_.end(), [&](const auto& f) { return makes(f.second->node(), name); });
+    refuse(text(reader) << " need '" << name << "', which "
+                        << (later ? "only a later node makes: its nodes are not sorted, or form a cycle"
+                                  : "no input, initializer or node makes: the model is damaged"));
+  }
+
+  template <class Nodes> static bool makes(const Nodes& nodes, const std::string& name) {
+    return std::any_of(nodes.begin(), nodes.end(), [&](const pb::NodeProto& n) {
+      return std::find(n.output().begin(), n.output().end(), name) != n.output().end();
+    });
   }
 
   tensor_id add_constant(const std::string& name, const pb::TensorProto& from) {
@@ -373,6 +395,12 @@ private:
     }
     const node_id id = g_.add_node(prefix + std::string(name_of_node(n)), *record, words, operands, results);
     infer_and_propagate(g_, id, known_);
+    for (const tensor_id t : results) {
+      if (t != none && known_part(g_.at(t).dims) > most_elements) {
+        refuse(text(where) << " makes '" << g_.name(t) << "' of the shape " << g_.at(t).dims.print() << ", more than "
+                           << most_elements << " elements: the model is damaged");
+      }
+    }
   }
 
   // --- bodies --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# cmake -DFUZZER=BINARY -DWORK=FOLDER -DSECONDS=60 -P run.cmake
+# Runs a libFuzzer target for a while. It begins with the smallest models of ONNX's backend tests.
+file(MAKE_DIRECTORY ${WORK}/corpus ${WORK}/found)
+file(GLOB models /usr/share/libonnx-testdata/data/*/*/model.onnx)
+foreach(model IN LISTS models)
+  file(SIZE ${model} size)
+  if(size LESS 1500)
+    get_filename_component(case ${model} DIRECTORY)
+    get_filename_component(case ${case} NAME)
+    configure_file(${model} ${WORK}/corpus/${case} COPYONLY)
+  endif()
+endforeach()
+execute_process(
+  COMMAND ${FUZZER} -max_total_time=${SECONDS} -max_len=2000 -timeout=10 -rss_limit_mb=1500 -malloc_limit_mb=1000 -print_final_stats=1
+          -artifact_prefix=${WORK}/ ${WORK}/found ${WORK}/corpus
+  OUTPUT_FILE ${WORK}/log.txt
+  ERROR_FILE ${WORK}/log.txt
+  RESULT_VARIABLE result)
+file(READ ${WORK}/log.txt log)
+string(REGEX MATCHALL "stat::[^\n]*|[^\n]*(ERROR|runtime error|importer_fuzz:)[^\n]*" facts "${log}")
+list(JOIN facts "\n" facts)
+message("${facts}")
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "the fuzzer found a fault: ${WORK}/log.txt; the input lies beside it")
+endif()
