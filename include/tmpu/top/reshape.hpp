@@ -23,10 +23,10 @@ static_assert(op<identity>);
 
 /// y = x: inference keeps every element; the mask, where it is asked for, is all true.         (ONNX Dropout)
 ///
-/// Shape:     y and mask have the shape of x. Operands 1 and 2 (ratio, training_mode) are not read.
+/// Shape:     y and mask have the shape of x.
 /// Elements:  f32, f16, bf16.
 /// Tiling:    any slice.
-/// Errors:    training_mode that is a constant true.
+/// Errors:    training_mode (operand 2) that is true, where the ratio (operand 1) is not 0.
 struct dropout {
   static constexpr std::string_view domain = "top";
   struct attributes {
@@ -34,12 +34,15 @@ struct dropout {
   };
   static constexpr op_info info{.name = "dropout", .onnx = "Dropout", .max_operands = 3, .max_results = 2};
   static constexpr void infer(const attributes&, infer_context& c) {
-    if (c.has(2) && c.is_constant(2) && c.constant(2).i[0] != 0)
+    if (c.has(2) && c.dims(2).elements() == 1 && c.is_constant(2) && c.constant(2).i[0] != 0)
       c.fail("training_mode is true; tmpu only runs inference");
     c.result(0, c.type(0), c.dims(0));
     c.result(1, dtype_id::boolean, c.dims(0));
   }
   static constexpr void eval(const attributes&, eval_context& c) {
+    const bool drops = !c.has(1) || c.in(1).f.empty() || c.in(1).f[0] != 0.0F;
+    if (c.has(2) && !c.in(2).i.empty() && c.in(2).i[0] != 0 && drops)
+      c.fail("training_mode is true; tmpu only runs inference");
     detail::copy_all(c);
     if (c.result_count() < 2) return;
     for (std::int64_t& m : c.out(1).i) m = 1;
