@@ -21,8 +21,16 @@ private:
   text message_;
 };
 
-/// Refuses the work with one line. In constant evaluation the call itself is the compile error.
-[[noreturn]] inline void refuse(const text& message) { throw error(message); }
+/// Refuses the work with one line. In constant evaluation the call itself is the compile error; in programs without
+/// exceptions it ends the program.
+[[noreturn]] inline void refuse(const text& message) {
+#ifdef __cpp_exceptions
+  throw error(message);
+#else
+  static_cast<void>(message);
+  __builtin_trap();
+#endif
+}
 
 /// Names the operator types that a diagnostic speaks of; it never has members.
 template <class... Things> struct listed {};
