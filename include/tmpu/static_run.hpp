@@ -295,16 +295,9 @@ private:
   }
 };
 
-template <const auto& Program, std::size_t... Sizes> constexpr bool sizes_fit() {
-  constexpr auto& machine_inputs = static_machine<Program>::tables.inputs;
-  if (machine_inputs.size() != sizeof...(Sizes)) return false;
-  const std::array<std::size_t, sizeof...(Sizes)> given{Sizes...};
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    if (machine_inputs[i].elements != given[i]) return false;
-  }
-  return true;
-}
-
+template <const auto& Program, std::size_t... I>
+constexpr auto input_elements(std::index_sequence<I...>)
+    -> diag::elements<static_machine<Program>::tables.inputs[I].elements...>;
 } // namespace detail
 
 /// One inference of a program in static storage (`constexpr auto program = compile<model, chip>();` at namespace scope): an array of
@@ -312,10 +305,14 @@ template <const auto& Program, std::size_t... Sizes> constexpr bool sizes_fit() 
 /// and dequantized as `host::runner` does. At run time not reentrant: the machine's memory is static.
 /// Errors: arrays of other sizes do not compile (tmpu-S001).
 template <const auto& Program, std::size_t... Sizes> constexpr auto run(const std::array<float, Sizes>&... inputs) {
-  static_assert(detail::sizes_fit<Program, Sizes...>(),
-                "tmpu-S001: the arrays do not have the number or the sizes of "
-                "the program's inputs: give one std::array<float, elements> for each input.");
-  return detail::static_machine<Program>::infer(inputs...);
+  using machine = detail::static_machine<Program>;
+  using given = diag::elements<Sizes...>;
+  using wanted = decltype(detail::input_elements<Program>(std::make_index_sequence<machine::sizes.inputs>{}));
+  if constexpr (std::is_same_v<given, wanted>) {
+    return machine::infer(inputs...);
+  } else {
+    return diag::wrong_inputs<given, wanted>{};
+  }
 }
 
 /// Place of the greatest element, the first of equal ones.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // expect: tmpu-S001
-// expect: number or the sizes of
+// expect: wrong_inputs
+// expect: 127
+// expect: 128
 #include "pipeline/small_model.hpp"
 #include "tmpu/static_run.hpp"
 

@@ -27,5 +27,5 @@ run(${TMPUC} calibrate ${model} --data ${data}/digits.npz:calib_x --scale 0.0039
 run(${TMPUC} embed ${model} --quantize int8 --calibration digits.cali -o digits_cnn.hpp)
 same("the committed header is not what tmpuc embed writes now" ${WORK}/digits_cnn.hpp ${SOURCE}/examples/embedded/digits_cnn.hpp)
 run(${TMPUC} compile ${model} --chip nano --quantize int8 --calibration digits.cali -o digits.tmodel)
-run(${build}/examples/example_embedded ${WORK}/embedded.tmodel)
+run(${build}/examples/embedded/example_embedded ${WORK}/embedded.tmodel)
 same("constant evaluation and tmpuc make different programs" ${WORK}/embedded.tmodel ${WORK}/digits.tmodel)

@@ -88,11 +88,10 @@ TEST_CASE("an inference in static storage allocates nothing") {
 
 } // namespace
 
-// Not inlined: g++ 12 would take a space that a vec borrows for one that is freed here.
-[[gnu::noinline]] void* operator new[](std::size_t size) {
+void* operator new[](std::size_t size) {
   if (count_allocations) ++allocations;
   if (void* p = std::malloc(size == 0 ? 1 : size)) return p;
   throw std::bad_alloc();
 }
-[[gnu::noinline]] void operator delete[](void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }

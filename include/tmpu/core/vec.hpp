@@ -128,8 +128,10 @@ public:
   }
 
 private:
+  // Not inlined: g++ 12 would warn that a borrowed space is freed, which it never is.
+  [[gnu::noinline]] static constexpr void free(T* space) { delete[] space; }
   constexpr void release() {
-    if (!borrowed_) delete[] data_;
+    if (!borrowed_) free(data_);
   }
 
   T* data_ = nullptr;
