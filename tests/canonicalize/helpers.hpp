@@ -72,6 +72,7 @@ constexpr float difference(const graph_body& a, const graph_body& b) {
 }
 
 struct outcome {
+  graph<stage::origin> origin;
   graph<stage::canonical> g;
   vec<canonicalize::rule_count> counts;
   float difference = 0.0F;
@@ -89,6 +90,36 @@ constexpr outcome run(graph<stage::origin> g, const canonicalize::options& o = {
   out.g = canonicalize::pass::run(g, o, &out.counts);
   out.difference = difference(g, out.g);
   out.valid = verify(out.g).empty();
+  out.origin = std::move(g);
   return out;
 }
+/// How many of the operator are left when the rule is switched off; -1 where it fired all the same.
+template <class Op> constexpr int count_without(const outcome& out, std::string_view rule) {
+  const outcome other = run(out.origin, {.without = {rule}});
+  return other.fired(rule) == 0 && other.valid && other.difference <= 1e-5F ? count_of<Op>(other.g) : -1;
+}
+
+/// A model that is written a node at a time; every node and constant is named by its number.
+struct writer {
+  model_builder m;
+  int count = 0;
+  tensor_id x;
+  constexpr explicit writer(const shape& dims) : x(m.input("x", dtype_id::f32, dims)) {}
+  constexpr text fresh() { return text("t") << ++count; }
+  constexpr tensor_id c(float v) { return m.constant(fresh(), number(v)); }
+  constexpr tensor_id c(const value& v) { return m.constant(fresh(), v); }
+  template <class Op>
+  constexpr tensor_id n(std::initializer_list<tensor_id> operands, const typename Op::attributes& a = {}) {
+    return m.add<Op>(fresh(), a, operands);
+  }
+  constexpr tensor_id add(tensor_id a, tensor_id b) { return n<top::add>({a, b}); }
+  constexpr tensor_id sub(tensor_id a, tensor_id b) { return n<top::sub>({a, b}); }
+  constexpr tensor_id mul(tensor_id a, tensor_id b) { return n<top::mul>({a, b}); }
+  constexpr tensor_id div(tensor_id a, tensor_id b) { return n<top::div>({a, b}); }
+  template <class Op> constexpr tensor_id over(tensor_id t, ints axes) { return n<Op>({t}, {.axes = std::move(axes)}); }
+  constexpr outcome done(tensor_id y) {
+    m.output(y);
+    return run(m.take());
+  }
+};
 } // namespace canonical_test

@@ -366,3 +366,12 @@ TEST_CASE("a rule for one chip goes before the general one") {
   CHECK(run(pass{}(g, chip::nano::info), in)[0] == 2.0F);
   CHECK(run(pass{}(g, chip::bm1684x::info), in)[0] == 0.0F);
 }
+
+TEST_CASE("channel shuffle in all dtypes") {
+  generator r;
+  model_builder m;
+  const auto x = m.input("x", dtype_id::f32, {2, 6, 3, 4});
+  m.output(m.add<top::channel_shuffle>("y", {3}, {x}));
+  const value in[] = {r.tensor({2, 6, 3, 4}, 2.0F, 0.3F)};
+  check_close(canonical(m), in);
+}

@@ -108,58 +108,6 @@ public:
 };
 static_assert(rewrite_rule<fuse_clamp>);
 
-/// x * HardSigmoid(x; 1/6, 1/2)  ==>  HardSwish(x); x * Sigmoid(x)  ==>  silu(x).   Needs: Mul without clamp.
-struct fuse_gate {
-  static constexpr std::string_view name = "fuse-gate";
-  static constexpr bool apply(rewriter& r, node_id id) {
-    if (!r.is<top::mul>(id) || !r.attributes<top::mul>(id).clamp.empty()) return false;
-    for (std::size_t i = 0; i < 2; ++i) {
-      const tensor_id x = r.operand(id, i);
-      const tensor_id gate = r.operand(id, 1 - i);
-      if (const node_id s = r.made_by<top::sigmoid>(gate); s != none && r.operand(s) == x) {
-        r.become<top::silu>(id, {}, {x});
-        return true;
-      }
-      const node_id h = r.made_by<top::hard_sigmoid>(gate);
-      if (h == none || r.operand(h) != x) continue;
-      const auto a = r.attributes<top::hard_sigmoid>(h);
-      if (math::abs(a.alpha - 1.0F / 6.0F) > 1e-7F || a.beta != 0.5F) continue;
-      r.become<top::hard_swish>(id, {}, {x});
-      return true;
-    }
-    return false;
-  }
-};
-static_assert(rewrite_rule<fuse_gate>);
-
-/// (x * Clip(x + 3; 0, 6)) * 1/6  ==>  HardSwish(x).   Needs: what lies between has one reader.
-struct fuse_hard_swish {
-  static constexpr std::string_view name = "fuse-hard-swish";
-  static constexpr bool apply(rewriter& r, node_id id) {
-    float sixth = 0.0F;
-    if (!r.is<top::mul>(id) || !r.scalar(r.operand(id, 1), sixth) || math::abs(sixth - 1.0F / 6.0F) > 1e-7F)
-      return false;
-    const node_id product = r.made_by<top::mul>(r.operand(id));
-    if (product == none || !r.read_once(r.operand(id)) || !r.attributes<top::mul>(id).clamp.empty() ||
-        !r.attributes<top::mul>(product).clamp.empty()) {
-      return false;
-    }
-    for (std::size_t i = 0; i < 2; ++i) {
-      const tensor_id x = r.operand(product, i);
-      const tensor_id gate = r.operand(product, 1 - i);
-      const node_id shifted = r.made_by<top::add>(gate);
-      float three = 0.0F;
-      if (shifted == none || r.operand(shifted) != x || !r.scalar(r.operand(shifted, 1), three) || three != 3.0F)
-        continue;
-      if (!(r.attributes<top::add>(shifted).clamp == floats{0.0F, 6.0F})) continue;
-      r.become<top::hard_swish>(id, {}, {x});
-      return true;
-    }
-    return false;
-  }
-};
-static_assert(rewrite_rule<fuse_hard_swish>);
-
 /// PRelu with one slope for all elements  ==>  LeakyRelu.   Needs: a constant slope.
 struct prelu_to_leaky_relu {
   static constexpr std::string_view name = "prelu-to-leaky-relu";

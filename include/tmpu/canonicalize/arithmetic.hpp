@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/canonicalize/rewriter.hpp"
+#include "tmpu/canonicalize/reshapes.hpp"
 
 namespace tmpu::canonicalize {
 
@@ -96,20 +96,82 @@ struct remove_neutral {
 };
 static_assert(rewrite_rule<remove_neutral>);
 
-/// Pow(x, 2)  ==>  x * x; Pow(x, 1/2)  ==>  Sqrt(x); Pow(x, -1)  ==>  Reciprocal(x).   Needs: a constant scalar exponent.
+/// (x + c) + d  ==>  x + (c + d); (x * c) * d  ==>  x * (c * d).
+/// Needs: constants that do not widen x; no clamp between them; nothing else reads what lies between.
+struct merge_constants {
+  static constexpr std::string_view name = "merge-constants";
+
+private:
+  template <class Op> static constexpr bool merge(rewriter& r, node_id id) {
+    if (!r.is<Op>(id) || !r.floating(r.operand(id)) || !r.is_constant(r.operand(id, 1))) return false;
+    const node_id before = r.inner<Op>(r.operand(id));
+    if (before == none || !detail::unclamped<Op>(r, before) || !r.is_constant(r.operand(before, 1))) return false;
+    const tensor_id x = r.operand(before);
+    if (!(r.dims(x) == r.dims(r.result(id)))) return false;
+    const value c = r.constant(r.operand(before, 1));
+    const value d = r.constant(r.operand(id, 1));
+    value both(c.type, broadcast(c.dims, d.dims).dims);
+    top::detail::combine(both.dims, both.f.data(), c.dims, c.f.data(), d.dims, d.f.data(),
+                         [](float l, float e) { return Op::apply(l, e); });
+    const tensor_id constant = r.add_constant(r.graph().name(r.operand(id, 1)), both);
+    r.become<Op>(id, r.attributes<Op>(id), {x, constant});
+    return true;
+  }
+
+public:
+  static constexpr bool apply(rewriter& r, node_id id) { return merge<top::add>(r, id) || merge<top::mul>(r, id); }
+};
+static_assert(rewrite_rule<merge_constants>);
+
+/// Neg(Neg(x))  ==>  x; x + Neg(y)  ==>  x - y; x - Neg(y)  ==>  x + y.   Needs: y no constant, floating-point elements.
+struct merge_neg {
+  static constexpr std::string_view name = "merge-neg";
+  static constexpr bool apply(rewriter& r, node_id id) {
+    if (r.is<top::neg>(id)) {
+      const node_id before = r.made_by<top::neg>(r.operand(id));
+      return before != none && r.bypass(id, r.operand(before));
+    }
+    const bool adds = r.is<top::add>(id);
+    if ((!adds && !r.is<top::sub>(id)) || !r.floating(r.operand(id))) return false;
+    for (std::size_t i = adds ? 0 : 1; i < 2; ++i) {
+      const tensor_id x = r.operand(id, 1 - i);
+      const node_id negative = r.made_by<top::neg>(r.operand(id, i));
+      if (negative == none || r.is_constant(x)) continue;
+      const tensor_id y = r.operand(negative);
+      if (adds) {
+        top::sub::attributes a{};
+        a.clamp = r.attributes<top::add>(id).clamp;
+        r.become<top::sub>(id, a, {x, y});
+      } else {
+        top::add::attributes a{};
+        a.clamp = r.attributes<top::sub>(id).clamp;
+        r.become<top::add>(id, a, {x, y});
+      }
+      return true;
+    }
+    return false;
+  }
+};
+static_assert(rewrite_rule<merge_neg>);
+
+/// Pow(x, e)  ==>  x, x * x, Sqrt(x), Reciprocal(x), Reciprocal(Sqrt(x)) for e = 1, 2, 1/2, -1, -1/2.
+/// Needs: a constant scalar exponent that does not widen x.
 struct simplify_pow {
   static constexpr std::string_view name = "simplify-pow";
   static constexpr bool apply(rewriter& r, node_id id) {
     float exponent = 0.0F;
     if (!r.is<top::pow>(id) || !r.scalar(r.operand(id, 1), exponent)) return false;
     const tensor_id x = r.operand(id);
-    if (!(r.dims(x) == r.dims(r.result(id)))) return false;
+    if (!r.floating(x) || !(r.dims(x) == r.dims(r.result(id)))) return false;
+    if (exponent == 1.0F) return r.bypass(id, x);
     if (exponent == 2.0F) {
       r.become<top::mul>(id, {}, {x, x});
     } else if (exponent == 0.5F) {
       r.become<top::sqrt>(id, {}, {x});
     } else if (exponent == -1.0F) {
       r.become<top::reciprocal>(id, {}, {x});
+    } else if (exponent == -0.5F) {
+      r.become<top::reciprocal>(id, {}, {r.add<top::sqrt>(r.name_before(id, "sqrt"), {}, {x})});
     } else {
       return false;
     }
@@ -194,5 +256,30 @@ public:
   }
 };
 static_assert(rewrite_rule<reduce_axes_to_attribute>);
+
+/// ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd over axes of size 1  ==>  Reshape.   Needs: axes as attribute.
+struct reduce_ones_to_reshape {
+  static constexpr std::string_view name = "reduce-ones-to-reshape";
+
+private:
+  template <class Op> static constexpr bool one(rewriter& r, node_id id) {
+    if (!r.is<Op>(id) || r.operand(id, 1) != none) return false;
+    const tensor_id x = r.operand(id);
+    const auto a = r.attributes<Op>(id);
+    if (a.axes.empty()) return false;
+    for (const std::int64_t axis : a.axes) {
+      if (axis < 0 || r.dims(x)[static_cast<std::size_t>(axis)] != 1) return false;
+    }
+    become_reshape(r, id, x, r.dims(r.result(id)));
+    return true;
+  }
+
+public:
+  static constexpr bool apply(rewriter& r, node_id id) {
+    return one<top::reduce_mean>(r, id) || one<top::reduce_sum>(r, id) || one<top::reduce_max>(r, id) ||
+           one<top::reduce_min>(r, id) || one<top::reduce_prod>(r, id);
+  }
+};
+static_assert(rewrite_rule<reduce_ones_to_reshape>);
 
 } // namespace tmpu::canonicalize

@@ -127,7 +127,10 @@ private:
   static constexpr void check_names(const options& o) {
     for (const std::string_view n : o.without) {
       const bool known = rule_list::any([&]<class Rule>() { return n == Rule::name; });
-      if (!known) refuse(text("'") << n << "' is no canonicalize rule: see the list of rules in docs");
+      if (known) continue;
+      text all;
+      rule_list::for_each([&]<class Rule>() { all << (all.empty() ? "" : ", ") << Rule::name; });
+      refuse(text("'") << n << "' is no canonicalize rule; the rules are " << all);
     }
   }
   static constexpr void check_shapes(const graph_body& g) {

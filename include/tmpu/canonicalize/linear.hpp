@@ -196,6 +196,63 @@ private:
 };
 static_assert(rewrite_rule<fold_channel_constant>);
 
+/// Conv(x * c), Gemm(x * c)  ==>  the linear operator alone, c in its weight; Conv(x + c), Gemm(x + c)  ==>  c in its bias.
+/// Needs: nothing else reads the product or sum; c constant, one value a channel of x at most; constant weights; for Add, a
+/// Conv without padding (its zeros would be moved, too).
+struct fold_into_weight {
+  static constexpr std::string_view name = "fold-into-weight";
+  static constexpr bool apply(rewriter& r, node_id id) {
+    const bool convolves = r.is<top::conv>(id) && r.is_constant(r.operand(id, 1)) && r.is_constant(r.operand(id, 2));
+    if (!convolves && !detail::is_dense(r, id)) return false;
+    const tensor_id y = r.operand(id);
+    const node_id scaled = r.inner<top::mul>(y);
+    const node_id shifted = r.inner<top::add>(y);
+    const node_id before = scaled != none ? scaled : shifted;
+    if (before == none || !(r.dims(r.operand(before)) == r.dims(y))) return false;
+    if (scaled != none ? !r.attributes<top::mul>(scaled).clamp.empty() : !r.attributes<top::add>(shifted).clamp.empty())
+      return false;
+    std::int64_t group = 1;
+    if (convolves) {
+      const auto a = r.attributes<top::conv>(id);
+      group = a.group;
+      if (!a.auto_pad.empty()) return false; // not written out yet
+      for (const std::int64_t p : a.pads) {
+        if (scaled == none && p != 0) return false;
+      }
+    }
+    const floats c = detail::along(r, r.operand(before, 1), r.dims(y), 1);
+    if (c.empty()) return false;
+    value w = r.constant(r.operand(id, 1)); // [OC, C/group, taps...]
+    value bias = r.constant(r.operand(id, 2));
+    const auto outputs = static_cast<std::size_t>(w.dims[0]);
+    const auto inputs = static_cast<std::size_t>(w.dims[1]);
+    if (outputs == 0 || inputs == 0) return false;
+    const std::size_t taps = w.f.size() / outputs / inputs;
+    const std::size_t outputs_a_group = outputs / static_cast<std::size_t>(group);
+    for (std::size_t oc = 0; oc < outputs; ++oc) {
+      for (std::size_t ic = 0; ic < inputs; ++ic) {
+        const float v = c[oc / outputs_a_group * inputs + ic];
+        for (std::size_t t = 0; t < taps; ++t) {
+          float& e = w.f[(oc * inputs + ic) * taps + t];
+          if (scaled != none) {
+            e *= v;
+          } else {
+            bias.f[oc] += e * v;
+          }
+        }
+      }
+    }
+    if (scaled != none) {
+      r.set_constant(id, 1, w);
+    } else {
+      r.set_constant(id, 2, bias);
+    }
+    r.set_operand(id, 0, r.operand(before));
+    return true;
+  }
+};
+static_assert(rewrite_rule<fold_into_weight>);
+
 /// BatchNormalization of [N, C, W] or [N, C, H, W]  ==>  a depthwise 1x1 Conv; of another rank  ==>  Mul, Add.
 /// Needs: constant lists. Comes after fold-batch-norm.
 struct batch_norm_to_conv {

@@ -71,45 +71,4 @@ private:
 };
 static_assert(rewrite_rule<remove_full_copy>);
 
-/// y = Transpose(x) that keeps every axis in its place  ==>  x; Transpose(Transpose(x))  ==>  one Transpose;
-/// a Transpose that only moves axes of size 1  ==>  Reshape.
-struct simplify_transpose {
-  static constexpr std::string_view name = "simplify-transpose";
-  static constexpr bool apply(rewriter& r, node_id id) {
-    if (!r.is<top::transpose>(id)) return false;
-    const tensor_id x = r.operand(id);
-    auto a = r.attributes<top::transpose>(id);
-    const std::size_t rank = r.dims(x).rank();
-    if (a.perm.empty() && rank > 1) { // spelled out, so that later stages have one form
-      for (std::size_t i = 0; i < rank; ++i) a.perm.push_back(static_cast<std::int64_t>(rank - 1 - i));
-      r.set_attributes<top::transpose>(id, a);
-      return true;
-    }
-    bool same = true;
-    std::int64_t last = -1;
-    bool order_kept = true; // of the axes that are longer than 1
-    for (std::size_t i = 0; i < rank && rank > 1; ++i) {
-      same = same && a.perm[i] == static_cast<std::int64_t>(i);
-      if (r.dims(x)[static_cast<std::size_t>(a.perm[i])] == 1) continue;
-      order_kept = order_kept && a.perm[i] > last;
-      last = a.perm[i];
-    }
-    if (same) return r.bypass(id, x);
-    if (order_kept) {
-      top::reshape::attributes shape{};
-      shape.shape = ints(r.dims(r.result(id)).span());
-      r.become<top::reshape>(id, shape, {x});
-      return true;
-    }
-    const node_id before = r.made_by<top::transpose>(x);
-    if (before == none) return false;
-    const auto inner = r.attributes<top::transpose>(before);
-    if (inner.perm.empty()) return false;
-    for (std::int64_t& p : a.perm) p = inner.perm[static_cast<std::size_t>(p)];
-    r.become<top::transpose>(id, a, {r.operand(before)});
-    return true;
-  }
-};
-static_assert(rewrite_rule<simplify_transpose>);
-
 } // namespace tmpu::canonicalize

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/canonicalize/rewriter.hpp"
+#include "tmpu/canonicalize/match.hpp"
 
 namespace tmpu::canonicalize {
 
@@ -53,5 +53,39 @@ struct merge_reshapes {
   }
 };
 static_assert(rewrite_rule<merge_reshapes>);
+
+/// f(Reshape(x))  ==>  Reshape(f(x)) for f of one operand, element by element, or of one and a constant scalar;
+/// f(Reshape(a), Reshape(b))  ==>  Reshape(f(a, b)).   Needs: nothing else reads the Reshape; a and b of one shape.
+struct move_reshape {
+  static constexpr std::string_view name = "move-reshape";
+  static constexpr bool apply(rewriter& r, node_id id) {
+    const node_id first = r.inner<top::reshape>(r.operand(id));
+    if (first == none || r.graph().operands(first).size() != 1) return false;
+    const tensor_id x = r.operand(first);
+    if (detail::is_elementwise(r, id)) {
+      const tensor_id operands[] = {x};
+      finish(r, id, operands);
+      return true;
+    }
+    if (!detail::combines_two(r, id)) return false;
+    const tensor_id other = r.operand(id, 1);
+    const node_id second = r.inner<top::reshape>(other);
+    const bool alike = second != none && r.graph().operands(second).size() == 1 &&
+                       r.dims(r.operand(second)) == r.dims(x) && r.dims(r.operand(id)) == r.dims(other);
+    const bool scalar = r.is_constant(other) && r.dims(other).rank() == 0;
+    if (!alike && !scalar) return false;
+    const tensor_id operands[] = {x, alike ? r.operand(second) : other};
+    finish(r, id, operands);
+    return true;
+  }
+
+private:
+  static constexpr void finish(rewriter& r, node_id id, std::span<const tensor_id> operands) {
+    const tmpu::shape to = r.dims(r.result(id));
+    const tensor_id y = r.add_like(id, r.name_before(id, "moved"), operands);
+    become_reshape(r, id, y, to);
+  }
+};
+static_assert(rewrite_rule<move_reshape>);
 
 } // namespace tmpu::canonicalize

@@ -17,11 +17,10 @@ namespace tmpu::canonicalize {
 /// Nodes that nothing reads any more are dead: they stay in their place, without operands, until the pass tidies up.
 class rewriter {
 public:
-  constexpr explicit rewriter(graph_body& g) : g_(&g), uses_(g.tensors.size()), dead_(g.nodes.size()) {
-    for (const node& n : g.nodes) {
-      for (const tensor_id t : g.operands(n)) {
-        if (t != none) ++count_of(t);
-      }
+  constexpr explicit rewriter(graph_body& g)
+      : g_(&g), uses_(g.tensors.size()), last_reader_(g.tensors.size(), none), dead_(g.nodes.size()) {
+    for (std::size_t i = 0; i < g.nodes.size(); ++i) {
+      for (const tensor_id t : g.operands(g.nodes[i])) read(static_cast<node_id>(i), t);
     }
     for (const tensor_id t : g.outputs) ++count_of(t);
     for (std::size_t i = g.nodes.size(); i-- > 0;) kill_if_unused(static_cast<node_id>(i));
@@ -53,6 +52,19 @@ public:
     return uses_[static_cast<std::size_t>(t)] == 1 && !g_->is_output(t);
   }
   [[nodiscard]] constexpr std::int32_t uses(tensor_id t) const { return uses_[static_cast<std::size_t>(t)]; }
+  /// The node that makes t if it is an Op whose result nothing else reads, else none.
+  template <class Op> [[nodiscard]] constexpr node_id inner(tensor_id t) const {
+    return t != none && read_once(t) ? made_by<Op>(t) : none;
+  }
+  /// Whether f(node) holds for a node that reads t. A node that reads t twice may be asked twice.
+  template <class F> [[nodiscard]] constexpr bool any_reader(tensor_id t, F&& f) const {
+    for (std::int32_t at = last_reader_[static_cast<std::size_t>(t)]; at != none;) {
+      const reader e = readers_[static_cast<std::size_t>(at)];
+      if (reads(e.node, t) && f(e.node)) return true;
+      at = e.before;
+    }
+    return false;
+  }
   /// Whether t is a constant of one floating-point element; then `x` is it.
   [[nodiscard]] constexpr bool scalar(tensor_id t, float& x) const {
     if (!is_constant(t) || !floating(t) || dims(t).elements() != 1) return false;
@@ -64,30 +76,66 @@ public:
   /// A new node with one result of that name (made unique), shape inferred.
   template <class Op>
   constexpr tensor_id add(std::string_view name, const typename Op::attributes& a,
-                          std::initializer_list<tensor_id> operands) {
+                          std::span<const tensor_id> operands) {
     const text own = fresh(name);
     const tensor_id y = g_->add_tensor(own, dtype_id::none, {});
-    uses_.push_back(0);
+    add_count();
     const tensor_id results[] = {y};
-    const node_id id = add_node<Op>(*g_, own, a, {operands.begin(), operands.size()}, results);
+    const node_id id = add_node<Op>(*g_, own, a, operands, results);
     dead_.push_back(0);
-    for (const tensor_id t : operands) {
-      if (t != none) ++count_of(t);
-    }
+    for (const tensor_id t : operands) read(id, t);
     infer(*g_, id);
     return y;
   }
+  template <class Op>
+  constexpr tensor_id add(std::string_view name, const typename Op::attributes& a,
+                          std::initializer_list<tensor_id> operands) {
+    return add<Op>(name, a, std::span<const tensor_id>(operands.begin(), operands.size()));
+  }
+  /// A new node with the operator and the attributes of `like`, which has one result.
+  constexpr tensor_id add_like(node_id like, std::string_view name, std::span<const tensor_id> operands) {
+    const text own = fresh(name);
+    const tensor_id y = g_->add_tensor(own, dtype_id::none, {});
+    add_count();
+    const tensor_id results[] = {y};
+    const node n = g_->node_at(like);
+    const vec<std::uint32_t> words(g_->words(n));
+    const node_id id = g_->add_node(own, *n.op, words.span(), operands, results);
+    dead_.push_back(0);
+    for (const tensor_id t : operands) read(id, t);
+    infer(*g_, id);
+    return y;
+  }
+  /// t, one of several results of a node, is made by a new Op from now on.
+  template <class Op>
+  constexpr void remake(tensor_id t, const typename Op::attributes& a, std::initializer_list<tensor_id> operands) {
+    const node_id p = g_->at(t).producer;
+    vec<tensor_id> results(g_->results(p));
+    for (tensor_id& y : results) {
+      if (y == t) y = none;
+    }
+    g_->set_results(p, results);
+    const text own(g_->name(t));
+    const tensor_id only[] = {t};
+    const node_id id = add_node<Op>(*g_, own, a, {operands.begin(), operands.size()}, only);
+    dead_.push_back(0);
+    for (const tensor_id x : operands) read(id, x);
+    infer(*g_, id);
+    kill_if_unused(p);
+  }
   /// The node becomes an Op with these attributes and operands; its results stay.
   template <class Op>
-  constexpr void become(node_id id, const typename Op::attributes& a, std::initializer_list<tensor_id> operands) {
+  constexpr void become(node_id id, const typename Op::attributes& a, std::span<const tensor_id> operands) {
     set_op<Op>(*g_, id, a);
     const vec<tensor_id> before(g_->operands(id));
-    for (const tensor_id t : operands) {
-      if (t != none) ++count_of(t);
-    }
-    g_->set_operands(id, {operands.begin(), operands.size()});
+    for (const tensor_id t : operands) read(id, t);
+    g_->set_operands(id, operands);
     for (const tensor_id t : before) release(t);
     infer(*g_, id);
+  }
+  template <class Op>
+  constexpr void become(node_id id, const typename Op::attributes& a, std::initializer_list<tensor_id> operands) {
+    become<Op>(id, a, std::span<const tensor_id>(operands.begin(), operands.size()));
   }
   /// The node gets other attributes.
   template <class Op> constexpr void set_attributes(node_id id, const typename Op::attributes& a) {
@@ -98,7 +146,7 @@ public:
   constexpr void set_operand(node_id id, std::size_t i, tensor_id t) {
     const tensor_id before = g_->operand(id, i);
     if (before == t) return;
-    if (t != none) ++count_of(t);
+    read(id, t);
     g_->set_operand(id, i, t);
     release(before);
   }
@@ -162,7 +210,7 @@ public:
   /// A new constant.
   constexpr tensor_id add_constant(std::string_view name, const value& v) {
     const tensor_id t = g_->add_constant(fresh(name), v);
-    uses_.push_back(0);
+    add_count();
     return t;
   }
   /// A new constant scalar of the type of t.
@@ -192,6 +240,29 @@ public:
   }
 
 private:
+  /// One entry of the list of a tensor's readers. The node may have changed since: reads() says whether it counts.
+  struct reader {
+    node_id node;
+    std::int32_t before;
+  };
+  [[nodiscard]] constexpr bool reads(node_id id, tensor_id t) const {
+    for (const tensor_id o : g_->operands(id)) {
+      if (o == t) return true;
+    }
+    return false;
+  }
+  constexpr void add_count() {
+    uses_.push_back(0);
+    last_reader_.push_back(none);
+  }
+  /// The node has t as an operand from now on.
+  constexpr void read(node_id id, tensor_id t) {
+    if (t == none) return;
+    ++count_of(t);
+    std::int32_t& last = last_reader_[static_cast<std::size_t>(t)];
+    readers_.push_back({id, last});
+    last = static_cast<std::int32_t>(readers_.size()) - 1;
+  }
   constexpr std::int32_t& count_of(tensor_id t) { return uses_[static_cast<std::size_t>(t)]; }
   constexpr void release(tensor_id t) {
     if (t == none) return;
@@ -218,9 +289,23 @@ private:
     }
   }
   constexpr void move_uses(tensor_id from, tensor_id to) {
-    g_->replace_uses(from, to);
-    count_of(to) += uses(from);
-    count_of(from) = 0;
+    const auto head = static_cast<std::size_t>(from);
+    for (std::int32_t at = last_reader_[head]; at != none; at = readers_[static_cast<std::size_t>(at)].before) {
+      const node_id id = readers_[static_cast<std::size_t>(at)].node;
+      for (std::size_t i = 0; i < g_->operands(id).size(); ++i) {
+        if (g_->operand(id, i) != from) continue;
+        g_->set_operand(id, i, to);
+        read(id, to);
+        --count_of(from);
+      }
+    }
+    last_reader_[head] = none;
+    for (tensor_id& t : g_->outputs) {
+      if (t != from) continue;
+      t = to;
+      ++count_of(to);
+      --count_of(from);
+    }
   }
   [[nodiscard]] constexpr text fresh(std::string_view name) const {
     text own(name);
@@ -234,6 +319,8 @@ private:
 
   graph_body* g_;
   vec<std::int32_t> uses_;
+  vec<std::int32_t> last_reader_; // of each tensor, in readers_
+  vec<reader> readers_;
   vec<std::uint8_t> dead_;
 };
 

@@ -235,12 +235,26 @@ public:
 };
 static_assert(rewrite_rule<global_to_pool>);
 
-/// Conv(Pad(x)), AveragePool(Pad(x))  ==>  the same of x with larger pads.
-/// Needs: Pad by zeros, of spatial axes only, by nothing negative; AveragePool without pads of its own counts them then.
+/// Conv(Pad(x)), AveragePool(Pad(x)), MaxPool(Pad(x))  ==>  the same of x with larger pads.
+/// Needs: Pad of spatial axes only, by nothing negative; by zeros, for MaxPool by what no element is below (-inf, or 0 after
+/// a Relu) and less than a window wide; AveragePool without pads of its own counts them then.
 struct fold_pad {
   static constexpr std::string_view name = "fold-pad";
 
 private:
+  /// No element of t is below the bound, as the operator that makes it says.
+  static constexpr bool never_below(const rewriter& r, tensor_id t, float bound) {
+    if (bound == -math::infinity<float>) return true;
+    const node_id maker = r.graph().at(t).producer;
+    if (maker == none) return false;
+    return list<top::conv, top::conv_transpose, top::gemm, top::add, top::sub, top::mul, top::div, top::clip>::any(
+               [&]<class Made>() {
+                 if (!r.is<Made>(maker)) return false;
+                 const floats clamp = r.attributes<Made>(maker).clamp;
+                 return clamp.size() == 2 && clamp[0] >= bound;
+               }) ||
+           (bound <= 0.0F && (r.is<top::relu>(maker) || r.is<top::sigmoid>(maker) || r.is<top::abs>(maker)));
+  }
   template <class Op> static constexpr bool fold(rewriter& r, node_id id) {
     const node_id before = r.made_by<top::pad>(r.operand(id));
     if (before == none) return false;
@@ -256,7 +270,9 @@ private:
     const auto mode = r.attributes<top::pad>(before).mode;
     if (!mode.empty() && mode.view() != "constant") return false;
     float fill = 0.0F;
-    if (const tensor_id t = r.operand(before, 2); t != none && (!r.scalar(t, fill) || fill != 0.0F)) return false;
+    if (const tensor_id t = r.operand(before, 2); t != none && !r.scalar(t, fill)) return false;
+    constexpr bool takes_greatest = std::is_same_v<Op, top::max_pool>;
+    if (takes_greatest ? !never_below(r, r.operand(before), fill) : fill != 0.0F) return false;
     const tensor_id list = r.operand(before, 1);
     const tensor_id axes = r.operand(before, 3);
     if (!r.is_constant(list) || (axes != none && !r.is_constant(axes))) return false;
@@ -272,6 +288,10 @@ private:
       if (axis < 2) continue;
       a.pads[axis - 2] += begin;
       a.pads[rank - 2 + axis - 2] += end;
+      if constexpr (takes_greatest) { // every window must still see an element of x
+        if (a.pads[axis - 2] >= a.kernel_shape[axis - 2] || a.pads[rank + axis - 4] >= a.kernel_shape[axis - 2])
+          return false;
+      }
     }
     r.set_operand(id, 0, r.operand(before));
     r.set_attributes<Op>(id, a);
@@ -282,6 +302,7 @@ public:
   static constexpr bool apply(rewriter& r, node_id id) {
     if (r.is<top::conv>(id)) return fold<top::conv>(r, id);
     if (r.is<top::average_pool>(id)) return fold<top::average_pool>(r, id);
+    if (r.is<top::max_pool>(id) && r.graph().results(id).size() == 1) return fold<top::max_pool>(r, id);
     return false;
   }
 };

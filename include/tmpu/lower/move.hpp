@@ -4,6 +4,7 @@
 #include "tmpu/lower/context.hpp"
 #include "tmpu/top/move.hpp"
 #include "tmpu/top/pad.hpp"
+#include "tmpu/top/rearrange.hpp"
 #include "tmpu/top/reshape.hpp"
 
 /// Operators that move elements keep the type and scale of their operand; concat brings all operands to that of its result.
@@ -35,6 +36,24 @@ template <class Dtype> struct transpose_rule {
     }
     const tensor_id x = c.operand(0);
     c.emit_result<tpu::transpose>({perm}, {x}, c.format_at(x));
+  }
+};
+
+/// channel_shuffle -> reshape to [N, groups, C/groups, H*W], transpose of the two in the middle, reshape back.
+template <class Dtype> struct channel_shuffle_rule {
+  using op = top::channel_shuffle;
+  using dtype = Dtype;
+  static constexpr bool takes(const context& c, node_id) { return !c.is_constant(0); }
+  static constexpr void apply(context& c, node_id) {
+    const shape d = c.dims(0);
+    const std::int64_t groups = c.attributes<op>().groups;
+    const tensor_id x = c.operand(0);
+    const format f = c.format_at(x);
+    const text name(c.result_name());
+    const tensor_id cut =
+        c.emit<tpu::reshape>(text(name) << "/groups", {ints{d[0], groups, d[1] / groups, d[2] * d[3]}}, {x}, f);
+    const tensor_id turned = c.emit<tpu::transpose>(text(name) << "/turned", {ints{0, 2, 1, 3}}, {cut}, f);
+    c.emit_result<tpu::reshape>({ints(d.span())}, {turned}, f);
   }
 };
 

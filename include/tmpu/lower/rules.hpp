@@ -7,8 +7,7 @@
 #include "tmpu/lower/pool.hpp"
 #include "tmpu/lower/softmax.hpp"
 #include "tmpu/lower/unary.hpp"
-#include "tmpu/top/norm.hpp"
-#include "tmpu/top/reduce.hpp"
+#include "tmpu/top/operators.hpp"
 
 namespace tmpu::lower {
 
@@ -57,8 +56,8 @@ inline constexpr auto rules = detail::as_tuple(
         detail::variadic<top::sum, isa::binary_kind::add>,
         // moves
         detail::reshape<top::reshape>, detail::reshape<top::flatten>, detail::reshape<top::squeeze>,
-        detail::reshape<top::unsqueeze>, detail::reshape<top::identity>, in_all<transpose_rule>, in_all<concat_rule>,
-        in_all<slice_rule>, in_all<pad_rule>>{});
+        detail::reshape<top::unsqueeze>, detail::reshape<top::identity>, in_all<transpose_rule>,
+        in_all<channel_shuffle_rule>, in_all<concat_rule>, in_all<slice_rule>, in_all<pad_rule>>{});
 
 /// Operators that deliberately have no rule: canonicalize rewrites or folds them, or no chip runs them yet. A graph that
 /// still holds one is refused when it is lowered.

@@ -51,8 +51,8 @@ inline constexpr auto operators = hana::tuple_t<
     // shapes and moves
     identity, dropout, constant, constant_of_shape, shape, size, reshape, flatten, squeeze, unsqueeze, transpose,
     concat, split, slice, gather, gather_elements, gather_nd, compress, one_hot, scatter, scatter_elements, scatter_nd,
-    tensor_scatter, expand, pad, cast, cast_like, depth_to_space, space_to_depth, tile, reverse_sequence, trilu,
-    center_crop_pad, range, eye_like, top_k, non_zero, unique, non_max_suppression,
+    tensor_scatter, expand, pad, cast, cast_like, depth_to_space, channel_shuffle, space_to_depth, tile,
+    reverse_sequence, trilu, center_crop_pad, range, eye_like, top_k, non_zero, unique, non_max_suppression,
     // quantized
     quantize_linear, dequantize_linear, dynamic_quantize_linear, conv_integer, qlinear_conv, matmul_integer,
     qlinear_matmul,

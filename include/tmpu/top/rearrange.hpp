@@ -165,4 +165,39 @@ struct reverse_sequence {
 };
 static_assert(op<reverse_sequence>);
 
+/// y = x with its channels, as a matrix of `groups` rows, read column by column. (No ONNX operator: canonicalize makes it.)
+///
+/// Shape:     x [N, C, H, W]; y has the shape of x.
+/// Elements:  any.
+/// Tiling:    N, rows, columns.
+/// Errors:    rank other than 4; channels that groups does not divide.
+struct channel_shuffle {
+  static constexpr std::string_view domain = "top";
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, groups));
+  };
+  static constexpr op_info info{.name = "channel_shuffle"};
+  static constexpr void infer(const attributes& a, infer_context& c) {
+    detail::require_rank(c, 0, 4);
+    const auto& x = c.dims(0);
+    if (a.groups < 1 || (x[1] >= 0 && x[1] % a.groups != 0))
+      c.fail(text("groups ") << a.groups << " does not divide the channels of " << x.print());
+    c.result(0, c.type(0), x);
+  }
+  static constexpr void eval(const attributes& a, eval_context& c) {
+    const auto& d = c.in(0).dims;
+    const std::int64_t plane = d[2] * d[3];
+    const std::int64_t columns = d[1] / a.groups;
+    detail::with_elements(c.out(), c.in(0), [&](auto* y, const auto* x) {
+      for (std::int64_t n = 0; n < d[0]; ++n) {
+        for (std::int64_t ch = 0; ch < d[1]; ++ch) {
+          const std::int64_t from = ch % a.groups * columns + ch / a.groups;
+          for (std::int64_t i = 0; i < plane; ++i) y[(n * d[1] + ch) * plane + i] = x[(n * d[1] + from) * plane + i];
+        }
+      }
+    });
+  }
+};
+static_assert(op<channel_shuffle>);
+
 } // namespace tmpu::top
