@@ -25,6 +25,7 @@ void add_disasm(CLI::App& app, work& chosen);
 void add_chips(CLI::App& app, work& chosen);
 void add_ops(CLI::App& app, work& chosen);
 void add_conformance(CLI::App& app, work& chosen);
+void add_embed(CLI::App& app, work& chosen);
 
 /// Options that several commands have.
 struct model_options {

@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
   tmpuc::add_chips(app, chosen);
   tmpuc::add_ops(app, chosen);
   tmpuc::add_conformance(app, chosen);
+  tmpuc::add_embed(app, chosen);
   try {
     app.parse(argc, argv);
     return chosen();

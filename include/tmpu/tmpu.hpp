@@ -9,6 +9,10 @@
 // The pipeline: lists, passes, compile<DType>(model, session)
 #include "tmpu/compile.hpp"
 
+// Models that are types, compiled and run by the C++ compiler
+#include "tmpu/static_program.hpp"
+#include "tmpu/static_run.hpp"
+
 // Graphs: write one as a C++ value, run one, print one
 #include "tmpu/ir/builder.hpp"
 #include "tmpu/ir/evaluate.hpp"

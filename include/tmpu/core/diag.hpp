@@ -3,6 +3,7 @@
 
 #include "tmpu/core/text.hpp"
 
+#include <cstddef>
 #include <exception>
 
 namespace tmpu {
@@ -21,8 +22,16 @@ private:
   text message_;
 };
 
-/// Refuses the work with one line. In constant evaluation the call itself is the compile error.
-[[noreturn]] inline void refuse(const text& message) { throw error(message); }
+/// Refuses the work with one line. In constant evaluation the call itself is the compile error; in programs without
+/// exceptions it ends the program.
+[[noreturn]] inline void refuse(const text& message) {
+#ifdef __cpp_exceptions
+  throw error(message);
+#else
+  static_cast<void>(message);
+  __builtin_trap();
+#endif
+}
 
 /// Names the operator types that a diagnostic speaks of; it never has members.
 template <class... Things> struct listed {};
@@ -60,6 +69,17 @@ template <class... Instructions> struct opcode_used_twice {
   static_assert(nothing_listed<Instructions...>,
                 "tmpu-I001: the instructions listed above share an opcode. Give each its own.");
   static constexpr bool ok = nothing_listed<Instructions...>;
+};
+
+/// Elements of each array of a list.
+template <std::size_t... Counts> struct elements {};
+
+/// tmpu-S001: arrays that are not a static program's inputs.
+template <class Given, class Wanted> struct wrong_inputs {
+  static_assert(nothing_listed<Given>,
+                "tmpu-S001: the arrays given do not have the number or the sizes of the program's "
+                "inputs (both named above: given, wanted). Give one std::array<float, elements> "
+                "for each input.");
 };
 
 /// tmpu-C001: a chip whose facts contradict each other.

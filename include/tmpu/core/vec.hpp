@@ -25,11 +25,19 @@ public:
   }
   constexpr vec(std::initializer_list<T> items) { append(std::span<const T>(items.begin(), items.size())); }
   constexpr explicit vec(std::span<const T> items) { append(items); }
+  /// An empty vec that grows into `space`, which outlives it, before it allocates.
+  static constexpr vec borrowing(std::span<T> space) {
+    vec v;
+    v.data_ = space.data();
+    v.capacity_ = space.size();
+    v.borrowed_ = true;
+    return v;
+  }
 
   constexpr vec(const vec& other) { append(other.span()); }
   constexpr vec(vec&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
-        capacity_(std::exchange(other.capacity_, 0)) {}
+        capacity_(std::exchange(other.capacity_, 0)), borrowed_(std::exchange(other.borrowed_, false)) {}
   constexpr vec& operator=(const vec& other) {
     if (this != &other) {
       vec copy(other);
@@ -42,12 +50,13 @@ public:
     swap(taken);
     return *this;
   }
-  constexpr ~vec() { delete[] data_; }
+  constexpr ~vec() { release(); }
 
   constexpr void swap(vec& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     std::swap(capacity_, other.capacity_);
+    std::swap(borrowed_, other.borrowed_);
   }
 
   [[nodiscard]] constexpr std::size_t size() const { return size_; }
@@ -71,9 +80,10 @@ public:
     if (count <= capacity_) return;
     T* grown = new T[count]();
     for (std::size_t i = 0; i < size_; ++i) grown[i] = std::move(data_[i]);
-    delete[] data_;
+    release();
     data_ = grown;
     capacity_ = count;
+    borrowed_ = false;
   }
   constexpr void resize(std::size_t count) {
     if (count > capacity_) {
@@ -118,9 +128,16 @@ public:
   }
 
 private:
+  // Not inlined: g++ 12 would warn that a borrowed space is freed, which it never is.
+  [[gnu::noinline]] static constexpr void free(T* space) { delete[] space; }
+  constexpr void release() {
+    if (!borrowed_) free(data_);
+  }
+
   T* data_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
+  bool borrowed_ = false;
 };
 
 } // namespace tmpu

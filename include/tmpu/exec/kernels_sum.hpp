@@ -146,10 +146,11 @@ template <class T> constexpr void run_conv(const isa::conv& i, memory& m, worksp
             }
             for (std::int64_t ic = 0; ic < channels; ++ic) {
               for (std::int64_t kh = rows.first; kh < rows.last; ++kh) {
-                const T* row = xs + ic * plane_in + (top + kh * i.dilation_h) * i.x.w + left;
+                // An index: a pointer to tap 0 could lie before the plane.
+                const std::int64_t row = ic * plane_in + (top + kh * i.dilation_h) * i.x.w + left;
                 const T* tap = packed.data() + (ic * kernel + kh * i.kernel_w) * block;
                 for (std::int64_t kw = columns.first; kw < columns.last; ++kw) {
-                  const T v = row[kw * i.dilation_w];
+                  const T v = xs[row + kw * i.dilation_w];
                   const T* t = tap + kw * block;
                   for (std::int64_t j = 0; j < block; ++j) sum[j] += t[j] * v;
                 }
@@ -198,11 +199,11 @@ template <class T> constexpr void run_depthwise(const isa::depthwise& i, memory&
             for (std::int64_t ox = last; ox < i.y.w; ++ox) row[ox] += t * outside;
           }
           if (first == last) continue;
-          const T* from = xs + iy * i.x.w + shift;
+          const std::int64_t from = iy * i.x.w + shift; // an index, as in run_conv
           if (i.stride_w == 1) {
-            for (std::int64_t ox = first; ox < last; ++ox) row[ox] += t * from[ox];
+            for (std::int64_t ox = first; ox < last; ++ox) row[ox] += t * xs[from + ox];
           } else {
-            for (std::int64_t ox = first; ox < last; ++ox) row[ox] += t * from[ox * i.stride_w];
+            for (std::int64_t ox = first; ox < last; ++ox) row[ox] += t * xs[from + ox * i.stride_w];
           }
         }
       }

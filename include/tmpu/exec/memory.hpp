@@ -90,6 +90,11 @@ public:
                    std::span<const std::uint8_t> weights)
       : lanes_(lanes), local_bytes_(local_bytes), local_(static_cast<std::size_t>(lanes * local_bytes)),
         activations_(static_cast<std::size_t>(activation_bytes)), weights_(weights) {}
+  /// The same in the space given (vec::borrowing): lanes x local_bytes of local memory, and the activation region.
+  constexpr memory(std::int32_t lanes, std::int64_t local_bytes, vec<std::uint8_t> local, vec<std::uint8_t> activations,
+                   std::span<const std::uint8_t> weights)
+      : lanes_(lanes), local_bytes_(local_bytes), local_(std::move(local)), activations_(std::move(activations)),
+        weights_(weights) {}
 
   [[nodiscard]] constexpr std::int32_t lanes() const { return lanes_; }
   [[nodiscard]] constexpr std::int64_t local_bytes() const { return local_bytes_; }
