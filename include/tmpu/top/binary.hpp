@@ -175,6 +175,7 @@ struct mod : binary<mod> {
   /// Exact: b times powers of two is taken away from a, in double, where nothing overflows or rounds.
   static constexpr float apply(float a, float b) {
     if (math::is_nan(a) || math::is_nan(b) || math::is_inf(a) || b == 0.0F) return math::nan<float>;
+    if (math::is_inf(b)) return a;
     double rest = static_cast<double>(math::abs(a));
     const double step = static_cast<double>(math::abs(b));
     double part = step;

@@ -113,14 +113,6 @@ struct conv {
     return detail::make_window(a, x, kernel);
   }
 
-  static constexpr void infer(const attributes& a, infer_context& c) {
-    detail::require_floating(c, 0);
-    detail::require_same_type(c, 0, 1);
-    detail::check_clamp(a.clamp, c);
-    if (c.has(2)) detail::require_same_type(c, 0, 2);
-    c.result(0, c.type(0), result_dims(a, c, 0, 1, 2));
-  }
-
   /// The shape of the result from the operands that are input, weight and bias.
   template <class Attributes>
   static constexpr tmpu::shape result_dims(const Attributes& a, infer_context& c, std::size_t input, std::size_t weight,
@@ -145,6 +137,14 @@ struct conv {
     if (c.has(bias) && !(c.dims(bias) == tmpu::shape{w[0]}))
       c.fail(text("the bias must be [") << w[0] << "], but is " << c.dims(bias).print());
     return detail::window_result(win, x, w[0]);
+  }
+
+  static constexpr void infer(const attributes& a, infer_context& c) {
+    detail::require_floating(c, 0);
+    detail::require_same_type(c, 0, 1);
+    detail::check_clamp(a.clamp, c);
+    if (c.has(2)) detail::require_same_type(c, 0, 2);
+    c.result(0, c.type(0), result_dims(a, c, 0, 1, 2));
   }
 
   static constexpr void eval(const attributes& a, eval_context& c) {

@@ -20,6 +20,47 @@ struct einsum {
   };
   static constexpr op_info info{.name = "einsum", .onnx = "Einsum", .max_operands = -1};
 
+  /// The equation applied to shapes: sizes of the output's and the summed labels, and each operand's steps along them.
+  struct plan {
+    tmpu::shape output;
+    tmpu::shape summed;
+    vec<detail::strides> output_steps;
+    vec<detail::strides> summed_steps;
+    text problem;
+  };
+
+  /// Calls f() for each index of `over`; at[t] is operand t's place.
+  template <class F>
+  static constexpr void walk(const tmpu::shape& over, const vec<detail::strides>& steps, ints& at, F&& f) {
+    std::int64_t index[tmpu::shape::max_rank] = {};
+    for (std::int64_t left = over.elements(); left > 0; --left) {
+      f();
+      for (std::size_t d = over.rank(); d-- > 0;) {
+        const bool carry = ++index[d] == over[d];
+        const std::int64_t move = carry ? 1 - over[d] : 1;
+        for (std::size_t t = 0; t < at.size(); ++t) at[t] += move * steps[t].of[d];
+        if (!carry) break;
+        index[d] = 0;
+      }
+    }
+  }
+  template <class T, class Elements, class Times, class Plus>
+  static constexpr void compute(const plan& p, vec<T>& y, Elements&& elements, Times&& times, Plus&& plus) {
+    vec<const T*> from;
+    for (std::size_t t = 0; t < p.output_steps.size(); ++t) from.push_back(elements(t));
+    ints at(from.size());
+    std::size_t to = 0;
+    walk(p.output, p.output_steps, at, [&] {
+      T sum{};
+      walk(p.summed, p.summed_steps, at, [&] {
+        T product = from[0][at[0]];
+        for (std::size_t t = 1; t < from.size(); ++t) product = times(product, from[t][at[t]]);
+        sum = plus(sum, product);
+      });
+      y[to++] = sum;
+    });
+  }
+
   static constexpr void infer(const attributes& a, infer_context& c) {
     vec<tmpu::shape> shapes;
     for (std::size_t i = 0; i < c.operand_count(); ++i) {
@@ -49,14 +90,6 @@ struct einsum {
     }
   }
 
-  /// The equation applied to shapes: sizes of the output's and the summed labels, and each operand's steps along them.
-  struct plan {
-    tmpu::shape output;
-    tmpu::shape summed;
-    vec<detail::strides> output_steps;
-    vec<detail::strides> summed_steps;
-    text problem;
-  };
   static constexpr plan make_plan(std::string_view equation, const vec<tmpu::shape>& shapes) {
     plan p;
     vec<vec<label>> terms;
@@ -190,37 +223,6 @@ private:
       p.output_steps.push_back(steps[0]);
       p.summed_steps.push_back(steps[1]);
     }
-  }
-  /// Calls f() for each index of `over`; at[t] is operand t's place.
-  template <class F>
-  static constexpr void walk(const tmpu::shape& over, const vec<detail::strides>& steps, ints& at, F&& f) {
-    std::int64_t index[tmpu::shape::max_rank] = {};
-    for (std::int64_t left = over.elements(); left > 0; --left) {
-      f();
-      for (std::size_t d = over.rank(); d-- > 0;) {
-        const bool carry = ++index[d] == over[d];
-        const std::int64_t move = carry ? 1 - over[d] : 1;
-        for (std::size_t t = 0; t < at.size(); ++t) at[t] += move * steps[t].of[d];
-        if (!carry) break;
-        index[d] = 0;
-      }
-    }
-  }
-  template <class T, class Elements, class Times, class Plus>
-  static constexpr void compute(const plan& p, vec<T>& y, Elements&& elements, Times&& times, Plus&& plus) {
-    vec<const T*> from;
-    for (std::size_t t = 0; t < p.output_steps.size(); ++t) from.push_back(elements(t));
-    ints at(from.size());
-    std::size_t to = 0;
-    walk(p.output, p.output_steps, at, [&] {
-      T sum{};
-      walk(p.summed, p.summed_steps, at, [&] {
-        T product = from[0][at[0]];
-        for (std::size_t t = 1; t < from.size(); ++t) product = times(product, from[t][at[t]]);
-        sum = plus(sum, product);
-      });
-      y[to++] = sum;
-    });
   }
 };
 static_assert(op<einsum>);

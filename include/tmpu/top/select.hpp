@@ -24,6 +24,14 @@ template <class F> constexpr void sort_stable(ints& order, F&& before) {
     order.swap(merged);
   }
 }
+/// a > b, where a NaN is the greatest.
+template <class T> constexpr bool above(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (math::is_nan(b)) return false;
+    if (math::is_nan(a)) return true;
+  }
+  return a > b;
+}
 constexpr ints counting(std::int64_t count) {
   ints list;
   list.reserve(static_cast<std::size_t>(count));
@@ -90,7 +98,7 @@ struct top_k {
         detail::sort_stable(order, [&](std::int64_t l, std::int64_t r) {
           const auto left = at(first + l * view.inner);
           const auto right = at(first + r * view.inner);
-          return a.largest != 0 ? above(left, right) : above(right, left);
+          return a.largest != 0 ? detail::above(left, right) : detail::above(right, left);
         });
         const std::int64_t to = line / view.inner * k * view.inner + line % view.inner;
         for (std::int64_t n = 0; n < k; ++n) {
@@ -102,15 +110,6 @@ struct top_k {
         }
       });
     });
-  }
-
-private:
-  static constexpr bool above(auto a, auto b) {
-    if constexpr (std::is_floating_point_v<decltype(a)>) {
-      if (math::is_nan(b)) return false;
-      if (math::is_nan(a)) return true;
-    }
-    return a > b;
   }
 };
 static_assert(op<top_k>);
