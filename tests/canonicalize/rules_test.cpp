@@ -483,6 +483,17 @@ TEST_CASE("a shape that depends on data is refused with the node's name") {
   CHECK_THROWS_WITH(canonicalize::pass::run(m.take()), doctest::Contains("tensor 'free' of node 'free' (reshape)"));
 }
 
+TEST_CASE("a shape that depends on the elements of a constant is known") {
+  model_builder m;
+  const auto x = m.input("x", dtype_id::f32, {4, 3});
+  const auto mask = m.constant("mask", list_of({0, 2, 0, 1}));
+  const auto rows = m.add<top::squeeze>("rows", {.axes = {0}}, {m.add<top::non_zero>("found", {}, {mask})});
+  m.output(m.add<top::gather>("kept", {}, {x, rows}));
+  const auto g = canonicalize::pass::run(m.take());
+  CHECK(g.at(g.outputs[0]).dims == shape{2, 3});
+  CHECK(g.nodes.size() == 1);
+}
+
 TEST_CASE("the pass is at its end after one run, and gives the same graph again") {
   const auto net = [] {
     model_builder m;

@@ -7,7 +7,7 @@
 namespace tmpu::canonicalize {
 
 /// A node whose operands are all constant, Constant, and Shape of a tensor of known shape  ==>  a constant.
-/// Needs: shapes of the results known.
+/// Needs: types of the results known. A shape that only the elements tell (NonZero) is known behind it.
 struct fold_constants {
   static constexpr std::string_view name = "fold-constants";
   static constexpr bool needs_shapes = false;
@@ -29,8 +29,7 @@ struct fold_constants {
     }
     vec<tensor_id> results(g.results(id));
     for (const tensor_id t : results) {
-      if (t != none && (!r.dims(t).known() || r.type(t) == dtype_id::none || r.type(t) == dtype_id::string))
-        return false;
+      if (t != none && (r.type(t) == dtype_id::none || r.type(t) == dtype_id::string)) return false;
     }
     vec<const value*> operands;
     for (std::size_t i = 0; i < values.size(); ++i) operands.push_back(r.operand(id, i) == none ? nullptr : &values[i]);
