@@ -123,22 +123,15 @@ constexpr bool quantized() {
 }
 static_assert(quantized());
 
-// Every 8-bit number is what it rounds to; Cast without saturate leaves the range as an infinity or NaN.
-constexpr bool small_floats() {
-  for (int b = 0; b < 256; ++b) {
-    const auto bits = static_cast<std::uint8_t>(b);
-    if (b != 0x80 && to_e4m3fnuz_bits(from_e4m3fnuz_bits(bits)) != bits) return false;
-    if (b != 0x80 && to_e5m2fnuz_bits(from_e5m2fnuz_bits(bits)) != bits) return false;
-  }
+// Without saturate a cast beyond the range gives an infinity, or a NaN where there is none.
+constexpr bool beyond_f8() {
   const auto cast_to = [](std::int64_t type, float x) {
     return apply<top::cast>({.saturate = 0, .to = type}, {numbers({}, {x})}).f[0];
   };
-  return from_e4m3fnuz_bits(0x7F) == 240.0F && from_e5m2fnuz_bits(0x01) == 0x1p-17F &&
-         round_to_e4m3fnuz(-0x1p-12F) == 0.0F && cast_to(17, 464.0F) == 448.0F && math::is_nan(cast_to(17, 465.0F)) &&
-         math::is_nan(cast_to(18, -248.0F)) && cast_to(19, -61440.0F) == -math::infinity<float> &&
-         cast_to(19, 61439.0F) == 57344.0F;
+  return cast_to(17, 464.0F) == 448.0F && math::is_nan(cast_to(17, 465.0F)) && math::is_nan(cast_to(18, -248.0F)) &&
+         cast_to(19, -61440.0F) == -math::infinity<float> && cast_to(19, 61439.0F) == 57344.0F;
 }
-static_assert(small_floats());
+static_assert(beyond_f8());
 
 // Shapes that elements tell stay unknown, and the other dimensions are kept.
 static_assert(shape_of<top::non_zero>({}, {{4, -1, 6}}) == shape{3, -1});

@@ -32,6 +32,9 @@ enum class dtype_id : std::uint8_t {
   string = 18,
   f8e4m3fnuz = 19,
   f8e5m2fnuz = 20,
+  f4e2m1 = 21,
+  i2 = 22,
+  u2 = 23,
 };
 
 /// What holds of an element type. `bits` is the size in memory.
@@ -52,6 +55,9 @@ constexpr dtype_facts facts_of(dtype_id id) {
   case dtype_id::f8e5m2: return {"f8e5m2", 8, true};
   case dtype_id::f8e4m3fnuz: return {"f8e4m3fnuz", 8, true};
   case dtype_id::f8e5m2fnuz: return {"f8e5m2fnuz", 8, true};
+  case dtype_id::f4e2m1: return {"f4e2m1", 4, true};
+  case dtype_id::i2: return {"i2", 2, false};
+  case dtype_id::u2: return {"u2", 2, false, false};
   case dtype_id::i4: return {"i4", 4, false};
   case dtype_id::u4: return {"u4", 4, false, false};
   case dtype_id::i8: return {"i8", 8, false};
@@ -75,7 +81,7 @@ constexpr std::int64_t bytes_of(dtype_id id) { return (facts_of(id).bits + 7) / 
 
 /// The dtype named so, or dtype_id::none.
 constexpr dtype_id dtype_named(std::string_view name) {
-  for (int id = 1; id <= 20; ++id) {
+  for (int id = 1; id <= 23; ++id) {
     if (name_of(static_cast<dtype_id>(id)) == name) return static_cast<dtype_id>(id);
   }
   return dtype_id::none;
@@ -87,12 +93,13 @@ constexpr dtype_id dtype_of_onnx(std::int64_t number) {
       dtype_id::none,       dtype_id::f32,    dtype_id::u8,         dtype_id::i8,      dtype_id::u16,  dtype_id::i16,
       dtype_id::i32,        dtype_id::i64,    dtype_id::string,     dtype_id::boolean, dtype_id::f16,  dtype_id::f64,
       dtype_id::u32,        dtype_id::u64,    dtype_id::none,       dtype_id::none,    dtype_id::bf16, dtype_id::f8e4m3,
-      dtype_id::f8e4m3fnuz, dtype_id::f8e5m2, dtype_id::f8e5m2fnuz, dtype_id::u4,      dtype_id::i4};
-  return number >= 0 && number < 23 ? table[number] : dtype_id::none;
+      dtype_id::f8e4m3fnuz, dtype_id::f8e5m2, dtype_id::f8e5m2fnuz, dtype_id::u4,      dtype_id::i4,   dtype_id::f4e2m1,
+      dtype_id::none,       dtype_id::u2,     dtype_id::i2};
+  return number >= 0 && number < 27 ? table[number] : dtype_id::none;
 }
 /// Its inverse; 0 for a type that ONNX does not have.
 constexpr std::int64_t onnx_number_of(dtype_id type) {
-  for (std::int64_t n = 1; n < 23; ++n) {
+  for (std::int64_t n = 1; n < 27; ++n) {
     if (dtype_of_onnx(n) == type) return n;
   }
   return 0;
@@ -117,6 +124,7 @@ constexpr float round_to(dtype_id id, float value) {
   case dtype_id::f8e5m2: return round_to_e5m2(value);
   case dtype_id::f8e4m3fnuz: return round_to_e4m3fnuz(value);
   case dtype_id::f8e5m2fnuz: return round_to_e5m2fnuz(value);
+  case dtype_id::f4e2m1: return round_to_e2m1(value);
   default: return value;
   }
 }

@@ -16,6 +16,7 @@ namespace tmpu {
 //   f8 e5m2  1       5 (15)           2      57344           2^-16    NaN is written S.11111.11
 //   e4m3fnuz 1       4 (8)            3      240             2^-10    no infinity, no -0, NaN is 1.0000.000
 //   e5m2fnuz 1       5 (16)           2      57344           2^-17    no infinity, no -0, NaN is 1.00000.00
+//   f4 e2m1  1       2 (1)            1      6               2^-1     no infinity, no NaN (it becomes -0)
 
 namespace detail {
 
@@ -158,8 +159,22 @@ template <int ExponentBits, int MantissaBits> constexpr float from_fnuz_bits(std
 [[nodiscard]] constexpr std::uint8_t to_e5m2fnuz_bits(float x) { return detail::to_fnuz_bits<5, 2>(x, 57344.0F); }
 [[nodiscard]] constexpr float from_e5m2fnuz_bits(std::uint8_t h) { return detail::from_fnuz_bits<5, 2>(h); }
 
+[[nodiscard]] constexpr std::uint8_t to_e2m1_bits(float x) {
+  const auto b = std::bit_cast<std::uint32_t>(x);
+  const std::uint32_t magnitude = b & 0x7FFF'FFFFU;
+  if (magnitude > detail::float_infinity) return 0x8U;
+  const std::uint32_t sign = (b >> 28) & 0x8U;
+  return static_cast<std::uint8_t>(sign |
+                                   (magnitude >= 0x40C0'0000U ? 0x7U : detail::round_magnitude<2, 1>(magnitude)));
+}
+[[nodiscard]] constexpr float from_e2m1_bits(std::uint8_t h) {
+  const float size = detail::widen_magnitude<2, 1>(h & 0x7U);
+  return (h & 0x8U) != 0 ? -size : size;
+}
+
 [[nodiscard]] constexpr float round_to_e4m3(float x) { return from_e4m3_bits(to_e4m3_bits(x)); }
 [[nodiscard]] constexpr float round_to_e5m2(float x) { return from_e5m2_bits(to_e5m2_bits(x)); }
+[[nodiscard]] constexpr float round_to_e2m1(float x) { return from_e2m1_bits(to_e2m1_bits(x)); }
 [[nodiscard]] constexpr float round_to_e4m3fnuz(float x) { return from_e4m3fnuz_bits(to_e4m3fnuz_bits(x)); }
 [[nodiscard]] constexpr float round_to_e5m2fnuz(float x) { return from_e5m2fnuz_bits(to_e5m2fnuz_bits(x)); }
 
@@ -191,20 +206,6 @@ constexpr std::int64_t clamp_i64(std::int64_t v, std::int64_t low, std::int64_t 
 }
 [[nodiscard]] constexpr std::int32_t saturate_i32(std::int64_t v) {
   return static_cast<std::int32_t>(detail::clamp_i64(v, INT32_MIN, INT32_MAX));
-}
-
-/// Two 4-bit numbers in a byte, the first in the low half (ONNX INT4). Only the low four bits of each are read.
-[[nodiscard]] constexpr std::uint8_t pack_i4(int first, int second) {
-  return static_cast<std::uint8_t>((static_cast<unsigned>(first) & 15U) | ((static_cast<unsigned>(second) & 15U) << 4));
-}
-/// Element 0 or 1 of a byte, sign extended.
-[[nodiscard]] constexpr std::int8_t unpack_i4(std::uint8_t byte, int element) {
-  const int nibble = (byte >> (4 * (element & 1))) & 15;
-  return static_cast<std::int8_t>(nibble < 8 ? nibble : nibble - 16);
-}
-/// Element 0 or 1 of a byte, unsigned.
-[[nodiscard]] constexpr std::uint8_t unpack_u4(std::uint8_t byte, int element) {
-  return static_cast<std::uint8_t>((byte >> (4 * (element & 1))) & 15);
 }
 
 /// value / 2^shift, half away from zero; exact for every value, shift in [0, 62].

@@ -85,6 +85,7 @@ constexpr vec<std::uint8_t> to_bytes(const value& v) {
       case dtype_id::f8e5m2: detail::store_word(bytes, to_e5m2_bits(x)); break;
       case dtype_id::f8e4m3fnuz: detail::store_word(bytes, to_e4m3fnuz_bits(x)); break;
       case dtype_id::f8e5m2fnuz: detail::store_word(bytes, to_e5m2fnuz_bits(x)); break;
+      case dtype_id::f4e2m1: detail::store_word(bytes, to_e2m1_bits(x)); break;
       default: detail::store_word(bytes, x); break;
       }
     }
@@ -116,8 +117,11 @@ constexpr value from_bytes(dtype_id type, const shape& dims, std::span<const std
     case dtype_id::f8e5m2: v.f[n] = from_e5m2_bits(*at); break;
     case dtype_id::f8e4m3fnuz: v.f[n] = from_e4m3fnuz_bits(*at); break;
     case dtype_id::f8e5m2fnuz: v.f[n] = from_e5m2fnuz_bits(*at); break;
+    case dtype_id::f4e2m1: v.f[n] = from_e2m1_bits(*at); break;
+    case dtype_id::i2:
     case dtype_id::i4:
     case dtype_id::i8: v.i[n] = static_cast<std::int8_t>(*at); break;
+    case dtype_id::u2:
     case dtype_id::u4:
     case dtype_id::u8:
     case dtype_id::boolean: v.i[n] = *at; break;

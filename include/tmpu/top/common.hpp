@@ -29,6 +29,8 @@ constexpr void round_elements(value& v) {
 /// The integer kept in `type`: wraps around (two's complement).
 constexpr std::int64_t wrap(dtype_id type, std::int64_t x) {
   switch (type) {
+  case dtype_id::i2: return ((x & 3) ^ 2) - 2;
+  case dtype_id::u2: return x & 3;
   case dtype_id::i4: return ((x & 15) ^ 8) - 8;
   case dtype_id::u4: return x & 15;
   case dtype_id::i8: return static_cast<std::int8_t>(x);

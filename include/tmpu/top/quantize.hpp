@@ -71,7 +71,7 @@ constexpr std::int64_t saturated(dtype_id type, float x, std::int64_t zero) {
 ///            by block_size.
 /// Elements:  x f32, f16, bf16, i32; y as the zero point, else output_dtype, else u8.
 /// Tiling:    any slice.
-/// Errors:    a scale that does not fit; a result that is no integer of at most 16 bits and no f8.
+/// Errors:    a scale that does not fit; a result that is no integer of at most 16 bits, no f8 and no f4.
 struct quantize_linear {
   static constexpr std::string_view domain = "top";
   struct attributes {
