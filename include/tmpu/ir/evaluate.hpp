@@ -25,8 +25,10 @@ constexpr vec<tensor> result_types(const graph_body& g, node_id id, std::span<co
 /// result the shape and the elements.
 constexpr vec<value> evaluate_node(const graph_body& g, node_id id, std::span<const value* const> operands) {
   vec<value> results(g.results(id).size());
+  // A shape rule that did not see all dimensions has not checked all either: it runs again on the values.
   bool known = true;
   for (const tensor_id t : g.results(id)) known = known && (t == none || g.at(t).dims.known());
+  for (const tensor_id t : g.operands(id)) known = known && (t == none || g.at(t).dims.known());
   vec<tensor> types;
   if (!known) types = detail::result_types(g, id, operands);
   for (std::size_t i = 0; i < results.size(); ++i) {

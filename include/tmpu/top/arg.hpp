@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/top/common.hpp"
+#include "tmpu/top/list_operands.hpp"
 
 namespace tmpu::top {
 
@@ -117,11 +117,8 @@ struct cum_sum {
   static constexpr op_info info{.name = "cum_sum", .onnx = "CumSum", .min_operands = 2, .max_operands = 2};
   static constexpr void infer(const attributes&, infer_context& c) {
     detail::require_integers(c, 1);
-    if (c.is_constant(1)) {
-      const value axis = c.constant(1);
-      if (axis.i.size() != 1) c.fail(text("the axis must be one integer, but is ") << c.dims(1).print());
-      static_cast<void>(detail::axis_at(axis.i[0], c.dims(0).rank(), c));
-    }
+    detail::require_one(c, 1);
+    if (c.is_constant(1)) static_cast<void>(detail::axis_at(c.constant(1).i[0], c.dims(0).rank(), c));
     c.result(0, c.type(0), c.dims(0));
   }
   static constexpr void eval(const attributes& a, eval_context& c) {

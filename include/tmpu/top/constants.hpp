@@ -117,8 +117,7 @@ struct range {
     for (std::size_t i = 0; i < 3; ++i) {
       detail::require_same_type(c, 0, i);
       told = told && c.is_constant(i);
-      if (c.dims(i).known() && c.dims(i).elements() != 1)
-        c.fail(text("operand ") << i << " must be a scalar, but is " << c.dims(i).print());
+      detail::require_one(c, i);
     }
     c.result(0, c.type(0), {told ? count(c.constant(0), c.constant(1), c.constant(2), c) : -1});
   }

@@ -96,9 +96,15 @@ struct gather_elements {
       .name = "gather_elements", .onnx = "GatherElements", .min_operands = 2, .max_operands = 2};
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::require_integers(c, 1);
-    detail::require_rank(c, 1, c.dims(0).rank());
-    static_cast<void>(detail::axis_at(a.axis, c.dims(0).rank(), c));
-    c.result(0, c.type(0), c.dims(1));
+    const auto& x = c.dims(0);
+    const auto& places = c.dims(1);
+    detail::require_rank(c, 1, x.rank());
+    const std::size_t axis = detail::axis_at(a.axis, x.rank(), c);
+    for (std::size_t d = 0; d < x.rank(); ++d) {
+      if (d != axis && x[d] >= 0 && places[d] > x[d])
+        c.fail(text("places ") << places.print() << " go beyond axis " << d << " of " << x.print());
+    }
+    c.result(0, c.type(0), places);
   }
   static constexpr void eval(const attributes& a, eval_context& c) {
     const auto& x = c.in(0).dims;

@@ -3,6 +3,7 @@
 
 #include "tmpu/top/binary.hpp"
 #include "tmpu/top/conv.hpp"
+#include "tmpu/top/list_operands.hpp"
 #include "tmpu/top/matmul.hpp"
 #include "tmpu/top/quantize.hpp"
 
@@ -39,19 +40,30 @@ constexpr void requantize(value& y, const value& sums, const value& x_scale, con
   for (std::size_t n = 0; n < y.i.size(); ++n)
     y.i[n] = saturated(y.type, static_cast<float>(sums.i[n]) * scales.f[n], zero.i[0]);
 }
-constexpr void require_scalar(const infer_context& c, std::size_t i) {
-  if (c.dims(i).known() && c.dims(i).elements() != 1)
-    c.fail(text("operand ") << i << " must be one number, but is " << c.dims(i).print());
-}
-/// Scales and zero points: one, or one for each of `count` (of those along the axis that the sums keep).
+/// Scales and zero points of a list: one, or one for each of `count`.
 constexpr void require_one_or(const infer_context& c, std::size_t i, std::int64_t count) {
-  if (!c.has(i) || !c.dims(i).known() || c.dims(i).elements() == 1 || count < 0 || c.dims(i).rank() > 1) return;
-  if (c.dims(i)[0] != count)
+  if (!c.has(i) || !c.dims(i).known() || c.dims(i).elements() == 1) return;
+  if (c.dims(i).rank() != 1 || (count >= 0 && c.dims(i)[0] != count))
     c.fail(text("operand ") << i << " must hold 1 or " << count << " numbers, but is " << c.dims(i).print());
 }
+/// The same of matrices: one, one for each row (or column), or what broadcasts to the matrices.
+constexpr void require_one_of_matrix(const infer_context& c, std::size_t i, const dims& x, bool rows) {
+  if (!c.has(i) || c.dims(i).rank() < 2) {
+    require_one_or(c, i, x.rank() < 2 ? 1 : x[x.rank() - (rows ? 2 : 1)]);
+  } else if (x.known() && c.dims(i).known() && !(broadcast_dims(c.dims(i), x, c) == x)) {
+    c.fail(text("operand ") << i << ' ' << c.dims(i).print() << " does not broadcast to " << x.print());
+  }
+}
 constexpr void require_narrow(const infer_context& c, std::size_t i) {
-  if (c.type(i) != dtype_id::i8 && c.type(i) != dtype_id::u8)
+  if (c.has(i) && c.type(i) != dtype_id::i8 && c.type(i) != dtype_id::u8)
     c.fail(text("operand ") << i << " must hold i8 or u8, not " << name_of(c.type(i)));
+}
+
+/// The types of x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, and that y has one scale and zero point.
+constexpr void require_operands(const infer_context& c) {
+  for (const std::size_t i : {0U, 2U, 3U, 5U, 7U}) require_narrow(c, i);
+  for (const std::size_t i : {1U, 4U, 6U}) require_floating(c, i);
+  for (const std::size_t i : {6U, 7U}) require_one(c, i);
 }
 
 /// The attributes of a convolution of integers, and its sums.
@@ -101,10 +113,9 @@ constexpr value product_of(const value& a, const value& b, const dims& result) {
 struct conv_integer : detail::integer_conv {
   static constexpr op_info info{.name = "conv_integer", .onnx = "ConvInteger", .min_operands = 2, .max_operands = 4};
   static constexpr void infer(const attributes& a, infer_context& c) {
-    detail::require_narrow(c, 0);
-    detail::require_narrow(c, 1);
+    for (std::size_t i = 0; i < 4; ++i) detail::require_narrow(c, i);
     const auto y = conv::result_dims(a, c, 0, 1, 4);
-    if (c.has(2)) detail::require_scalar(c, 2);
+    detail::require_one(c, 2);
     detail::require_one_or(c, 3, c.dims(1)[0]);
     c.result(0, dtype_id::i32, y);
   }
@@ -129,8 +140,9 @@ static_assert(op<conv_integer>);
 struct qlinear_conv : detail::integer_conv {
   static constexpr op_info info{.name = "qlinear_conv", .onnx = "QLinearConv", .min_operands = 8, .max_operands = 9};
   static constexpr void infer(const attributes& a, infer_context& c) {
-    for (const std::size_t i : {0U, 3U, 7U}) detail::require_narrow(c, i);
-    for (const std::size_t i : {1U, 2U, 6U, 7U}) detail::require_scalar(c, i);
+    detail::require_operands(c);
+    for (const std::size_t i : {1U, 2U}) detail::require_one(c, i);
+    if (c.has(8)) detail::require_integers(c, 8);
     const auto y = conv::result_dims(a, c, 0, 3, 8);
     for (const std::size_t i : {4U, 5U}) detail::require_one_or(c, i, c.dims(3)[0]);
     c.result(0, c.type(7), y);
@@ -162,13 +174,10 @@ struct matmul_integer {
   static constexpr op_info info{
       .name = "matmul_integer", .onnx = "MatMulInteger", .min_operands = 2, .max_operands = 4};
   static constexpr void infer(const attributes&, infer_context& c) {
-    detail::require_narrow(c, 0);
-    detail::require_narrow(c, 1);
+    for (std::size_t i = 0; i < 4; ++i) detail::require_narrow(c, i);
     const auto y = matmul::result_dims(c, 0, 1);
-    const auto& a = c.dims(0);
-    const auto& b = c.dims(1);
-    detail::require_one_or(c, 2, a.rank() < 2 ? 1 : a[a.rank() - 2]);
-    detail::require_one_or(c, 3, b.rank() < 2 ? 1 : b[b.rank() - 1]);
+    detail::require_one_of_matrix(c, 2, c.dims(0), true);
+    detail::require_one_of_matrix(c, 3, c.dims(1), false);
     c.result(0, dtype_id::i32, y);
   }
   static constexpr void eval(const attributes&, eval_context& c) {
@@ -202,13 +211,12 @@ struct qlinear_matmul {
   static constexpr op_info info{
       .name = "qlinear_matmul", .onnx = "QLinearMatMul", .min_operands = 8, .max_operands = 8};
   static constexpr void infer(const attributes&, infer_context& c) {
-    for (const std::size_t i : {0U, 3U, 7U}) detail::require_narrow(c, i);
-    for (const std::size_t i : {6U, 7U}) detail::require_scalar(c, i);
-    const auto& a = c.dims(0);
-    const auto& b = c.dims(3);
+    detail::require_operands(c);
     const auto y = matmul::result_dims(c, 0, 3);
-    for (const std::size_t i : {1U, 2U}) detail::require_one_or(c, i, a.rank() < 2 ? 1 : a[a.rank() - 2]);
-    for (const std::size_t i : {4U, 5U}) detail::require_one_or(c, i, b.rank() < 2 ? 1 : b[b.rank() - 1]);
+    detail::require_one_of_matrix(c, 1, y, true);
+    detail::require_one_of_matrix(c, 2, c.dims(0), true);
+    detail::require_one_of_matrix(c, 4, y, false);
+    detail::require_one_of_matrix(c, 5, c.dims(3), false);
     c.result(0, c.type(7), y);
   }
   static constexpr void eval(const attributes&, eval_context& c) {

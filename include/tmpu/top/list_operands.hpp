@@ -14,6 +14,11 @@ constexpr dims unknown_dims(std::int64_t n, const infer_context& c) {
   for (std::int64_t i = 0; i < n; ++i) d.push_back(-1);
   return d;
 }
+/// Refuses an operand that is not one element.
+constexpr void require_one(const infer_context& c, std::size_t i) {
+  if (c.has(i) && c.dims(i).known() && c.dims(i).elements() != 1)
+    c.fail(text("operand ") << i << " must be one number, but is " << c.dims(i).print());
+}
 /// Elements of the list that operand i holds; refuses where even this is unknown.
 constexpr std::int64_t list_size(const infer_context& c, std::size_t i) {
   if (c.dims(i).rank() > 1)
@@ -28,6 +33,7 @@ constexpr std::int64_t list_size(const infer_context& c, std::size_t i) {
 constexpr bool told(const infer_context& c, std::size_t i) { return !c.has(i) || c.is_constant(i); }
 constexpr ints integers(const infer_context& c, std::size_t i, const ints& otherwise = {}) {
   if (!c.has(i)) return otherwise;
+  require_integers(c, i);
   return c.constant(i).i;
 }
 /// The list of sizes that operand i holds, -1 for each that is not known.

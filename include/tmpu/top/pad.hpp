@@ -120,8 +120,8 @@ struct trilu {
   static constexpr op_info info{.name = "trilu", .onnx = "Trilu", .max_operands = 2};
   static constexpr void infer(const attributes&, infer_context& c) {
     if (c.dims(0).rank() < 2) c.fail(text("takes matrices, not ") << c.dims(0).print());
-    if (c.has(1) && c.dims(1).known() && c.dims(1).elements() != 1)
-      c.fail(text("k must be a scalar, but is ") << c.dims(1).print());
+    if (c.has(1)) detail::require_integers(c, 1);
+    detail::require_one(c, 1);
     c.result(0, c.type(0), c.dims(0));
   }
   static constexpr void eval(const attributes& a, eval_context& c) {
@@ -154,6 +154,7 @@ struct center_crop_pad {
   static constexpr void infer(const attributes& a, infer_context& c) {
     tmpu::shape y = c.dims(0);
     const std::size_t count = a.axes.empty() ? y.rank() : a.axes.size();
+    detail::require_integers(c, 1);
     if (detail::list_size(c, 1) != static_cast<std::int64_t>(count))
       c.fail(text("needs ") << count << " sizes, not " << c.dims(1).print());
     for (std::size_t n = 0; n < count; ++n) {

@@ -96,6 +96,7 @@ struct tile {
   static constexpr op_info info{.name = "tile", .onnx = "Tile", .min_operands = 2, .max_operands = 2};
   static constexpr void infer(const attributes&, infer_context& c) {
     tmpu::shape y = c.dims(0);
+    detail::require_integers(c, 1);
     if (detail::list_size(c, 1) != static_cast<std::int64_t>(y.rank()))
       c.fail(text("needs ") << y.rank() << " repeats, not " << c.dims(1).print());
     for (std::size_t i = 0; i < y.rank(); ++i) {

@@ -168,7 +168,10 @@ struct tensor_scatter {
     tmpu::shape wanted = x;
     wanted[axis] = c.dims(1)[axis];
     detail::require_dims(c, 1, wanted);
-    if (c.has(2)) detail::require_dims(c, 2, {x[0]});
+    if (c.has(2)) {
+      detail::require_integers(c, 2);
+      detail::require_dims(c, 2, {x[0]});
+    }
     const std::string_view mode = a.mode.view();
     if (!mode.empty() && mode != "linear" && mode != "circular")
       c.fail(text("mode '") << mode << "' is not known; it is linear or circular");

@@ -75,6 +75,7 @@ struct top_k {
   static constexpr void infer(const attributes& a, infer_context& c) {
     tmpu::shape y = c.dims(0);
     const std::size_t axis = detail::axis_at(a.axis, y.rank(), c);
+    detail::require_integers(c, 1);
     if (c.is_constant(1)) {
       const value k = c.constant(1);
       if (k.i.size() != 1 || k.i[0] < 0 || (y[axis] >= 0 && k.i[0] > y[axis]))
@@ -277,6 +278,15 @@ struct non_max_suppression {
     detail::require_same_type(c, 0, 1);
     detail::require_rank(c, 0, 3);
     detail::require_rank(c, 1, 3);
+    for (std::size_t i = 2; i < 5; ++i) {
+      if (!c.has(i)) continue;
+      detail::require_one(c, i);
+      if (i == 2) {
+        detail::require_integers(c, i);
+      } else {
+        detail::require_floating(c, i);
+      }
+    }
     const auto& boxes = c.dims(0);
     const auto& scores = c.dims(1);
     const auto differ = [](std::int64_t a, std::int64_t b) { return a >= 0 && b >= 0 && a != b; };
