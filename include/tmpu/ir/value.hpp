@@ -17,7 +17,7 @@ namespace tmpu {
 static_assert(std::endian::native == std::endian::little, "tmpu keeps tensors as little-endian bytes");
 
 /// A tensor's elements during inference, row-major. Floating-point elements of every width are held as float (after
-/// rounding to their own width, so nothing is lost), integers and bool as 64-bit integers.
+/// rounding to their own width, so nothing is lost; of f64 the nearest float), integers and bool as 64-bit integers.
 struct value {
   dtype_id type = dtype_id::none;
   shape dims;
