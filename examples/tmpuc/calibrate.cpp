@@ -23,8 +23,9 @@ void add_calibrate(CLI::App& app, work& chosen) {
   o->model.add(*command, "The model, an .onnx file");
   o->data.add(*command);
   command->add_option("--method", o->method, "How the threshold is chosen: kl, mse, percentile or minmax")
+      ->type_name("NAME")
       ->capture_default_str();
-  command->add_option("-o,--output", o->out, "The table to write")->required();
+  command->add_option("-o,--output", o->out, "The table to write")->required()->type_name("TABLE.cali");
   command->callback([&chosen, o] {
     chosen = [o] {
       text methods;

@@ -201,10 +201,12 @@ void add_check(CLI::App& app, work& chosen) {
   o->compile.add(*command);
   o->data.add(*command);
   command->get_option("--samples")->capture_default_str();
-  command->add_option("--reference", o->reference,
-                      "ONNX Runtime's outputs (.npz, keys = output names, same samples): the first column");
-  command->add_option("--tolerance", o->tolerance,
-                      "COS,EUCLID: least cosine and euclidean similarity (default: by dtype)");
+  command
+      ->add_option("--reference", o->reference,
+                   "ONNX Runtime's outputs (.npz, keys = output names, same samples): the first column")
+      ->type_name("FILE.npz");
+  command->add_option("--tolerance", o->tolerance, "Least cosine and euclidean similarity (default: by dtype)")
+      ->type_name("COS,EUCLID");
   command->add_flag("--json", o->json, "Print JSON");
   command->callback([&chosen, o] { chosen = [o] { return check(*o); }; });
 }

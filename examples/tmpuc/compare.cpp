@@ -41,7 +41,8 @@ void add_compare(CLI::App& app, work& chosen) {
   auto o = std::make_shared<options>();
   command->add_option("A", o->a, "The reference")->required();
   command->add_option("B", o->b, "What is compared with it")->required();
-  command->add_option("--tolerance", o->tolerance, "COS,EUCLID: least cosine and least euclidean similarity")
+  command->add_option("--tolerance", o->tolerance, "Least cosine and least euclidean similarity")
+      ->type_name("COS,EUCLID")
       ->capture_default_str();
   command->add_flag("--json", o->json, "Print JSON");
   command->callback([&chosen, o] {

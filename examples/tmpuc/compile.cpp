@@ -42,9 +42,10 @@ void add_compile(CLI::App& app, work& chosen) {
   auto* command = app.add_subcommand("compile", "Compile a model to the instruction stream of a chip (.tmodel)");
   auto o = std::make_shared<options>();
   o->compile.add(*command);
-  command->add_option("--keep-stages", o->keep_stages,
-                      "Save the graph of every stage in this folder, as NAME.STAGE.onnx");
-  command->add_option("-o,--output", o->out, "The .tmodel file to write")->required();
+  command
+      ->add_option("--keep-stages", o->keep_stages, "Save the graph of every stage in this folder, as NAME.STAGE.onnx")
+      ->type_name("DIR");
+  command->add_option("-o,--output", o->out, "The .tmodel file to write")->required()->type_name("OUT.tmodel");
   command->callback([&chosen, o] {
     chosen = [o] {
       const std::string network = network_name(o->compile.model.path);

@@ -24,7 +24,7 @@ int fail(std::string message) {
 
 int main(int argc, char** argv) {
   CLI::App app{"Compiles neural networks (ONNX) for a TPU and runs them on the reference TPU.", "tmpuc"};
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1); // none: see below
   app.set_version_flag("--version", std::to_string(tmpu::version.major_number) + "." +
                                         std::to_string(tmpu::version.minor_number) + "." +
                                         std::to_string(tmpu::version.patch_number));
@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   tmpuc::add_embed(app, chosen);
   try {
     app.parse(argc, argv);
+    if (!chosen) return fail("no command was given; see tmpuc --help");
     return chosen();
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e); // --help, --version

@@ -11,24 +11,34 @@ using namespace tmpu;
 
 void model_options::add(CLI::App& command, const std::string& what) {
   command.add_option("MODEL", path, what)->required();
-  command.add_option("--input-shape", input_shapes,
-                     "Shape of an input, NAME=1,1,28,28; once for each input with free dimensions");
+  // One word an option: CLI11 would let it swallow the model behind it.
+  command.add_option("--input-shape", input_shapes, "Shape of an input; once for each input with free dimensions")
+      ->allow_extra_args(false)
+      ->type_name("NAME=1,1,28,28");
 }
 
 void compile_options::add(CLI::App& command) {
   model.add(command, "The model, an .onnx file");
-  command.add_option("--chip", chip, "The chip to compile for; `tmpuc chips` lists them")->required();
-  command.add_option("--quantize", quantize, "f32, f16, bf16 or int8")->required();
+  command.add_option("--chip", chip, "The chip to compile for; `tmpuc chips` lists them")
+      ->required()
+      ->type_name("NAME");
+  command.add_option("--quantize", quantize, "f32, f16, bf16 or int8")->required()->type_name("DTYPE");
   command.add_flag("--asymmetric", asymmetric, "int8 activations with a zero point");
-  command.add_option("--calibration", calibration, "Table of ranges from `tmpuc calibrate` (for int8)");
+  command.add_option("--calibration", calibration, "Table of ranges from `tmpuc calibrate` (for int8)")
+      ->type_name("TABLE.cali");
 }
 
 void data_options::add(CLI::App& command) {
-  command.add_option("--data", data, "[INPUT=]FILE.npz[:KEY] or [INPUT=]FILE.npy; the first axis counts the samples")
-      ->required();
-  command.add_option("--mean", mean, "M or M,M,.. (a value a channel): a float input is (x - mean) * scale");
-  command.add_option("--scale", scale, "S or S,S,..");
-  command.add_option("--samples", samples, "Take the first N samples only");
+  command
+      .add_option("--data", data,
+                  "Samples: .npz or .npy, the first axis counts them; once for each input where there are several")
+      ->required()
+      ->allow_extra_args(false)
+      ->type_name("[INPUT=]FILE[:KEY]");
+  command.add_option("--mean", mean, "One value, or one a channel: a float input is (x - mean) * scale")
+      ->type_name("M,..");
+  command.add_option("--scale", scale, "One value, or one a channel")->type_name("S,..");
+  command.add_option("--samples", samples, "Take the first N samples only")->type_name("N");
 }
 
 namespace {
@@ -66,7 +76,8 @@ ints parse_ints(const std::string& words, std::string_view option) {
 tolerance_words parse_tolerance(const std::string& words) {
   vec<double> pair;
   parse_numbers<double>(words, "--tolerance", pair);
-  if (pair.size() != 2) refuse(text("--tolerance '") << words << "' must be COS,EUCLID, for example 0.99,0.9");
+  if (pair.size() != 2 || !(pair[0] <= 1.0) || !(pair[1] <= 1.0))
+    refuse(text("--tolerance '") << words << "' must be COS,EUCLID, each at most 1, for example 0.99,0.9");
   return {pair[0], pair[1]};
 }
 

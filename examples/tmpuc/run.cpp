@@ -94,7 +94,9 @@ void add_run(CLI::App& app, work& chosen) {
   command->add_flag("--checked", o->checked, "Of a .tmodel: look for reads of uninitialised memory and hazards first");
   command->add_flag("--all-tensors", o->all_tensors, "Write every tensor, not only the outputs");
   command->add_flag("--raw", o->raw, "Write elements as the machine has them (int8, ...), not dequantized");
-  command->add_option("-o,--output", o->out, "The .npz to write: an array [samples, ...] for each output")->required();
+  command->add_option("-o,--output", o->out, "The .npz to write: an array [samples, ...] for each output")
+      ->required()
+      ->type_name("OUT.npz");
   command->callback(
       [&chosen, o] { chosen = [o] { return is_tmodel(o->model.path) ? run_program(*o) : run_graph(*o); }; });
 }

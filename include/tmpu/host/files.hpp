@@ -39,7 +39,11 @@ public:
   explicit pending_file(std::string path)
       : path_(std::move(path)), temporary_(path_ + ".part" + std::to_string(static_cast<long>(::getpid()))) {
     std::error_code ignored;
-    if (std::filesystem::is_directory(path_, ignored)) refuse(text("'") << path_ << "' is a folder: name a file in it");
+    const auto there = std::filesystem::status(path_, ignored);
+    if (std::filesystem::is_directory(there)) refuse(text("'") << path_ << "' is a folder: name a file in it");
+    // A device or a pipe would be replaced by the finished file.
+    if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there))
+      refuse(text("'") << path_ << "' is no regular file: name a file to write");
   }
   pending_file(const pending_file&) = delete;
   pending_file& operator=(const pending_file&) = delete;

@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+"""driver.py ROOT WORK TMPUC: the driver's contract, from the outside.
+
+What it refuses: exit code 2, nothing on stdout, one line `tmpuc: error: ...` that holds the words named here (the thing and the
+cure), no file made, and what was there before is untouched. What it does: exit codes, keys of the JSON forms, files, equal bytes.
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import onnx_writer as ow
+
+ROOT, WORK, TMPUC = (os.path.abspath(a) for a in sys.argv[1:4])
+CNN = "digits_cnn.onnx"
+SCALE = "--scale 0.00392156862745098"
+DIGITS = f"--data digits.npz:test_x {SCALE}"
+problems = []
+done = {"refusals": 0, "commands": 0}
+
+
+def run(words, **more):
+    return subprocess.run([TMPUC] + words.split(), cwd=WORK, capture_output=True, text=True, timeout=300, **more)
+
+
+def files():
+    found = {}
+    for folder, _, names in os.walk(WORK):
+        for name in names:
+            path = os.path.join(folder, name)
+            found[path] = (os.stat(path).st_mtime_ns, os.stat(path).st_size)
+    return found
+
+
+def wrong(words, why, r):
+    problems.append(f"tmpuc {words}\n  {why}\n  exit {r.returncode}\n  stdout: {r.stdout[:400]!r}\n  stderr: {r.stderr[:800]!r}")
+
+
+def refused(words, *texts, made=()):
+    """`texts` are regular expressions that the one line must hold; `made` are files that may appear nevertheless."""
+    before = files()
+    r = run(words)
+    done["refusals"] += 1
+    changed = {os.path.relpath(p, WORK) for p in set(before.items()) ^ set(files().items()) for p in p[:1]}
+    if r.returncode != 2:
+        wrong(words, "must be refused with exit code 2", r)
+    elif not re.fullmatch(r"tmpuc: error: [^\n]+\n", r.stderr) or r.stdout:
+        wrong(words, "must print one line on stderr and nothing else", r)
+    elif missing := [t for t in texts if not re.search(t, r.stderr)]:
+        wrong(words, f"the line does not say {missing}", r)
+    elif changed - set(made):
+        wrong(words, f"a refusal must leave the files alone: {sorted(changed)}", r)
+
+
+def ok(words, code=0):
+    r = run(words)
+    done["commands"] += 1
+    if r.returncode != code or r.stderr:
+        wrong(words, f"must exit with {code} and print nothing on stderr", r)
+    return r.stdout
+
+
+def check(condition, what):
+    if not condition:
+        problems.append(what)
+
+
+def content(name):
+    with open(os.path.join(WORK, name), "rb") as f:
+        return f.read()
+
+
+def write(name, data):
+    with open(os.path.join(WORK, name), "wb") as f:
+        f.write(data if isinstance(data, bytes) else data.encode())
+
+
+def write_model(name, *args, **kwargs):
+    write(name, ow.model(*args, **kwargs))
+
+
+def same_json(words, keys, code=0):
+    out = ok(words, code)
+    try:
+        found = json.loads(out)
+    except ValueError as e:
+        problems.append(f"tmpuc {words}\n  prints no JSON: {e}: {out[:200]}")
+        return {}
+    head = found[0] if isinstance(found, list) else found
+    check(set(keys) <= set(head), f"tmpuc {words}\n  lacks the keys {set(keys) - set(head)}")
+    return found
+
+
+def set_up():
+    shutil.rmtree(WORK, ignore_errors=True)
+    os.makedirs(WORK)
+    for name in (CNN, "digits.npz"):
+        shutil.copy(os.path.join(ROOT, "examples/data", name), WORK)
+    model = content(CNN)
+    write("empty.onnx", b"")
+    write("cut.onnx", model[:len(model) // 2])
+    write("text.onnx", "this is no model\n" * 20)
+    write("picture.onnx", b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    relu = ow.node("Relu", ["x"], ["y"], "act")
+    y = ow.value_info("y", [1, 4])
+    write_model("relu.onnx", [relu], [ow.value_info("x", [1, 4])], [y])
+    write_model("free.onnx", [relu], [ow.value_info("x", ["batch", 4])], [ow.value_info("y", ["batch", 4])])
+    write_model("no_shape.onnx", [relu], [ow.value_info("x", None)], [y])
+    write_model("unknown.onnx",
+                [ow.node("FancyAttention", ["x"], ["a"], "att1", "com.example"), ow.node("FancyAttention", ["a"], ["b"], "att2", "com.example"),
+                 ow.node("StringNormalizer", ["b"], ["c"], "strings"), ow.node("Relu", ["c"], ["y"], "act")],
+                [ow.value_info("x", [1, 4])], [y])
+    write_model("old.onnx", [relu], [ow.value_info("x", [1, 4])], [y], opset=3)
+    write_model("new.onnx", [relu], [ow.value_info("x", [1, 4])], [y], opset=99)
+    write_model("unsorted.onnx", [ow.node("Relu", ["a"], ["y"], "second"), ow.node("Relu", ["x"], ["a"], "first")],
+                [ow.value_info("x", [1, 4])], [y])
+    write_model("attribute.onnx", [ow.node("Softmax", ["x"], ["y"], "soft", axis=7)], [ow.value_info("x", [1, 4])], [y])
+    write_model("shapes.onnx", [ow.node("Add", ["x", "c"], ["y"], "sum")], [ow.value_info("x", [1, 4])], [y],
+                [ow.tensor("c", [3], [1.0, 2.0, 3.0])])
+    short = ow.field(1, 3) + ow.field(2, ow.FLOAT) + ow.field(8, "c") + ow.field(9, b"\0" * 8)  # 3 elements, 8 bytes
+    write_model("short.onnx", [ow.node("Add", ["x", "c"], ["y"], "sum")], [ow.value_info("x", [1, 3])], [y], [short])
+    # 300,000 channels of one pixel: more than one lane of any chip holds, and channels cannot be cut below a row of lanes
+    write_model("two.onnx", [ow.node("Add", ["left", "right"], ["y"], "sum")],
+                [ow.value_info("left", [2, 3]), ow.value_info("right", [2, 3])], [ow.value_info("y", [2, 3])])
+    write_model("wide.onnx", [ow.node("Softmax", ["x"], ["y"], "soft", axis=-1)], [ow.value_info("x", [1, 1, 1, 200000])],
+                [ow.value_info("y", [1, 1, 1, 200000])])
+    write_model("spaces.onnx", [ow.node("Sigmoid", ["x"], ["a b"], "n 1"), ow.node("Abs", ["a b"], ["y"], "n2")],
+                [ow.value_info("x", [1, 4])], [y])
+    ow.write_npz(os.path.join(WORK, "two.npz"), left=ow.array([5, 3], [float(i) for i in range(15)]),
+                 right=ow.array([5, 3], [0.5] * 15), fewer=ow.array([4, 3], [0.5] * 12), flat=ow.array([15], [0.5] * 15))
+    write("damaged.npz", content("digits.npz")[:2000])
+    write("text.npz", "no zip")
+    write("array.npy", ow.array([2, 1, 28, 28], [1] * 1568, "|u1"))
+    write("bad.npy", b"\x93NUMPY")
+    write("objects.npy", ow.npy("|O", [2], b"\0" * 16))
+    nan = float("nan")
+    ow.write_npz(os.path.join(WORK, "nan.npz"), input=ow.array([1, 1, 28, 28], [nan] * 784))
+
+
+def test_commands():
+    """What works: files, JSON, equal bytes."""
+    top = ok("--help")
+    for command in "calibrate compile run check compare info disasm chips ops".split():
+        check(re.search(rf"^  {command} ", top, re.M), f"tmpuc --help does not name {command}")
+        check(f"Usage: tmpuc {command}" in ok(f"{command} --help"), f"tmpuc {command} --help shows no usage")
+    check(re.fullmatch(r"\d+\.\d+\.\d+\n", ok("--version")), "tmpuc --version")
+
+    for method in ("kl", "mse", "percentile", "minmax"):
+        ok(f"calibrate {CNN} --data digits.npz:calib_x {SCALE} --samples 20 --method {method} -o {method}.cali")
+        lines = content(f"{method}.cali").decode().splitlines()
+        check(lines[0].startswith("# tmpu calibration table v1") and f"# method: {method} samples: 20" in lines, f"header of {method}.cali")
+        check(all(re.fullmatch(r"\S+ \S+ \S+ \S+", line) for line in lines if line[0] != "#"), f"lines of {method}.cali")
+    check(len({content(f"{m}.cali") for m in ("kl", "mse", "percentile", "minmax")}) == 4, "the methods give different tables")
+
+    # options before the model, and the model before the options
+    for quantize, more in (("f32", ""), ("f16", ""), ("bf16", ""), ("int8", ""), ("int8", "--asymmetric")):
+        name = quantize + more[2:]
+        table = " --calibration kl.cali" if quantize == "int8" else ""
+        ok(f"compile --input-shape input=1,1,28,28 {CNN} --chip nano --quantize {quantize} {more}{table} --keep-stages one -o {name}.tmodel")
+        ok(f"compile --chip nano --quantize {quantize}{table} {more} -o again.tmodel --keep-stages two {CNN}")
+        check(content(f"{name}.tmodel") == content("again.tmodel"), f"{name}: two compilations give the same .tmodel")
+        stages = ["origin", "canonical"] + (["cali"] if quantize == "int8" else []) + ["tpu", "lg", "addr"]
+        for stage in stages:
+            check(content(f"one/digits_cnn.{stage}.onnx") == content(f"two/digits_cnn.{stage}.onnx"), f"{name}: the same {stage} stage")
+        results = {}
+        for stage in stages:
+            same_json(f"info one/digits_cnn.{stage}.onnx --json", ("kind", "stage", "nodes", "weight_bytes", "operators", "inputs", "outputs"))
+            ok(f"info one/digits_cnn.{stage}.onnx")
+            ok(f"run one/digits_cnn.{stage}.onnx {DIGITS} --samples 3 -o {stage}.npz")
+            results[stage] = content(f"{stage}.npz")
+        ok(f"run {name}.tmodel {DIGITS} --samples 3 --checked -o chip.npz")
+        check(results["tpu"] == results["lg"] == results["addr"] == content("chip.npz"), f"{name}: lowered, grouped, addressed and chip agree")
+        check(ow.read_npz(os.path.join(WORK, "chip.npz"))["output"][:2] == ("<f4", (3, 10)), f"{name}: the result is f32 [3, 10]")
+        shutil.rmtree(os.path.join(WORK, "one"))
+        shutil.rmtree(os.path.join(WORK, "two"))
+
+    keys = ("chip", "quantize", "instructions", "weight_bytes", "global_bytes", "local_bytes_peak", "gdma_bytes", "macs", "cycles")
+    facts = same_json("info int8.tmodel --json", keys)
+    check(facts.get("chip") == "nano" and facts.get("quantize") == "int8", "info --json names chip and dtype")
+    check(all(facts.get(k, 0) > 0 for k in keys[2:]), "the numbers of info --json are positive")
+    listing = ok("disasm int8.tmodel")
+    check("conv" in listing and "dma.load" in listing, "disasm lists instructions")
+    chips = ok("chips")
+    check("nano" in chips and "bm1684x" in chips, "chips lists nano and bm1684x")
+    operators = same_json("ops --json", ("onnx", "name", "f32", "f16", "bf16", "int8"))
+    check(any(o["onnx"] == "Conv" and o["int8"] == "yes" for o in operators), "ops --json knows Conv")
+    ok("ops")
+    ok("info int8.tmodel")
+
+    # run: --raw, --all-tensors, one sample joined after the other
+    ok(f"run int8.tmodel {DIGITS} --samples 3 --raw -o raw.npz")
+    check(ow.read_npz(os.path.join(WORK, "raw.npz"))["output"][:2] == ("|i1", (3, 10)), "--raw gives the machine's i8")
+    ok(f"run int8.tmodel {DIGITS} --samples 2 --all-tensors -o all.npz")
+    check(len(ow.read_npz(os.path.join(WORK, "all.npz"))) > 3, "--all-tensors writes every tensor")
+    ok("run relu.onnx --data x=two.npz:four -o x.npz", 2) if False else None
+
+    # a batch of two, two inputs, five samples: the third run is filled up, and the filling is left out
+    for words in ("--data two.npz", "--data left=two.npz:left --data right=two.npz:right"):
+        ok(f"run two.onnx {words} -o sum.npz")
+        descr, dims, values = ow.read_npz(os.path.join(WORK, "sum.npz"))["y"]
+        check((descr, dims, list(values)) == ("<f4", (5, 3), [i + 0.5 for i in range(15)]), f"run two.onnx {words}: {dims} {values}")
+    ok("run two.onnx --data left=two.npz:left --data right=two.npz:left --mean 1,2,3 --scale 2 -o sum.npz")
+    values = ow.read_npz(os.path.join(WORK, "sum.npz"))["y"][2]
+    check(list(values) == [4.0 * (i - (1 + i % 3)) for i in range(15)], f"(x - mean) * scale a channel: {values}")
+
+    # names with spaces are quoted in the table, which can be edited and fed back
+    ow.write_npz(os.path.join(WORK, "four.npz"), x=ow.array([8, 4], [(i - 16) / 8 for i in range(32)]))
+    ok("calibrate spaces.onnx --data four.npz --method minmax -o spaces.cali")
+    table = content("spaces.cali").decode()
+    check(re.search(r'^"a b" \S+ \S+ \S+$', table, re.M), f"the name 'a b' stands in quotes:\n{table}")
+    ok("compile spaces.onnx --chip nano --quantize int8 --calibration spaces.cali -o spaces.tmodel")
+    before = content("spaces.tmodel")
+    write("spaces.cali", re.sub(r'^("a b") .*$', r"\1 2 0 2", table, flags=re.M) + "\n# edited by hand\n")
+    ok("compile spaces.onnx --chip nano --quantize int8 --calibration spaces.cali -o spaces.tmodel")
+    check(content("spaces.tmodel") != before, "an edited table changes the program")
+
+    # comparisons: exit code 1 where they fail
+    four_way = f"check {CNN} --chip nano --quantize int8 --calibration kl.cali {DIGITS} --samples 2"
+    found = same_json(f"{four_way} --json", ("passed", "chip", "quantize", "samples", "tolerance", "table"))
+    check(found.get("passed") is True and found.get("samples") == 2, "check --json says passed")
+    check(same_json(f"{four_way} --tolerance 0.9999999,0.9999999 --json", ("passed",), 1).get("passed") is False, "check --json says failed")
+    check("FAILED" in ok(f"{four_way} --tolerance 0.9999999,0.9999999", 1), "check says FAILED")
+    check("no --reference" in ok(four_way), "check says that the first column is our own inference")
+    ok(f"run {CNN} {DIGITS} --samples 3 -o float.npz")
+    check("float.npz" in ok(f"{four_way} --reference float.npz"), "check names the reference")
+    ok("compare float.npz float.npz --tolerance 1,1")
+    check("FAILED" in ok("compare float.npz chip.npz --tolerance 0.9999999,0.9999999", 1), "compare says FAILED")
+    found = same_json("compare float.npz chip.npz --tolerance 0.9999999,0.9999999 --json", ("passed", "tolerance", "rows", "in_one_only"), 1)
+    check(found.get("passed") is False, "compare --json says failed")
+
+
+def test_refusals():
+    f32 = "--chip nano --quantize f32 -o out.tmodel"
+    int8 = "--chip nano --quantize int8 -o out.tmodel"
+    write("out.tmodel", "was here before")
+    write("out.npz", "was here before")
+    write("out.cali", "was here before")
+
+    # the command line
+    refused("", "command", "--help")
+    refused("frobnicate", "frobnicate", "--help")
+    refused("compile", "MODEL", "--help")
+    refused(f"compile {CNN} --chip nano --quantize f32", "--output", "--help")
+    refused(f"compile {CNN} {f32} --frobnicate", "--frobnicate")
+    refused(f"compile {CNN} --chip atari --quantize f32 -o out.tmodel", "'atari'", "nano", "bm1684x")
+    refused(f"compile {CNN} --chip nano --quantize int4 -o out.tmodel", "'int4'", "f32, f16, bf16 or int8")
+    for quantize in ("f32", "f16", "bf16"):
+        refused(f"compile {CNN} --chip nano --quantize {quantize} --asymmetric -o out.tmodel", "--asymmetric", "int8")
+    refused(f"calibrate {CNN} --data digits.npz:calib_x --method guess -o out.cali", "'guess'", "kl", "percentile")
+    for samples in ("-3", "many"):
+        refused(f"run {CNN} --data digits.npz:test_x --samples {samples} -o out.npz", "--samples")
+    for word in ("x", "1,,2", "1,", "nan", "inf", "1e999"):
+        refused(f"run {CNN} --data digits.npz:test_x --scale {word} -o out.npz", "--scale", word)
+    refused(f"run {CNN} --data digits.npz:test_x --mean 1,2 -o out.npz", "--mean", "2 values", "1 channel")
+    for word in ("0.9", "a,b", "1,2,3"):
+        refused(f"check {CNN} --chip nano --quantize f32 {DIGITS} --tolerance {word}", "--tolerance", "COS,EUCLID" if word[0] != "a" else "a,b")
+
+    # models
+    refused(f"compile missing.onnx {f32}", "'missing.onnx'", "is there such a file")
+    refused(f"compile . {f32}", "folder", "give a file")
+    for name in ("empty", "cut", "text", "picture"):
+        for words in (f"compile {name}.onnx {f32}", f"calibrate {name}.onnx --data digits.npz:calib_x -o out.cali",
+                      f"run {name}.onnx --data digits.npz:test_x -o out.npz", f"info {name}.onnx"):
+            refused(words, f"'{name}.onnx'", {"empty": "empty", "cut": "damaged|truncated"}.get(name, "no ONNX model|damaged|truncated"))
+    for words in (f"compile unknown.onnx {f32}", "info unknown.onnx"):
+        refused(words, r"com\.example.FancyAttention x2 \('att1', 'att2'\)", r"StringNormalizer x1 \('strings'\)", "tmpuc ops")
+    refused(f"compile old.onnx {f32}", "operator set 3", "version_converter")
+    refused(f"compile new.onnx {f32}", "operator set 99", "version_converter")
+    refused(f"compile unsorted.onnx {f32}", "'second'", "'a'")
+    refused(f"compile attribute.onnx {f32}", "'soft'", "softmax|Softmax", "axis")
+    refused(f"compile shapes.onnx {f32}", "'sum'", r"add|Add", r"\[3\]")
+    refused(f"compile short.onnx {f32}", "'c'", "12|3 elements")
+    refused(f"compile free.onnx {f32}", "'x'", "--input-shape x=1,4")
+    refused(f"run free.onnx --data four.npz -o out.npz", "'x'", "--input-shape x=1,4")
+    refused(f"compile no_shape.onnx {f32}", "'x'", "--input-shape x=")
+    ok("info free.onnx")
+    refused(f"compile free.onnx --input-shape y=1,4 {f32}", "'y'", "'x'")
+    refused(f"compile free.onnx --input-shape x=1,5 {f32}", "x=1,5", "4")
+    refused(f"compile free.onnx --input-shape x=1,4,1 {f32}", "x=1,4,1", "4")
+    for word in ("x", "=1,4", "x=", "x=1,a", "x=0,4", "x=-1,4", "x=99999999999,4", "x=1,1,1,1,1,1,1,1,4"):
+        refused(f"compile free.onnx --input-shape {word} {f32}", "--input-shape", re.escape(word.split("=")[-1]))
+    for chip in ("nano", "bm1684x"):
+        refused(f"compile wide.onnx --chip {chip} --quantize f32 -o out.tmodel", "'soft'", r"softmax", r"\d+ bytes", "chip|fit")
+
+    # calibration tables
+    refused(f"compile {CNN} {int8}", "--calibration", "tmpuc calibrate")
+    refused(f"compile {CNN} {int8} --calibration missing.cali", "'missing.cali'")
+    table = content("kl.cali").decode()
+    first = next(line for line in table.splitlines() if not line.startswith("#"))
+    tensor = [line.split(" ")[0] for line in table.splitlines() if not line.startswith("#")][1]
+    with_line = lambda new: re.sub(rf"^{re.escape(tensor)} .*$", new, table, flags=re.M)
+    for name, text, *says in (
+            ("no_table", "hello\n", "line 1", "no calibration table", "tmpuc calibrate"),
+            ("empty", "", "no calibration table", "tmpuc calibrate"),
+            ("lacks", re.sub(rf"^{re.escape(tensor)} .*\n", "", table, flags=re.M), re.escape(tensor), "tmpuc calibrate"),
+            ("nan", with_line(f"{tensor} nan 0 1"), r"line \d+", re.escape(tensor), "NaN", "tmpuc calibrate"),
+            ("infinite", with_line(f"{tensor} 1 -inf 1"), r"line \d+", re.escape(tensor), "infinity"),
+            ("zero", with_line(f"{tensor} 0 0 0"), r"line \d+", re.escape(tensor), "not positive"),
+            ("flat", with_line(f"{tensor} 1 0 0"), r"line \d+", re.escape(tensor), "zero width"),
+            ("negative", with_line(f"{tensor} -1 0 1"), r"line \d+", re.escape(tensor), "not positive"),
+            ("crossed", with_line(f"{tensor} 1 2 1"), r"line \d+", re.escape(tensor), "minimum above"),
+            ("short", with_line(f"{tensor} 1 2"), r"line \d+", "three numbers"),
+            ("twice", table + first + "\n", r"line \d+", re.escape(first.split(" ")[0]), "already"),
+            ("version", table.replace("table v1", "table v9"), "version '9'", "tmpuc calibrate"),
+            ("rules", re.sub("# rules: .*", "# rules: 0123456789abcdef", table), "rules", "tmpuc calibrate"),
+            ("other", re.sub("# model: .*", "# model: 0123456789abcdef", table), "model", "tmpuc calibrate")):
+        write(f"{name}.cali", text)
+        refused(f"compile {CNN} {int8} --calibration {name}.cali", *says)
+    refused(f"compile spaces.onnx {int8} --calibration kl.cali", "another model|other model", "tmpuc calibrate")
+
+    # data
+    refused(f"run {CNN} --data missing.npz:x -o out.npz", "missing.npz")
+    refused(f"run {CNN} --data digits.npz:tset_x -o out.npz", "'tset_x'", "'test_x'")
+    refused(f"run {CNN} --data digits.npz -o out.npz", "'input'", "'test_x'", "--data")
+    refused(f"run {CNN} --data digits.npz:test_y -o out.npz", "'input'", r"\[\d+\]", r"\[samples,1,28,28\]")
+    refused(f"run {CNN} --data image=digits.npz:test_x -o out.npz", "'image'", "'input'")
+    refused(f"run {CNN} --data input= -o out.npz", "--data", "FILE")
+    refused(f"run {CNN} --data damaged.npz:test_x -o out.npz", "'damaged.npz'", "numpy.savez")
+    refused(f"run {CNN} --data text.npz:test_x -o out.npz", "'text.npz'", "numpy.savez")
+    refused(f"run {CNN} --data bad.npy -o out.npz", "'bad.npy'", "numpy.save")
+    refused(f"run {CNN} --data objects.npy -o out.npz", "'objects.npy'", r"\|O", "float32")
+    refused("run two.onnx --data two.npz:left -o out.npz", "2 inputs", "--data NAME=")
+    refused("run two.onnx --data left=two.npz:left --data right=two.npz:fewer -o out.npz", "'left'", "'right'", "5 and 4")
+    refused("run two.onnx --data left=two.npz:left -o out.npz", "'right'", "--data right=")
+    refused("run two.onnx --data left=two.npz:left --data right=two.npz:flat -o out.npz", "'right'", r"\[15\]")
+    refused(f"calibrate {CNN} --data nan.npz -o out.cali", "'input'", "NaN", "sample 0")
+    refused(f"check {CNN} --chip nano --quantize f32 {DIGITS} --reference missing.npz", "missing.npz")
+    refused(f"check {CNN} --chip nano --quantize f32 {DIGITS} --reference digits.npz", "'output'", "'test_x'")
+    refused(f"check {CNN} --chip nano --quantize f32 {DIGITS} --samples 5 --reference float.npz", "3 samples", "--samples")
+    refused("compare float.npz missing.npz", "missing.npz")
+    refused("compare float.npz digits.npz", "no array name in common")
+    ow.write_npz(os.path.join(WORK, "other.npz"), output=ow.array([2], [1.0, 2.0]))
+    refused("compare float.npz other.npz", "'output'", r"\[2\]", r"\[3,10\]")
+
+    # programs
+    program = content("int8.tmodel")
+    def changed(at, byte):
+        return program[:at] + bytes([program[at] ^ byte]) + program[at + 1:]
+    for name, data, *says in (
+            ("half", program[:len(program) // 2], "truncated", "compile"),
+            ("head", program[:20], "truncated", "compile"),
+            ("flipped", changed(100, 1), "damaged", "compile"),
+            ("weights", changed(len(program) - 600, 128), "damaged", "compile"),
+            ("longer", program + b"\0" * 8, "behind its end", "compile"),
+            ("version", changed(8, 6), "version 7", "compile"),
+            ("order", program[:12] + program[12:16][::-1] + program[16:], "byte order", "compile")):
+        write(f"{name}.tmodel", data)
+        for words in (f"run {name}.tmodel {DIGITS} -o out.npz", f"info {name}.tmodel", f"disasm {name}.tmodel"):
+            refused(words, f"'{name}.tmodel'", *says)
+    refused(f"disasm {CNN}", f"'{CNN}'", "tmpuc compile")
+    refused("disasm missing.tmodel", "'missing.tmodel'")
+    refused(f"compile int8.tmodel {f32}", "'int8.tmodel'", ".onnx")
+    refused(f"run int8.tmodel {DIGITS} --input-shape input=1,1,28,28 -o out.npz", "--input-shape", "tmodel")
+    refused(f"run {CNN} {DIGITS} --checked -o out.npz", "--checked", "tmodel")
+
+    # stage files
+    ok(f"compile {CNN} --chip nano --quantize f16 --keep-stages stages -o kept.tmodel")
+    refused(f"compile stages/digits_cnn.tpu.onnx {f32}", "lowered", "give the model itself")
+    refused(f"run stages/digits_cnn.tpu.onnx {DIGITS} --input-shape input=1,1,28,28 -o out.npz", "--input-shape", "stage file")
+    addressed = content("stages/digits_cnn.addr.onnx")
+    for at, find, replace in (("stage", b"addressed", b"addresses"), ("operator", b"tmpu.tpu", b"tmpu.tpx")):
+        write(f"bad_{at}.onnx", addressed.replace(find, replace))
+        refused(f"info bad_{at}.onnx", replace.decode(), "newer version|does not know")
+
+    # outputs that cannot be written
+    for words in (f"compile {CNN} --chip nano --quantize f32 -o", f"run {CNN} {DIGITS} --samples 1 -o",
+                  f"calibrate {CNN} --data digits.npz:calib_x --samples 1 -o"):
+        refused(f"{words} nowhere/out", "'nowhere/out'", "folder exist")
+        refused(f"{words} .", "'.' is a folder")
+        refused(f"{words} /dev/full", "/dev/full")
+        refused(f"{words} {CNN}/out", f"'{CNN}/out'", "cannot be written")
+    refused(f"compile {CNN} --chip nano --quantize f32 --keep-stages {CNN} -o out.tmodel", f"'{CNN}'")
+    for name in ("out.tmodel", "out.npz", "out.cali"):
+        check(content(name) == b"was here before", f"{name} is what it was")
+
+
+set_up()
+test_commands()
+test_refusals()
+for p in problems:
+    print(p, file=sys.stderr)
+print(f"{done['refusals']} refusals and {done['commands']} commands, {len(problems)} problems")
+sys.exit(1 if problems or done["refusals"] < 100 else 0)
