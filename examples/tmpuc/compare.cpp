@@ -58,7 +58,7 @@ void add_compare(CLI::App& app, work& chosen) {
       std::string rows;
       std::size_t width = 6;
       for (const std::string& key : in_a) width = std::max(width, key.size());
-      if (!o->json) fmt::print("{:<{}}  {:>9}  {:>9}  {:>9}\n", "tensor", width, "cosine", "euclid", "SQNR dB");
+      if (!o->json) rows = fmt::format("{:<{}}  {:>9}  {:>9}  {:>9}\n", "tensor", width, "cosine", "euclid", "SQNR dB");
       for (const std::string& key : in_a) {
         if (!has(in_b, key)) continue;
         const host::array a = host::read_npz(o->a, key);
@@ -78,8 +78,8 @@ void add_compare(CLI::App& app, work& chosen) {
               rows.empty() ? "" : ", ", json_text(key), number(s.cosine), number(s.euclid), number(s.sqnr_db),
               number(s.max_abs_difference), s.bit_equal, ok);
         } else {
-          fmt::print("{:<{}}  {:>9.6f}  {:>9.6f}  {:>9.2f}{}\n", key, width, s.cosine, s.euclid, s.sqnr_db,
-                     s.bit_equal ? "  bit-equal" : (ok ? "" : "  FAILED"));
+          rows += fmt::format("{:<{}}  {:>9.6f}  {:>9.6f}  {:>9.2f}{}\n", key, width, s.cosine, s.euclid, s.sqnr_db,
+                              s.bit_equal ? "  bit-equal" : (ok ? "" : "  FAILED"));
         }
       }
       if (compared == 0)
@@ -95,6 +95,7 @@ void add_compare(CLI::App& app, work& chosen) {
         fmt::print("{{\"passed\": {}, \"tolerance\": [{}, {}], \"rows\": [{}], \"in_one_only\": [{}]}}\n", passed,
                    least.cosine, least.euclid, rows, only);
       } else {
+        fmt::print("{}", rows); // only now: a refusal prints nothing else
         if (!only.empty()) fmt::print("in one file only: {}\n", only);
         fmt::print("{} of {} arrays compared: {}\n", compared, in_a.size(), passed ? "passed" : "FAILED");
       }

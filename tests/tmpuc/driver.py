@@ -68,6 +68,9 @@ def check(condition, what):
 
 
 def content(name):
+    """The bytes of a file; none where it is not there, so that one problem does not hide the others."""
+    if not os.path.exists(os.path.join(WORK, name)):
+        return b""
     with open(os.path.join(WORK, name), "rb") as f:
         return f.read()
 
@@ -160,10 +163,10 @@ def test_commands():
         table = " --calibration kl.cali" if quantize == "int8" else ""
         ok(f"compile --input-shape input=1,1,28,28 {CNN} --chip nano --quantize {quantize} {more}{table} --keep-stages one -o {name}.tmodel")
         ok(f"compile --chip nano --quantize {quantize}{table} {more} -o again.tmodel --keep-stages two {CNN}")
-        check(content(f"{name}.tmodel") == content("again.tmodel"), f"{name}: two compilations give the same .tmodel")
+        check(content(f"{name}.tmodel") == content("again.tmodel") != b"", f"{name}: two compilations give the same .tmodel")
         stages = ["origin", "canonical"] + (["cali"] if quantize == "int8" else []) + ["tpu", "lg", "addr"]
         for stage in stages:
-            check(content(f"one/digits_cnn.{stage}.onnx") == content(f"two/digits_cnn.{stage}.onnx"), f"{name}: the same {stage} stage")
+            check(content(f"one/digits_cnn.{stage}.onnx") == content(f"two/digits_cnn.{stage}.onnx") != b"", f"{name}: the same {stage} stage")
         results = {}
         for stage in stages:
             same_json(f"info one/digits_cnn.{stage}.onnx --json", ("kind", "stage", "nodes", "weight_bytes", "operators", "inputs", "outputs"))
@@ -171,7 +174,7 @@ def test_commands():
             ok(f"run one/digits_cnn.{stage}.onnx {DIGITS} --samples 3 -o {stage}.npz")
             results[stage] = content(f"{stage}.npz")
         ok(f"run {name}.tmodel {DIGITS} --samples 3 --checked -o chip.npz")
-        check(results["tpu"] == results["lg"] == results["addr"] == content("chip.npz"), f"{name}: lowered, grouped, addressed and chip agree")
+        check(results["tpu"] == results["lg"] == results["addr"] == content("chip.npz") != b"", f"{name}: lowered, grouped, addressed and chip agree")
         check(ow.read_npz(os.path.join(WORK, "chip.npz"))["output"][:2] == ("<f4", (3, 10)), f"{name}: the result is f32 [3, 10]")
         shutil.rmtree(os.path.join(WORK, "one"))
         shutil.rmtree(os.path.join(WORK, "two"))
@@ -194,7 +197,6 @@ def test_commands():
     check(ow.read_npz(os.path.join(WORK, "raw.npz"))["output"][:2] == ("|i1", (3, 10)), "--raw gives the machine's i8")
     ok(f"run int8.tmodel {DIGITS} --samples 2 --all-tensors -o all.npz")
     check(len(ow.read_npz(os.path.join(WORK, "all.npz"))) > 3, "--all-tensors writes every tensor")
-    ok("run relu.onnx --data x=two.npz:four -o x.npz", 2) if False else None
 
     # a batch of two, two inputs, five samples: the third run is filled up, and the filling is left out
     for words in ("--data two.npz", "--data left=two.npz:left --data right=two.npz:right"):
@@ -263,9 +265,9 @@ def test_refusals():
     for name in ("empty", "cut", "text", "picture"):
         for words in (f"compile {name}.onnx {f32}", f"calibrate {name}.onnx --data digits.npz:calib_x -o out.cali",
                       f"run {name}.onnx --data digits.npz:test_x -o out.npz", f"info {name}.onnx"):
-            refused(words, f"'{name}.onnx'", {"empty": "empty", "cut": "damaged|truncated"}.get(name, "no ONNX model|damaged|truncated"))
+            refused(words, f"'{name}.onnx'", {"empty": "empty", "cut": "only a part of one"}.get(name, "no ONNX model"))
     for words in (f"compile unknown.onnx {f32}", "info unknown.onnx"):
-        refused(words, r"com\.example.FancyAttention x2 \('att1', 'att2'\)", r"StringNormalizer x1 \('strings'\)", "tmpuc ops")
+        refused(words, r"com\.example::FancyAttention x2 \('att1', 'att2'\)", r"StringNormalizer x1 \('strings'\)", "tmpuc ops")
     refused(f"compile old.onnx {f32}", "operator set 3", "version_converter")
     refused(f"compile new.onnx {f32}", "operator set 99", "version_converter")
     refused(f"compile unsorted.onnx {f32}", "'second'", "'a'")
@@ -365,11 +367,12 @@ def test_refusals():
         refused(f"info bad_{at}.onnx", replace.decode(), "newer version|does not know")
 
     # outputs that cannot be written
+    os.mkfifo(os.path.join(WORK, "pipe"))
     for words in (f"compile {CNN} --chip nano --quantize f32 -o", f"run {CNN} {DIGITS} --samples 1 -o",
                   f"calibrate {CNN} --data digits.npz:calib_x --samples 1 -o"):
         refused(f"{words} nowhere/out", "'nowhere/out'", "folder exist")
         refused(f"{words} .", "'.' is a folder")
-        refused(f"{words} /dev/full", "/dev/full")
+        refused(f"{words} pipe", "'pipe' is no regular file")
         refused(f"{words} {CNN}/out", f"'{CNN}/out'", "cannot be written")
     refused(f"compile {CNN} --chip nano --quantize f32 --keep-stages {CNN} -o out.tmodel", f"'{CNN}'")
     for name in ("out.tmodel", "out.npz", "out.cali"):
