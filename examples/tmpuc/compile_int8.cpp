@@ -8,4 +8,8 @@ tmpu::isa::program compile_int8(tmpu::graph<tmpu::stage::origin> model, const co
   return compile_as<tmpu::i8>(std::move(model), r, see);
 }
 
+void lower_int8(tmpu::graph<tmpu::stage::origin> model, const compile_request& r) {
+  lower_as<tmpu::i8>(std::move(model), r);
+}
+
 } // namespace tmpuc

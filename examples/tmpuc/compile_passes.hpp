@@ -18,4 +18,18 @@ tmpu::isa::program compile_as(tmpu::graph<tmpu::stage::origin> model, const comp
       });
 }
 
+/// The pipeline up to the lowered graph.
+template <class DType> void lower_as(tmpu::graph<tmpu::stage::origin> model, const compile_request& r) {
+  const tmpu::session s{.chip = r.chip, .network = r.network, .asymmetric = r.asymmetric};
+  auto canonical = tmpu::passes::canonicalize<tmpu::standard>::run(std::move(model), s);
+  using lower = tmpu::passes::lower<tmpu::standard, DType>;
+  if constexpr (DType::id == tmpu::dtype_id::i8) {
+    tmpu::graph<lower::from> calibrated(std::move(canonical));
+    for (tmpu::tensor& t : calibrated.tensors) t.range = {true, 1.0F, -1.0F, 1.0F};
+    static_cast<void>(lower::run(std::move(calibrated), s));
+  } else {
+    static_cast<void>(lower::run(std::move(canonical), s));
+  }
+}
+
 } // namespace tmpuc

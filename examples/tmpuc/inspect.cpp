@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// info, disasm, chips, ops: what there is, without running anything.
+// info, disasm, chips: what there is, without running anything.
 #include "models.hpp"
 #include "tmpu/host/files.hpp"
 #include "tmpu/ir/print.hpp"
 #include "tmpu/isa/disasm.hpp"
 #include "tmpu/isa/tmodel.hpp"
-#include "tmpu/lower/lower.hpp"
 
 #include <fmt/core.h>
 
-#include <array>
 #include <map>
 #include <memory>
 #include <vector>
@@ -112,11 +110,6 @@ struct file_options {
   bool json = false;
 };
 
-std::string_view word(lower::support s) {
-  if (s == lower::support::none) return "-";
-  return s == lower::support::own ? "yes" : "f32";
-}
-
 } // namespace
 
 void add_info(CLI::App& app, work& chosen) {
@@ -159,47 +152,6 @@ void add_chips(CLI::App& app, work& chosen) {
         fmt::print("{:<9} {:>5} {:>9} {:>15} {:>6} {:>6}\n", c.name, c.lanes, c.eu_bytes, c.local_bytes, c.banks,
                    c.cores);
       });
-      return 0;
-    };
-  });
-}
-
-void add_ops(CLI::App& app, work& chosen) {
-  auto* command = app.add_subcommand("ops", "The ONNX operators that are known, and what each dtype does with them");
-  auto json = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, "Print JSON");
-  command->callback([&chosen, json] {
-    chosen = [json] {
-      struct row {
-        std::string_view onnx;
-        std::string_view name;
-        std::array<std::string_view, 4> cells;
-      };
-      std::vector<row> list;
-      unpack<decltype(top::operators)>::for_each([&]<class Op>() {
-        list.push_back({Op::info.onnx,
-                        Op::info.name,
-                        {word(lower::supported<Op, f32>()), word(lower::supported<Op, f16>()),
-                         word(lower::supported<Op, bf16>()), word(lower::supported<Op, i8>())}});
-      });
-      std::string rows;
-      if (!*json) fmt::print("{:<20} {:<20} {:<5} {:<5} {:<5} {:<5}\n", "ONNX", "tmpu", "f32", "f16", "bf16", "int8");
-      for (const auto& [onnx, name, cells] : list) {
-        if (*json) {
-          rows += fmt::format("{}{{\"onnx\": {}, \"name\": {}, \"f32\": \"{}\", \"f16\": \"{}\", \"bf16\": \"{}\", "
-                              "\"int8\": \"{}\"}}",
-                              rows.empty() ? "" : ", ", json_text(onnx), json_text(name), cells[0], cells[1], cells[2],
-                              cells[3]);
-        } else {
-          fmt::print("{:<20} {:<20} {:<5} {:<5} {:<5} {:<5}\n", onnx, name, cells[0], cells[1], cells[2], cells[3]);
-        }
-      }
-      if (*json) {
-        fmt::print("[{}]\n", rows);
-      } else {
-        fmt::print("yes: computed in that dtype; f32: computed in f32 between casts; -: no rule (rewritten, folded, or "
-                   "refused by name)\n");
-      }
       return 0;
     };
   });

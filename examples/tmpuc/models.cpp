@@ -5,6 +5,7 @@
 #include "tmpu/isa/tmodel.hpp"
 #include "tmpu/onnx/import.hpp"
 #include "tmpu/onnx/stage_file.hpp"
+#include "tmpu/onnx/survey.hpp"
 #include "tmpu/top/operators.hpp"
 #include "tmpu/tpu/operators.hpp"
 
@@ -53,6 +54,19 @@ loaded_model load_model(const model_options& options, bool allow_free) {
                                  .files = &files,
                                  .allow_free = allow_free};
   return {stage::origin, false, tmpu::onnx::import_model<operators>(model, how)};
+}
+
+std::vector<operator_use> operators_of(const model_options& options) {
+  const auto model = tmpu::onnx::parse_model(host::read_file(options.path), options.path);
+  if (tmpu::onnx::is_stage_file(model)) {
+    refuse(text("'") << options.path << "' is a stage of a model: give the model itself");
+  }
+  std::vector<operator_use> uses;
+  for (auto& u : tmpu::onnx::operator_uses(model)) {
+    const std::string today(tmpu::onnx::name_today(u.onnx));
+    uses.push_back({u.onnx, today, u.count, std::move(u.nodes)});
+  }
+  return uses;
 }
 
 graph<stage::origin> load_origin(const model_options& options) {

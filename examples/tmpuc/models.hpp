@@ -13,6 +13,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// What the commands do with models, each in the one file that pays for its headers.
 namespace tmpuc {
@@ -28,6 +29,14 @@ struct loaded_model {
 loaded_model load_model(const model_options& options, bool allow_free = false);
 /// A model proper: refuses stage files.
 tmpu::graph<tmpu::stage::origin> load_origin(const model_options& options);
+/// How often an operator is in a model, and the names of the nodes.
+struct operator_use {
+  std::string onnx;
+  std::string today; ///< its name in the newest operator set
+  std::int64_t count = 0;
+  std::vector<std::string> nodes;
+};
+std::vector<operator_use> operators_of(const model_options& options);
 void save_stage(const std::string& path, const tmpu::graph_body& g, tmpu::stage at, std::string_view network);
 bool is_tmodel(const std::string& path);
 /// `digits_cnn` of `models/digits_cnn.onnx`.
@@ -47,6 +56,9 @@ tmpu::isa::program compile_float(tmpu::graph<tmpu::stage::origin> model, const c
                                  const stage_observer& see);
 tmpu::isa::program compile_int8(tmpu::graph<tmpu::stage::origin> model, const compile_request& r,
                                 const stage_observer& see);
+/// Lowers a model for the chip, int8 with ranges that are not its own: refuses what no rule takes.
+void lower_float(tmpu::graph<tmpu::stage::origin> model, const compile_request& r);
+void lower_int8(tmpu::graph<tmpu::stage::origin> model, const compile_request& r);
 /// Compiles as the options say; `see` gets the graph of every stage.
 tmpu::isa::program compile(const compile_options& options, const stage_observer& see);
 

@@ -85,6 +85,13 @@ inline std::string_view name_of_node(const pb::NodeProto& n) {
   return n.output_size() > 0 ? std::string_view(n.output(0)) : std::string_view("?");
 }
 
+/// What a model-local function is called.
+inline std::string function_name(std::string_view domain, std::string_view name) {
+  return std::string(is_default_domain(domain) ? std::string_view() : domain) + "::" + std::string(name);
+}
+/// Nesting of functions and branches.
+inline constexpr int deepest_nesting = 64;
+
 /// Why operators that are in ONNX are not in tmpu, for messages.
 struct beyond {
   std::string_view begins; ///< of the full name
@@ -171,7 +178,6 @@ private:
     std::unordered_map<std::string, tensor_id> tensors;
     std::unordered_map<std::string, const pb::TensorProto*> stored;
   };
-  static constexpr int deepest = 64;                 ///< nesting of functions and branches
   static constexpr std::size_t most_nodes = 1 << 20; ///< after functions are put in
 
   /// Elements of a tensor, beyond which no tensor can be meant; unknown dimensions count as 1.
@@ -194,23 +200,18 @@ private:
   }
 
   // --- what is known -----------------------------------------------------------------------------------------------
-  static std::string function_name(std::string_view domain, std::string_view name) {
-    return std::string(is_default_domain(domain) ? std::string_view() : domain) + "::" + std::string(name);
-  }
   [[nodiscard]] const pb::FunctionProto* function_of(const pb::NodeProto& n) const {
     const auto found = functions_.find(function_name(n.domain(), n.op_type()));
     return found == functions_.end() ? nullptr : found->second;
   }
   static bool is_if(const pb::NodeProto& n) { return is_default_domain(n.domain()) && n.op_type() == "If"; }
   static bool is_known(const pb::NodeProto& n) {
-    std::string name = full_name(n);
-    for (const renamed_operator& r : renamed_operators) {
-      if (r.op == name) name = r.now;
-    }
+    const std::string old = full_name(n);
+    const std::string_view name = name_today(old);
     return Operators::any([&]<class Op>() { return !Op::info.onnx.empty() && Op::info.onnx == name; });
   }
   template <class Nodes> void note_unknown(const Nodes& nodes, unknown_operators& unknown, int depth) {
-    if (depth > deepest) refuse_depth();
+    if (depth > deepest_nesting) refuse_depth();
     for (const auto& n : nodes) {
       if (const pb::FunctionProto* f = function_of(n); f != nullptr) {
         if (noted_.insert(f).second) note_unknown(f->node(), unknown, depth + 1);
@@ -221,7 +222,7 @@ private:
   }
   [[noreturn]] static void refuse_depth() {
     refuse(text("functions or branches of the model are nested deeper than ")
-           << deepest << ": the model is damaged, or a "
+           << deepest_nesting << ": the model is damaged, or a "
            << "function calls itself");
   }
 
@@ -332,7 +333,7 @@ private:
 
   // --- nodes ---------------------------------------------------------------------------------------------------------
   template <class Nodes> void add_nodes(const Nodes& nodes, scope& names, int depth) {
-    if (depth > deepest) refuse_depth();
+    if (depth > deepest_nesting) refuse_depth();
     for (const auto& n : nodes) {
       if (++steps_ > most_nodes) {
         refuse(text("the model has more than ") << most_nodes << " nodes once its functions are put in");
@@ -453,7 +454,7 @@ private:
   /// Attributes that stand for the function's (ref_attr_name) get the call's values; inputs that the call leaves out are absent.
   static void fill(pb::NodeProto& inner, const pb::NodeProto& call, const std::unordered_set<std::string>& absent,
                    int depth) {
-    if (depth > deepest) refuse_depth();
+    if (depth > deepest_nesting) refuse_depth();
     for (std::string& in : *inner.mutable_input()) {
       if (absent.count(in) != 0) in.clear();
     }

@@ -379,6 +379,14 @@ inline void move_attributes(old_node& o) {
 
 } // namespace detail
 
+/// What the operator is called today: `Resize` for `Upsample`.
+inline std::string_view name_today(std::string_view op) {
+  for (const detail::renamed_operator& r : detail::renamed_operators) {
+    if (r.op == op) return r.now;
+  }
+  return op;
+}
+
 /// The node in today's form: usually one node, and the tensors that were its attributes (they are appended to `constants`).
 inline std::vector<pb::NodeProto> modernize(pb::NodeProto n, std::int64_t opset, const operand_facts& facts,
                                             std::deque<pb::TensorProto>& constants) {
@@ -396,9 +404,7 @@ inline std::vector<pb::NodeProto> modernize(pb::NodeProto n, std::int64_t opset,
   for (const detail::rewrite& r : detail::rewrites) {
     if (r.op == op && opset < r.until) r.apply(o);
   }
-  for (const detail::renamed_operator& r : detail::renamed_operators) {
-    if (r.op == op) o.node.set_op_type(std::string(r.now));
-  }
+  if (name_today(op) != op) o.node.set_op_type(std::string(name_today(op)));
   std::vector<pb::NodeProto> all = std::move(o.before);
   all.push_back(std::move(o.node));
   for (auto& later : o.after) all.push_back(std::move(later));
