@@ -72,13 +72,13 @@ using host_only =
          top::sinh, top::cosh, top::asinh, top::acosh, top::atanh, top::shrink, top::swish, top::is_nan, top::is_inf,
          top::bitwise_not, top::mod, top::bit_shift, top::bitwise_and, top::bitwise_or, top::bitwise_xor,
          top::logical_xor, top::reduce_log_sum, top::reduce_log_sum_exp, top::arg_max, top::arg_min, top::hardmax,
-         top::cum_sum, top::gather_elements, top::gather_nd, top::compress, top::one_hot, top::scatter,
-         top::scatter_elements, top::scatter_nd, top::tensor_scatter, top::cast_like, top::space_to_depth, top::tile,
-         top::reverse_sequence, top::trilu, top::center_crop_pad, top::range, top::eye_like, top::top_k, top::non_zero,
-         top::unique, top::non_max_suppression, top::quantize_linear, top::dequantize_linear,
-         top::dynamic_quantize_linear, top::conv_integer, top::qlinear_conv, top::matmul_integer, top::qlinear_matmul,
-         top::random_uniform, top::random_uniform_like, top::random_normal, top::random_normal_like, top::bernoulli,
-         top::multinomial, top::einsum, top::det, top::negative_log_likelihood_loss, top::softmax_cross_entropy_loss,
+         top::cum_sum, top::gather_elements, top::gather_nd, top::compress, top::one_hot, top::scatter_elements,
+         top::scatter_nd, top::tensor_scatter, top::cast_like, top::space_to_depth, top::tile, top::reverse_sequence,
+         top::trilu, top::center_crop_pad, top::range, top::eye_like, top::top_k, top::non_zero, top::unique,
+         top::non_max_suppression, top::quantize_linear, top::dequantize_linear, top::dynamic_quantize_linear,
+         top::conv_integer, top::qlinear_conv, top::matmul_integer, top::qlinear_matmul, top::random_uniform,
+         top::random_uniform_like, top::random_normal, top::random_normal_like, top::bernoulli, top::multinomial,
+         top::einsum, top::det, top::negative_log_likelihood_loss, top::softmax_cross_entropy_loss,
          top::tf_idf_vectorizer>;
 
 } // namespace tmpu::lower

@@ -50,7 +50,7 @@ inline constexpr auto operators = hana::tuple_t<
     reduce_log_sum, reduce_log_sum_exp, arg_max, arg_min, hardmax, cum_sum,
     // shapes and moves
     identity, dropout, constant, constant_of_shape, shape, size, reshape, flatten, squeeze, unsqueeze, transpose,
-    concat, split, slice, gather, gather_elements, gather_nd, compress, one_hot, scatter, scatter_elements, scatter_nd,
+    concat, split, slice, gather, gather_elements, gather_nd, compress, one_hot, scatter_elements, scatter_nd,
     tensor_scatter, expand, pad, cast, cast_like, depth_to_space, channel_shuffle, space_to_depth, tile,
     reverse_sequence, trilu, center_crop_pad, range, eye_like, top_k, non_zero, unique, non_max_suppression,
     // quantized

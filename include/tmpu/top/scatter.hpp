@@ -96,12 +96,6 @@ struct scatter_elements {
 };
 static_assert(op<scatter_elements>);
 
-/// The older name of scatter_elements.                                                         (ONNX Scatter)
-struct scatter : scatter_elements {
-  static constexpr op_info info{.name = "scatter", .onnx = "Scatter", .min_operands = 3, .max_operands = 3};
-};
-static_assert(op<scatter>);
-
 /// y = x, where the parts that the tuples in the last axis of the indices point to meet the updates; reduction as in
 /// scatter_elements.                                                                           (ONNX ScatterND)
 ///
