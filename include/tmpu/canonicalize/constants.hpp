@@ -7,8 +7,10 @@
 namespace tmpu::canonicalize {
 
 /// A node whose operands are all constant, Constant, and Shape of a tensor of known shape  ==>  a constant.
-/// Needs: types of the results known. A shape that only the elements tell (NonZero) is known behind it.
+/// Needs: results that are not much larger than the operands (what makes a great tensor of nearly nothing is left to run). A
+/// shape that only the elements tell (NonZero) is known behind it.
 struct fold_constants {
+  static constexpr std::int64_t most_elements = std::int64_t{1} << 26;
   static constexpr std::string_view name = "fold-constants";
   static constexpr bool needs_shapes = false;
   static constexpr bool apply(rewriter& r, node_id id) {
@@ -27,9 +29,12 @@ struct fold_constants {
       }
       values.push_back(std::move(v));
     }
+    std::int64_t most = most_elements;
+    for (const value& v : values) most += static_cast<std::int64_t>(v.size());
     vec<tensor_id> results(g.results(id));
     for (const tensor_id t : results) {
-      if (t != none && (r.type(t) == dtype_id::none || r.type(t) == dtype_id::string)) return false;
+      if (t == none) continue;
+      if (r.type(t) == dtype_id::none || r.type(t) == dtype_id::string || r.dims(t).elements() > most) return false;
     }
     vec<const value*> operands;
     for (std::size_t i = 0; i < values.size(); ++i) operands.push_back(r.operand(id, i) == none ? nullptr : &values[i]);

@@ -32,6 +32,18 @@ template <class T> constexpr pb::AttributeProto::AttributeType kind_of() {
   }
 }
 
+/// Attributes whose integers are data or stand for "to the end".
+inline constexpr std::string_view wide_attributes[] = {"end", "start", "pool_int64s", "ngram_counts", "ngram_indexes"};
+/// All others are sizes, places, numbers of things: they fit into 32 bits, and what shape rules compute of them into 64.
+inline std::int64_t checked(std::string_view name, std::int64_t x) {
+  constexpr std::int64_t most = std::int64_t{1} << 31;
+  bool wide = x >= -most && x <= most;
+  for (const std::string_view w : wide_attributes) wide = wide || w == name;
+  if (!wide)
+    refuse(text("the attribute '") << name << "' is " << x << ", which no model can mean: the model is damaged");
+  return x;
+}
+
 template <class T> void read_attribute(const pb::AttributeProto& from, T& to) {
   if constexpr (tmpu::detail::is_defaulted<T>::value) {
     read_attribute(from, to.value);
@@ -40,13 +52,13 @@ template <class T> void read_attribute(const pb::AttributeProto& from, T& to) {
   } else if constexpr (std::is_same_v<T, floats>) {
     for (const float x : from.floats()) to.push_back(x);
   } else if constexpr (std::is_same_v<T, ints>) {
-    for (const std::int64_t x : from.ints()) to.push_back(x);
+    for (const std::int64_t x : from.ints()) to.push_back(checked(from.name(), x));
   } else if constexpr (std::is_same_v<T, texts>) {
     for (const std::string& x : from.strings()) to.push_back(text(x));
   } else if constexpr (std::is_floating_point_v<T>) {
     to = from.f();
   } else {
-    to = static_cast<T>(from.i());
+    to = static_cast<T>(checked(from.name(), from.i()));
   }
 }
 

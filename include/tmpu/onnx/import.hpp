@@ -180,8 +180,7 @@ private:
   };
   static constexpr std::size_t most_nodes = 1 << 20; ///< after functions are put in
 
-  /// Elements of a tensor, beyond which no tensor can be meant; unknown dimensions count as 1.
-  static constexpr std::int64_t most_elements = std::int64_t{1} << 40;
+  /// Elements of a tensor; unknown dimensions count as 1.
   static std::int64_t known_part(shape d) {
     for (std::size_t i = 0; i < d.rank(); ++i) d[i] = d[i] < 0 ? 1 : d[i];
     return d.elements();

@@ -13,6 +13,9 @@
 namespace tmpu::onnx {
 
 namespace detail {
+/// Beyond it no tensor can be meant. Shape rules count on it: sums and products of two such numbers stay within 64 bits.
+inline constexpr std::int64_t most_elements = std::int64_t{1} << 31;
+
 /// The shape of an initializer; refuses negative, too many and too large dimensions.
 inline shape dims_of(const pb::TensorProto& t) {
   if (static_cast<std::size_t>(t.dims_size()) > shape::max_rank) {
@@ -21,7 +24,7 @@ inline shape dims_of(const pb::TensorProto& t) {
   shape s;
   std::int64_t count = 1;
   for (const std::int64_t d : t.dims()) {
-    if (d < 0 || (d > 0 && count > (std::int64_t{1} << 40) / d)) {
+    if (d < 0 || (d > 0 && count > most_elements / d)) {
       refuse(text("tensor '") << t.name() << "' has the impossible dimension " << d << ": the model is damaged");
     }
     count *= d;
@@ -191,7 +194,7 @@ inline void read_type(const pb::ValueInfoProto& info, dtype_id& type, shape& dim
   }
   dims = shape();
   for (const auto& d : t.shape().dim()) {
-    if (d.has_dim_value() && (d.dim_value() < -1 || d.dim_value() > (std::int64_t{1} << 40))) {
+    if (d.has_dim_value() && (d.dim_value() < -1 || d.dim_value() > detail::most_elements)) {
       refuse(text("tensor '") << info.name() << "' has the impossible dimension " << d.dim_value()
                               << ": the model is damaged");
     }

@@ -144,6 +144,11 @@ constexpr void require_rank(const infer_context& c, std::size_t i, std::size_t r
   }
 }
 
+/// a * b of numbers that are not negative, the greatest integer where it is beyond it.
+constexpr std::int64_t saturating_product(std::int64_t a, std::int64_t b) {
+  constexpr std::int64_t greatest = 9223372036854775807;
+  return b > 0 && a > greatest / b ? greatest : a * b;
+}
 /// Product of dimensions [first, last); -1 where one of them is unknown.
 constexpr std::int64_t product(const dims& d, std::size_t first, std::size_t last) {
   std::int64_t count = 1;

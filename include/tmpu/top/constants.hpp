@@ -148,7 +148,7 @@ private:
           up ? static_cast<std::uint64_t>(delta.i[0]) : std::uint64_t{0} - static_cast<std::uint64_t>(delta.i[0]);
       n = from < to ? static_cast<std::int64_t>((distance - 1) / step + 1) : 0;
     }
-    if (n > (std::int64_t{1} << 40) || (n < 0 && !is_floating(start.type)))
+    if (n > (std::int64_t{1} << 31) || (n < 0 && !is_floating(start.type)))
       c.fail("the result would have more than 2^40 elements");
     return n < 0 ? 0 : n;
   }

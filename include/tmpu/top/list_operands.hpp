@@ -31,19 +31,23 @@ constexpr std::int64_t list_size(const infer_context& c, std::size_t i) {
 }
 /// Whether operand i, where present, is a constant list of integers (and so the shape can be told).
 constexpr bool told(const infer_context& c, std::size_t i) { return !c.has(i) || c.is_constant(i); }
+/// The integers of operand i; the attribute where it is absent. They are cut to 32 bits: no dimension is greater, and what shape
+/// rules add and multiply stays within 64 bits.
 constexpr ints integers(const infer_context& c, std::size_t i, const ints& otherwise = {}) {
   if (!c.has(i)) return otherwise;
   require_integers(c, i);
-  return c.constant(i).i;
+  ints list = c.constant(i).i;
+  for (std::int64_t& x : list) x = tmpu::detail::clamp_i64(x, -(std::int64_t{1} << 31), std::int64_t{1} << 31);
+  return list;
 }
 /// The list of sizes that operand i holds, -1 for each that is not known.
 constexpr ints sizes_as_known(const infer_context& c, std::size_t i) {
-  if (c.is_constant(i)) return c.constant(i).i;
+  if (c.is_constant(i)) return integers(c, i);
   ints sizes(static_cast<std::size_t>(list_size(c, i)), -1);
   if (sizes.size() > dims::max_rank) c.fail("the result would have more than 8 dimensions");
   const known_elements* e = c.partly_known(i);
   for (std::size_t n = 0; e != nullptr && n < sizes.size(); ++n) {
-    if (e->at(n)) sizes[n] = e->content.i[n];
+    if (e->at(n) && !is_floating(e->content.type)) sizes[n] = e->content.i[n];
   }
   return sizes;
 }

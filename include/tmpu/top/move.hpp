@@ -216,8 +216,8 @@ struct slice {
         y[axis] = -1;
         continue;
       }
-      const ints starts = c.constant(1).i;
-      const ints ends = c.constant(2).i;
+      const ints starts = detail::integers(c, 1);
+      const ints ends = detail::integers(c, 2);
       const ints steps = detail::integers(c, 4);
       if (starts.size() != axes.size() || ends.size() != axes.size() || (c.has(4) && steps.size() != axes.size())) {
         c.fail("starts, ends, axes and steps must have one length");

@@ -29,7 +29,7 @@ struct pad {
       c.result(0, c.type(0), detail::unknown_dims(static_cast<std::int64_t>(x.rank()), c));
       return;
     }
-    const ints pads = c.constant(1).i;
+    const ints pads = detail::integers(c, 1);
     const ints axes = detail::integers(c, 3);
     const std::size_t count = c.has(3) ? axes.size() : x.rank();
     if (pads.size() != 2 * count) c.fail(text("pads needs ") << 2 * count << " values, not " << pads.size());
@@ -159,7 +159,7 @@ struct center_crop_pad {
       c.fail(text("needs ") << count << " sizes, not " << c.dims(1).print());
     for (std::size_t n = 0; n < count; ++n) {
       const std::size_t axis = a.axes.empty() ? n : detail::axis_at(a.axes[n], y.rank(), c);
-      y[axis] = c.is_constant(1) ? c.constant(1).i[n] : -1;
+      y[axis] = c.is_constant(1) ? detail::integers(c, 1)[n] : -1;
       if (c.is_constant(1) && y[axis] < 0) c.fail(text("a size must not be negative: ") << y[axis]);
     }
     c.result(0, c.type(0), y);

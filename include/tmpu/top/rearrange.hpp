@@ -104,7 +104,7 @@ struct tile {
         y[i] = -1;
         continue;
       }
-      const std::int64_t times = c.constant(1).i[i];
+      const std::int64_t times = detail::integers(c, 1)[i];
       if (times < 0) c.fail(text("repeats must not be negative: ") << times);
       y[i] = y[i] < 0 ? -1 : y[i] * times;
     }

@@ -91,11 +91,11 @@ struct reshape {
           copies_unknown = true;
           ++kept_unknown;
         } else {
-          known *= d;
+          known = detail::saturating_product(known, d);
         }
       } else {
         if (d < -1) c.fail(text("the shape [") << join(wanted, ",") << "] holds a negative size");
-        known *= d;
+        known = detail::saturating_product(known, d);
       }
       y.push_back(d);
     }
@@ -134,7 +134,7 @@ private:
       if (wanted[i] < 0) {
         ++open;
       } else {
-        product *= wanted[i];
+        product = detail::saturating_product(product, wanted[i]);
       }
     }
     const std::int64_t all = x.elements();
