@@ -18,10 +18,10 @@ namespace {
 
 using namespace tmpu;
 namespace fs = std::filesystem;
-using operators =
-    list<top::add, top::mul, top::sub, top::div, top::relu, top::clip, top::concat, top::slice, top::cast, top::softmax,
-         top::prelu, top::identity, top::shape, top::gather, top::reshape, top::flatten, top::unsqueeze, top::constant,
-         top::constant_of_shape, top::expand, top::equal, top::gemm, top::selu, top::transpose, top::conv>;
+using operators = list<top::add, top::mul, top::sub, top::div, top::relu, top::clip, top::concat, top::slice, top::cast,
+                       top::softmax, top::prelu, top::identity, top::shape, top::gather, top::reshape, top::flatten,
+                       top::unsqueeze, top::constant, top::constant_of_shape, top::expand, top::equal, top::gemm,
+                       top::selu, top::transpose, top::conv, top::split, top::squeeze>;
 
 /// A model of the nodes (and initializers, functions) in `graph`, with the input x f32 `dims` and the output y.
 ::onnx::ModelProto model(const std::string& graph, std::int64_t opset = 17, const std::string& dims = "2,3",
@@ -194,6 +194,34 @@ TEST_CASE("the branch of a known condition is put in") {
   const auto g = import(model(outside, 17, "2"));
   CHECK(g.name(g.outputs[0]) == "y");
   CHECK(g.nodes.size() == 1);
+}
+
+TEST_CASE("sequences that the model itself puts together are gone") {
+  const std::string one = longs_of("one", "1", 1);
+  const auto concat = [](const std::string& seq, const std::string& rest) {
+    return node("ConcatFromSequence", "'" + seq + "'", "y", "attribute { name: 'axis' type: INT i: 0 } " + rest);
+  };
+  const std::string abc =
+      node("Relu", "'x'", "a") + node("Add", "'x','x'", "b") + node("SequenceConstruct", "'x','a'", "s");
+  CHECK(run(model(one + abc + node("SequenceInsert", "'s','b','one'", "t") + concat("t", ""), 17, "2")) ==
+        floats{1, 2, 2, 4, 1, 2});
+  CHECK(run(model(one + abc + node("SequenceErase", "'s','one'", "t") + concat("t", ""), 17, "2")) == floats{1, 2});
+  CHECK(run(model(node("SequenceEmpty", "", "e") + node("SequenceInsert", "'e','x'", "t") +
+                      concat("t", "attribute { name: 'new_axis' type: INT i: 1 }"),
+                  17, "2")) == floats{1, 2});
+  CHECK(run(model(one + node("SplitToSequence", "'x'", "s", "attribute { name: 'keepdims' type: INT i: 0 }") +
+                      node("SequenceAt", "'s','one'", "y"),
+                  17, "2,2")) == floats{3, 4});
+  CHECK(run(model(longs_of("sizes", "1, 3", 2) + longs_of("last", "-1", 1) +
+                      node("SplitToSequence", "'x','sizes'", "s") + node("SequenceAt", "'s','last'", "y"),
+                  17, "4")) == floats{2, 3, 4});
+  CHECK(has(refusal(model(one + node("SequenceConstruct", "'x'", "s") + node("SequenceAt", "'s','one'", "y"))),
+            "takes the place 1, which is outside of a sequence of 1"));
+  CHECK(has(refusal(model(node("SequenceConstruct", "'x'", "y"))), "'y' as a tensor, but it is a sequence"));
+  CHECK(has(refusal(model(node("SequenceConstruct", "'x'", "s") +
+                          node("Cast", "'x'", "i", "attribute { name: 'to' type: INT i: 7 }") +
+                          node("SequenceAt", "'s','i'", "y"))),
+            "needs 'i' as one constant integer"));
 }
 
 TEST_CASE("forms of older operator sets") {

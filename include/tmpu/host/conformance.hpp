@@ -162,20 +162,30 @@ inline bool makes_random_numbers(const ::onnx::ModelProto& m) {
   });
 }
 
+inline std::filesystem::path input_file(const std::filesystem::path& data, std::ptrdiff_t i) {
+  return data / ("input_" + std::to_string(i) + ".pb");
+}
+
 template <class Operators>
 text run_data_set(const ::onnx::ModelProto& model, const std::filesystem::path& folder,
                   const std::filesystem::path& data, const model_runner& run, const nearness& how) {
-  tmpu::onnx::import_options options{.input_shapes = {}, .directory = text(folder.string())};
-  // Free dimensions are bound to those of the data.
-  for (std::size_t i = 0; const auto& in : tmpu::onnx::inputs_of(model)) {
-    const std::filesystem::path file = data / ("input_" + std::to_string(i++) + ".pb");
-    if (in.dims_known || in.type == dtype_id::none || !std::filesystem::exists(file)) continue;
-    options.input_shapes.push_back({text(in.name), read_case_value(file, in.type).dims});
+  // The inputs have the shapes of the data, also where the model leaves dimensions free or says others (as in cases of ONNX 1.12).
+  ::onnx::ModelProto bound = model;
+  const auto names = tmpu::onnx::inputs_of(model);
+  for (auto& in : *bound.mutable_graph()->mutable_input()) {
+    const auto at = std::find_if(names.begin(), names.end(), [&](const auto& n) { return n.name == in.name(); });
+    if (at == names.end() || at->type == dtype_id::none) continue;
+    auto* dims = in.mutable_type()->mutable_tensor_type()->mutable_shape();
+    dims->clear_dim();
+    for (const std::int64_t d : read_case_value(input_file(data, at - names.begin()), at->type).dims) {
+      dims->add_dim()->set_dim_value(d);
+    }
   }
-  graph<stage::origin> g = tmpu::onnx::import_model<Operators>(model, options);
+  graph<stage::origin> g =
+      tmpu::onnx::import_model<Operators>(bound, {.input_shapes = {}, .directory = text(folder.string())});
   vec<value> inputs;
   for (std::size_t i = 0; i < g.inputs.size(); ++i) {
-    inputs.push_back(read_case_value(data / ("input_" + std::to_string(i) + ".pb"), g.at(g.inputs[i]).type));
+    inputs.push_back(read_case_value(input_file(data, static_cast<std::ptrdiff_t>(i)), g.at(g.inputs[i]).type));
   }
   const std::vector<named_value> got = run(std::move(g), inputs);
   for (std::size_t i = 0; i < got.size(); ++i) {

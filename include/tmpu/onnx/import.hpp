@@ -55,7 +55,6 @@ inline pb::ModelProto parse_model(std::span<const std::uint8_t> bytes, std::stri
 struct model_input {
   std::string name;
   dtype_id type = dtype_id::none; ///< none: no tensor, or of elements that tmpu does not know
-  bool dims_known = false;        ///< the model itself tells every dimension
 };
 /// The inputs of a model that are no initializers (before IR version 4 those were inputs, too), in their order.
 inline std::vector<model_input> inputs_of(const pb::ModelProto& model) {
@@ -63,12 +62,7 @@ inline std::vector<model_input> inputs_of(const pb::ModelProto& model) {
   for (const auto& t : model.graph().initializer()) stored.insert(t.name());
   std::vector<model_input> list;
   for (const auto& in : model.graph().input()) {
-    if (stored.count(in.name()) != 0) continue;
-    const auto& type = in.type().tensor_type();
-    const bool known =
-        type.has_shape() && std::all_of(type.shape().dim().begin(), type.shape().dim().end(),
-                                        [](const auto& d) { return d.has_dim_value() && d.dim_value() >= 0; });
-    list.push_back({in.name(), dtype_of_onnx(type.elem_type()), known});
+    if (stored.count(in.name()) == 0) list.push_back({in.name(), dtype_of_onnx(in.type().tensor_type().elem_type())});
   }
   return list;
 }
@@ -103,15 +97,22 @@ inline constexpr beyond beyond_tmpu[] = {
     {"Loop", "control flow"},
     {"Scan", "control flow"},
     {"SequenceMap", "control flow over sequences"},
-    {"Sequence", "sequences of tensors"},
-    {"SplitToSequence", "sequences of tensors"},
-    {"ConcatFromSequence", "sequences of tensors"},
     {"Optional", "optional values"},
     {"String", "texts"},
     {"TfIdfVectorizer", "texts"},
     {"RegexFullMatch", "texts"},
     {"ImageDecoder", "files"},
 };
+
+/// Operators of sequences of tensors. A graph has none: the importer keeps lists of its tensors while it reads.
+inline constexpr std::string_view sequence_operators[] = {
+    "SequenceEmpty", "SequenceConstruct", "SequenceInsert",     "SequenceErase",
+    "SequenceAt",    "SequenceLength",    "ConcatFromSequence", "SplitToSequence",
+};
+inline bool is_sequence_operator(const pb::NodeProto& n) {
+  return is_default_domain(n.domain()) && std::find(std::begin(sequence_operators), std::end(sequence_operators),
+                                                    n.op_type()) != std::end(sequence_operators);
+}
 
 /// The operators that a graph may not hold, with the nodes that hold them.
 class unknown_operators {
@@ -177,6 +178,7 @@ private:
     std::int64_t opset;
     std::unordered_map<std::string, tensor_id> tensors;
     std::unordered_map<std::string, const pb::TensorProto*> stored;
+    std::unordered_map<std::string, vec<tensor_id>> sequences{};
   };
   static constexpr std::size_t most_nodes = 1 << 20; ///< after functions are put in
 
@@ -214,7 +216,7 @@ private:
     for (const auto& n : nodes) {
       if (const pb::FunctionProto* f = function_of(n); f != nullptr) {
         if (noted_.insert(f).second) note_unknown(f->node(), unknown, depth + 1);
-      } else if (!is_if(n) && !is_known(n)) {
+      } else if (!is_if(n) && !is_sequence_operator(n) && !is_known(n)) {
         unknown.add(full_name(n), name_of_node(n));
       }
     }
@@ -298,6 +300,9 @@ private:
       }
       return made - 1;
     }
+    if (find_sequence(name, names) != nullptr) {
+      refuse(text(reader) << " need '" << name << "' as a tensor, but it is a sequence of tensors");
+    }
     const bool later =
         makes(model_->graph().node(), name) ||
         std::any_of(functions_.begin(), functions_.end(), [&](const auto& f) { return makes(f.second->node(), name); });
@@ -341,6 +346,8 @@ private:
         add_function(n, *f, names, depth);
       } else if (is_if(n)) {
         add_branch(n, names, depth);
+      } else if (is_sequence_operator(n)) {
+        add_sequence(n, names);
       } else {
         const operand_facts facts = [&](int i) -> const tensor* {
           for (const scope* s = &names; s != nullptr; s = s->outer) {
@@ -474,6 +481,150 @@ private:
       }
     }
   }
+  // --- sequences -----------------------------------------------------------------------------------------------------
+  static constexpr std::int64_t most_parts = 1 << 16; ///< tensors in a sequence
+
+  static const vec<tensor_id>* find_sequence(const std::string& name, const scope& names) {
+    for (const scope* s = &names; s != nullptr; s = s->outer) {
+      const auto found = s->sequences.find(name);
+      if (found != s->sequences.end()) return &found->second;
+    }
+    return nullptr;
+  }
+  static bool given(const pb::NodeProto& n, int i) { return i < n.input_size() && !n.input(i).empty(); }
+  /// Operand i of a sequence operator, one integer that must be known.
+  std::int64_t known_integer(const pb::NodeProto& n, int i, scope& names, const text& where) {
+    known_elements e;
+    const tensor_id t = tensor_named(n.input(i), names, where);
+    if (!find_known(g_, t, known_, e) || !e.complete() || e.content.i.size() != 1) {
+      refuse(text(where) << " needs '" << n.input(i) << "' as one constant integer");
+    }
+    return e.content.i[0];
+  }
+  tensor_id add_list(const std::string& name, const ints& list) {
+    return g_.add_constant(name, make_value(dtype_id::i64, {static_cast<std::int64_t>(list.size())}, list.span()));
+  }
+  /// `op(operands)` where a sequence operator stands; `axis`: the attribute.
+  void put_in_place(const pb::NodeProto& n, std::string_view op, const vec<tensor_id>& operands,
+                    const vec<tensor_id>& results, const std::string& prefix, const std::int64_t* axis = nullptr) {
+    pb::NodeProto made;
+    made.set_op_type(std::string(op));
+    made.set_name(std::string(name_of_node(n)));
+    if (axis != nullptr) old_node::set_int(made, "axis", *axis);
+    add_operator(made, operands, results, prefix);
+  }
+
+  void add_sequence(const pb::NodeProto& n, scope& names) {
+    const std::string& op = n.op_type();
+    const text where = text("node '") << name_of_node(n) << "' (" << op << ')';
+    if (n.output_size() != 1) refuse(text(where) << " has " << n.output_size() << " outputs; it makes one");
+    const std::string base = names.prefix + n.output(0);
+    vec<tensor_id> items;
+    if (op == "SequenceConstruct") {
+      for (const std::string& in : n.input()) items.push_back(tensor_named(in, names, where));
+    } else if (op == "SplitToSequence") {
+      items = split(n, base, names, where);
+    } else if (op != "SequenceEmpty") {
+      const vec<tensor_id>* from = given(n, 0) ? find_sequence(n.input(0), names) : nullptr;
+      if (from == nullptr) {
+        refuse(text(where) << " needs a sequence that the model itself puts together: tmpu keeps none at run time");
+      }
+      items = *from;
+    }
+    const auto count = static_cast<std::int64_t>(items.size());
+    const auto place = [&](int i, std::int64_t most) {
+      std::int64_t at = given(n, i) ? known_integer(n, i, names, where) : most;
+      if (at < 0) at += count;
+      if (at < 0 || at > most) {
+        refuse(text(where) << " takes the place " << at << ", which is outside of a sequence of " << count);
+      }
+      return static_cast<std::size_t>(at);
+    };
+    if (op == "SequenceAt") {
+      define(n.output(0), items[place(1, count - 1)], names);
+    } else if (op == "SequenceLength") {
+      define(n.output(0), g_.add_constant(base, make_value(dtype_id::i64, {}, {&count, 1})), names);
+    } else if (op == "ConcatFromSequence") {
+      define(n.output(0), concat(n, items, base, names, where), names);
+    } else {
+      if (op == "SequenceInsert") {
+        if (!given(n, 1)) refuse(text(where) << " lacks the tensor");
+        items.insert(place(2, count), tensor_named(n.input(1), names, where));
+      }
+      if (op == "SequenceErase") items.erase(place(1, count - 1));
+      if (static_cast<std::int64_t>(items.size()) > most_parts || g_.tensors.size() > most_nodes) {
+        refuse(text(where) << " makes a sequence of more than " << most_parts << " tensors");
+      }
+      if (!names.sequences.emplace(n.output(0), std::move(items)).second) {
+        refuse(text("sequence '") << n.output(0) << "' is made twice: the model is damaged");
+      }
+    }
+  }
+
+  tensor_id concat(const pb::NodeProto& n, vec<tensor_id> items, const std::string& base, const scope& names,
+                   const text& where) {
+    old_node o(n, names.opset, operand_facts(), constants_);
+    if (items.empty() || o.attribute("axis") == nullptr) {
+      refuse(text(where) << " needs the attribute 'axis' and at least one tensor");
+    }
+    const std::int64_t axis = o.take_int("axis", 0);
+    if (o.take_int("new_axis", 0) != 0) {
+      const tensor_id axes = add_list(base + ".axes", {axis});
+      for (std::size_t i = 0; i < items.size(); ++i) {
+        const tensor_id wide = g_.add_tensor(base + "." + std::to_string(i), dtype_id::none, {});
+        put_in_place(n, "Unsqueeze", {items[i], axes}, {wide}, names.prefix);
+        items[i] = wide;
+      }
+    }
+    const tensor_id result = g_.add_tensor(base, dtype_id::none, {});
+    put_in_place(n, "Concat", items, {result}, names.prefix, &axis);
+    return result;
+  }
+
+  /// The tensors of SplitToSequence: parts of given sizes, of one size, or of size 1 (then, without keepdims, without the axis).
+  vec<tensor_id> split(const pb::NodeProto& n, const std::string& base, scope& names, const text& where) {
+    old_node o(n, names.opset, operand_facts(), constants_);
+    const std::int64_t keepdims = o.take_int("keepdims", 1);
+    std::int64_t axis = o.take_int("axis", 0);
+    if (!given(n, 0)) refuse(text(where) << " lacks its operand");
+    const tensor_id x = tensor_named(n.input(0), names, where);
+    const shape dims = g_.at(x).dims;
+    const auto rank = static_cast<std::int64_t>(dims.rank());
+    if (axis < -rank || axis >= rank) {
+      refuse(text(where) << ": axis " << axis << " is outside of a tensor of rank " << rank);
+    }
+    axis = axis < 0 ? axis + rank : axis;
+    tensor_id sizes = given(n, 1) ? tensor_named(n.input(1), names, where) : none;
+    const bool equal = sizes == none || g_.at(sizes).dims.rank() == 0;
+    const std::int64_t size = dims[static_cast<std::size_t>(axis)];
+    const std::int64_t part = sizes != none && equal ? known_integer(n, 1, names, where) : 1;
+    if (equal && (size < 0 || part < 1)) {
+      refuse(text(where) << " needs to know the size of axis " << axis << ": bind free dimensions with --input-shape");
+    }
+    const std::int64_t parts = equal ? ceil_div(size, part) : g_.at(sizes).dims.elements();
+    if (parts < 0 || parts > most_parts) refuse(text(where) << " makes a sequence of " << parts << " tensors");
+    vec<tensor_id> items;
+    if (parts == 0) return items;
+    if (equal) {
+      ints list(static_cast<std::size_t>(parts), part);
+      list.back() = size - part * (parts - 1);
+      sizes = add_list(base + ".sizes", list);
+    }
+    for (std::int64_t i = 0; i < parts; ++i) {
+      items.push_back(g_.add_tensor(base + "." + std::to_string(i), dtype_id::none, {}));
+    }
+    put_in_place(n, "Split", {x, sizes}, items, names.prefix, &axis);
+    if (given(n, 1) || keepdims != 0) return items;
+    const tensor_id axes = add_list(base + ".axes", {axis});
+    for (tensor_id& t : items) {
+      const tensor_id flat = g_.add_tensor(std::string(g_.name(t)) + ".part", dtype_id::none, {});
+      put_in_place(n, "Squeeze", {t, axes}, {flat}, names.prefix);
+      t = flat;
+    }
+    return items;
+  }
+
+  // --- branches ------------------------------------------------------------------------------------------------------
   void add_branch(const pb::NodeProto& n, scope& names, int depth) {
     const text where = text("node '") << name_of_node(n) << "' (If)";
     if (n.input_size() != 1) refuse(text(where) << " has " << n.input_size() << " inputs; it takes its condition only");
