@@ -126,7 +126,8 @@ struct range {
     for (std::size_t n = 0; n < y.f.size(); ++n)
       y.f[n] = c.in(0).f[0] + static_cast<float>(static_cast<std::int64_t>(n)) * c.in(2).f[0];
     for (std::size_t n = 0; n < y.i.size(); ++n)
-      y.i[n] = detail::wrap(y.type, c.in(0).i[0] + static_cast<std::int64_t>(n) * c.in(2).i[0]);
+      y.i[n] = detail::wrap(
+          y.type, detail::wrapping_add(c.in(0).i[0], detail::wrapping_mul(static_cast<std::int64_t>(n), c.in(2).i[0])));
     detail::round_elements(y);
   }
 

@@ -40,17 +40,19 @@ template <class Attributes> constexpr void check_scales(const Attributes& a, con
       !(scale.elements() == 1 && c.dims(2).elements() == 1)) {
     c.fail(text("scale ") << scale.print() << " and zero point " << c.dims(2).print() << " must have one shape");
   }
-  if (!scale.known() || (scale.rank() <= 1 && scale.elements() == 1 && a.block_size == 0)) return;
+  const std::int64_t part = a.block_size;
+  if (part < 0 || part > (std::int64_t{1} << 31)) c.fail(text("block_size ") << part << " is no size");
+  if (!scale.known() || (scale.rank() <= 1 && scale.elements() == 1 && part == 0)) return;
   const std::size_t axis = axis_at(a.axis, x.rank(), c);
-  bool fits = a.block_size > 0 ? scale.rank() == x.rank() : a.block_size == 0 && scale.rank() == 1;
+  bool fits = scale.rank() == (part > 0 ? x.rank() : 1U);
   for (std::size_t d = 0; fits && d < x.rank(); ++d) {
-    if (x[d] < 0 || (a.block_size == 0 && d != axis)) continue;
-    const std::int64_t wanted = d == axis && a.block_size > 0 ? ceil_div(x[d], a.block_size) : x[d];
-    fits = scale[a.block_size > 0 ? d : 0] == wanted;
+    if (x[d] < 0 || (part == 0 && d != axis)) continue;
+    const std::int64_t wanted = d == axis && part > 0 ? ceil_div(x[d], part) : x[d];
+    fits = scale[part > 0 ? d : 0] == wanted;
   }
   if (!fits) {
     c.fail(text("scale ") << scale.print() << " does not fit " << x.print() << " with axis " << a.axis
-                          << " and block_size " << a.block_size);
+                          << " and block_size " << part);
   }
 }
 
@@ -129,6 +131,8 @@ struct dequantize_linear {
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::check_scales(a, c);
     if (c.has(2)) detail::require_same_type(c, 0, 2);
+    if (!is_floating(c.type(0)) && facts_of(c.type(0)).bits > 32)
+      c.fail(text("takes integers of at most 32 bits or f8, not ") << name_of(c.type(0)));
     const dtype_id type = a.output_dtype != 0 ? dtype_of_onnx(a.output_dtype) : c.type(1);
     if (!is_floating(type)) c.fail(text("cannot dequantize to ONNX type ") << a.output_dtype);
     c.result(0, type, c.dims(0));

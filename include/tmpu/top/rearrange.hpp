@@ -22,7 +22,7 @@ struct depth_to_space {
     detail::require_rank(c, 0, 4);
     const auto& x = c.dims(0);
     const std::int64_t b = a.blocksize;
-    if (b < 1 || (x[1] >= 0 && x[1] % (b * b) != 0))
+    if (b < 1 || b > 65536 || (x[1] >= 0 && x[1] % (b * b) != 0))
       c.fail(text("blocksize ") << b << " does not divide the channels of " << x.print());
     const auto times = [&](std::int64_t d) { return d < 0 ? -1 : d * b; };
     c.result(0, c.type(0), {x[0], x[1] < 0 ? -1 : x[1] / (b * b), times(x[2]), times(x[3])});
@@ -65,7 +65,7 @@ struct space_to_depth {
     detail::require_rank(c, 0, 4);
     const auto& x = c.dims(0);
     const std::int64_t b = a.blocksize;
-    if (b < 1 || (x[2] >= 0 && x[2] % b != 0) || (x[3] >= 0 && x[3] % b != 0))
+    if (b < 1 || b > 65536 || (x[2] >= 0 && x[2] % b != 0) || (x[3] >= 0 && x[3] % b != 0))
       c.fail(text("blocksize ") << b << " does not divide the height and width of " << x.print());
     const auto part = [&](std::int64_t d) { return d < 0 ? -1 : d / b; };
     c.result(0, c.type(0), {x[0], x[1] < 0 ? -1 : x[1] * b * b, part(x[2]), part(x[3])});

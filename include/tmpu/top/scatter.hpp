@@ -183,7 +183,8 @@ struct tensor_scatter {
         const std::int64_t batch = o / (cache.outer / x[0]);
         const std::int64_t first = c.has(2) ? c.in(2).i[static_cast<std::size_t>(batch)] : 0;
         for (std::int64_t k = 0; k < update.size; ++k) {
-          const std::int64_t place = circular ? (first + k) % cache.size : first + k;
+          const std::int64_t next = detail::wrapping_add(first, k);
+          const std::int64_t place = circular ? next % cache.size : next;
           const std::int64_t at = detail::place_at(place, x, axis, c);
           for (std::int64_t i = 0; i < cache.inner; ++i)
             y[(o * cache.size + at) * cache.inner + i] = from[(o * update.size + k) * cache.inner + i];

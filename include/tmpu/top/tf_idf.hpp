@@ -50,7 +50,7 @@ struct tf_idf_vectorizer {
     }
     std::int64_t greatest = -1;
     for (const std::int64_t i : a.ngram_indexes) {
-      if (i < 0) c.fail(text("an index must not be negative: ") << i);
+      if (i < 0 || i >= (std::int64_t{1} << 31)) c.fail(text("an index must be from 0 to 2^31: ") << i);
       greatest = i > greatest ? i : greatest;
     }
     tmpu::shape y;
