@@ -33,7 +33,6 @@ namespace {
 constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t greatest = std::numeric_limits<std::int64_t>::max();
 constexpr auto u64 = dtype_id::u64;
-const value absent;
 
 constexpr bool same(const value& a, const value& b) {
   return a.type == b.type && a.dims == b.dims && a.f == b.f && a.i == b.i;
