@@ -37,6 +37,7 @@ template <class T, std::int64_t Num, std::int64_t Den = 1> struct defaulted {
 using ints = vec<std::int64_t>;
 using floats = vec<float>;
 using texts = vec<text>;
+using texts = vec<text>;
 
 namespace detail {
 template <class String> struct member_name;

@@ -25,6 +25,8 @@ template <class T> constexpr pb::AttributeProto::AttributeType kind_of() {
     return pb::AttributeProto::INTS;
   } else if constexpr (std::is_same_v<T, texts>) {
     return pb::AttributeProto::STRINGS;
+  } else if constexpr (std::is_same_v<T, texts>) {
+    return pb::AttributeProto::STRINGS;
   } else if constexpr (std::is_floating_point_v<T>) {
     return pb::AttributeProto::FLOAT;
   } else {
@@ -55,6 +57,8 @@ template <class T> void read_attribute(const pb::AttributeProto& from, T& to) {
     for (const std::int64_t x : from.ints()) to.push_back(checked(from.name(), x));
   } else if constexpr (std::is_same_v<T, texts>) {
     for (const std::string& x : from.strings()) to.push_back(text(x));
+  } else if constexpr (std::is_same_v<T, texts>) {
+    for (const std::string& x : from.strings()) to.push_back(text(x));
   } else if constexpr (std::is_floating_point_v<T>) {
     to = from.f();
   } else {
@@ -71,6 +75,8 @@ template <class T> void write_attribute(pb::AttributeProto& to, const T& from) {
     for (const float x : from) to.add_floats(x);
   } else if constexpr (std::is_same_v<T, ints>) {
     for (const std::int64_t x : from) to.add_ints(x);
+  } else if constexpr (std::is_same_v<T, texts>) {
+    for (const text& x : from) to.add_strings(std::string(x.view()));
   } else if constexpr (std::is_same_v<T, texts>) {
     for (const text& x : from) to.add_strings(std::string(x.view()));
   } else if constexpr (std::is_floating_point_v<T>) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/top/common.hpp"
+#include "tmpu/top/lp_norm.hpp"
 #include "tmpu/top/window.hpp"
 
 namespace tmpu::top {
@@ -39,37 +39,20 @@ struct max_pool {
     const value& x = c.in(0);
     const detail::window w = window_of(a, x.dims);
     const std::int64_t planes = x.dims[0] * x.dims[1];
-    vec<std::int64_t> places;
-    std::size_t at = 0;
     value& y = c.out();
     const bool indexed = c.result_count() > 1 && c.out(1).type == dtype_id::i64;
     const auto pool = [&](auto* out, const auto* in) {
       for (std::int64_t p = 0; p < planes; ++p) {
         const auto* plane = in + p * w.in_plane();
-        for (std::int64_t od = 0; od < w.axis[0].out; ++od) {
-          for (std::int64_t oh = 0; oh < w.axis[1].out; ++oh) {
-            for (std::int64_t ow = 0; ow < w.axis[2].out; ++ow, ++at) {
-              std::int64_t best = -1;
-              for (std::int64_t kd = w.axis[0].first_tap(od); kd < w.axis[0].last_tap(od); ++kd) {
-                const std::int64_t id = od * w.axis[0].stride - w.axis[0].begin + kd * w.axis[0].dilation;
-                for (std::int64_t kh = w.axis[1].first_tap(oh); kh < w.axis[1].last_tap(oh); ++kh) {
-                  const std::int64_t ih = oh * w.axis[1].stride - w.axis[1].begin + kh * w.axis[1].dilation;
-                  for (std::int64_t kw = w.axis[2].first_tap(ow); kw < w.axis[2].last_tap(ow); ++kw) {
-                    const std::int64_t iw = ow * w.axis[2].stride - w.axis[2].begin + kw * w.axis[2].dilation;
-                    const std::int64_t here = (id * w.axis[1].in + ih) * w.axis[2].in + iw;
-                    if (best < 0 || plane[here] > plane[best]) best = here;
-                  }
-                }
-              }
-              if (best >= 0) {
-                out[at] = plane[best];
-              } else if (is_floating(y.type)) {
-                out[at] = static_cast<std::remove_cvref_t<decltype(out[at])>>(0); // a window in the padding only
-              }
-              if (indexed) c.out(1).i[at] = place(a, w, p, best);
-            }
-          }
-        }
+        detail::for_each_output(w, [&](std::int64_t n, const std::int64_t (&o)[3]) {
+          std::int64_t best = -1;
+          detail::for_each_tap(w, o, [&](std::int64_t here, std::int64_t) {
+            if (best < 0 || plane[here] > plane[best]) best = here;
+          });
+          const std::int64_t at = p * w.out_plane() + n;
+          if (best >= 0) out[at] = plane[best]; // otherwise a window in the padding only: 0
+          if (indexed) c.out(1).i[static_cast<std::size_t>(at)] = place(a, w, p, best);
+        });
       }
     };
     detail::with_elements(y, x, pool);
@@ -119,30 +102,16 @@ struct average_pool {
     value& y = c.out();
     const detail::window w = window_of(a, x.dims);
     const std::int64_t planes = x.dims[0] * x.dims[1];
-    float* out = y.f.data();
     for (std::int64_t p = 0; p < planes; ++p) {
       const float* plane = x.f.data() + p * w.in_plane();
-      for (std::int64_t od = 0; od < w.axis[0].out; ++od) {
-        for (std::int64_t oh = 0; oh < w.axis[1].out; ++oh) {
-          for (std::int64_t ow = 0; ow < w.axis[2].out; ++ow) {
-            const std::int64_t o[] = {od, oh, ow};
-            float sum = 0.0F;
-            for (std::int64_t kd = w.axis[0].first_tap(od); kd < w.axis[0].last_tap(od); ++kd) {
-              const std::int64_t id = od * w.axis[0].stride - w.axis[0].begin + kd * w.axis[0].dilation;
-              for (std::int64_t kh = w.axis[1].first_tap(oh); kh < w.axis[1].last_tap(oh); ++kh) {
-                const std::int64_t ih = oh * w.axis[1].stride - w.axis[1].begin + kh * w.axis[1].dilation;
-                for (std::int64_t kw = w.axis[2].first_tap(ow); kw < w.axis[2].last_tap(ow); ++kw) {
-                  const std::int64_t iw = ow * w.axis[2].stride - w.axis[2].begin + kw * w.axis[2].dilation;
-                  sum += plane[(id * w.axis[1].in + ih) * w.axis[2].in + iw];
-                }
-              }
-            }
-            std::int64_t count = 1;
-            for (std::size_t i = 0; i < 3; ++i) count *= counted(w.axis[i], o[i], a.count_include_pad != 0);
-            *out++ = count == 0 ? 0.0F : sum / static_cast<float>(count);
-          }
-        }
-      }
+      float* out = y.f.data() + p * w.out_plane();
+      detail::for_each_output(w, [&](std::int64_t n, const std::int64_t (&o)[3]) {
+        float sum = 0.0F;
+        detail::for_each_tap(w, o, [&](std::int64_t here, std::int64_t) { sum += plane[here]; });
+        std::int64_t count = 1;
+        for (std::size_t i = 0; i < 3; ++i) count *= counted(w.axis[i], o[i], a.count_include_pad != 0);
+        out[n] = count == 0 ? 0.0F : sum / static_cast<float>(count);
+      });
     }
     detail::round_elements(y);
   }
@@ -157,6 +126,49 @@ private:
   }
 };
 static_assert(op<average_pool>);
+
+/// y = (sum of |x|^p over the window, in the order (kd, kh, kw))^(1/p); padding adds nothing.    (ONNX LpPool)
+///
+/// Shape:     x [N, C, spatial...]; y [N, C, out...].
+/// Elements:  f32, f16, bf16 (sums in f32).
+/// Tiling:    N, C, spatial axes with a halo of (kernel-1)*dilation + 1 - stride.
+/// Errors:    as max_pool; p below 1.
+struct lp_pool {
+  static constexpr std::string_view domain = "top";
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (defaulted<std::int64_t, 0>, ceil_mode), (ints, dilations),
+                             (ints, kernel_shape), (defaulted<std::int64_t, 2>, p), (ints, pads), (ints, strides));
+  };
+  static constexpr op_info info{.name = "lp_pool", .onnx = "LpPool"};
+
+  static constexpr detail::window window_of(const attributes& a, const tmpu::shape& x) {
+    return detail::make_window(a, x, a.kernel_shape, a.ceil_mode != 0);
+  }
+
+  static constexpr void infer(const attributes& a, infer_context& c) {
+    detail::require_floating(c, 0);
+    if (a.p < 1) c.fail(text("p must be at least 1, but is ") << a.p);
+    const detail::window w = window_of(a, c.dims(0));
+    if (!w.problem.empty()) c.fail(w.problem);
+    c.result(0, c.type(0), detail::window_result(w, c.dims(0), c.dims(0)[1]));
+  }
+  static constexpr void eval(const attributes& a, eval_context& c) {
+    const value& x = c.in(0);
+    const detail::window w = window_of(a, x.dims);
+    for (std::int64_t p = 0; p < x.dims[0] * x.dims[1]; ++p) {
+      const float* plane = x.f.data() + p * w.in_plane();
+      float* out = c.out().f.data() + p * w.out_plane();
+      detail::for_each_output(w, [&](std::int64_t n, const std::int64_t (&o)[3]) {
+        float sum = 0.0F;
+        detail::for_each_tap(
+            w, o, [&](std::int64_t here, std::int64_t) { sum += detail::power_of_magnitude(plane[here], a.p); });
+        out[n] = detail::root_of_powers(sum, a.p);
+      });
+    }
+    detail::round_elements(c.out());
+  }
+};
+static_assert(op<lp_pool>);
 
 namespace detail {
 /// [N, C, spatial...] with ones for the spatial axes.
@@ -220,5 +232,35 @@ struct global_max_pool {
   }
 };
 static_assert(op<global_max_pool>);
+
+/// y = (sum of |x|^p over all spatial axes, in row-major order)^(1/p).                         (ONNX GlobalLpPool)
+///
+/// Shape:     x [N, C, spatial...]; y [N, C, 1...].
+/// Elements:  f32, f16, bf16 (sums in f32).
+/// Tiling:    N, C.
+/// Errors:    rank below 2; p below 1.
+struct global_lp_pool {
+  static constexpr std::string_view domain = "top";
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 2>, p));
+  };
+  static constexpr op_info info{.name = "global_lp_pool", .onnx = "GlobalLpPool"};
+  static constexpr void infer(const attributes& a, infer_context& c) {
+    detail::require_floating(c, 0);
+    if (a.p < 1) c.fail(text("p must be at least 1, but is ") << a.p);
+    detail::infer_global_pool(c);
+  }
+  static constexpr void eval(const attributes& a, eval_context& c) {
+    value& y = c.out();
+    const std::size_t plane = y.f.size() == 0 ? 0 : c.in(0).f.size() / y.f.size();
+    for (std::size_t n = 0; n < y.f.size(); ++n) {
+      float sum = 0.0F;
+      for (std::size_t i = 0; i < plane; ++i) sum += detail::power_of_magnitude(c.in(0).f[n * plane + i], a.p);
+      y.f[n] = detail::root_of_powers(sum, a.p);
+    }
+    detail::round_elements(y);
+  }
+};
+static_assert(op<global_lp_pool>);
 
 } // namespace tmpu::top

@@ -134,4 +134,38 @@ constexpr std::int64_t needed_end(const window_axis& a) {
   return needed > 0 ? needed : 0;
 }
 
+/// Calls f(n, o) for each output position o = (depth, height, width) of a plane, in row-major order.
+template <class F> constexpr void for_each_output(const window& w, F&& f) {
+  std::int64_t n = 0;
+  for (std::int64_t od = 0; od < w.axis[0].out; ++od) {
+    for (std::int64_t oh = 0; oh < w.axis[1].out; ++oh) {
+      for (std::int64_t ow = 0; ow < w.axis[2].out; ++ow) {
+        const std::int64_t o[] = {od, oh, ow};
+        f(n++, o);
+      }
+    }
+  }
+}
+
+/// Calls f(place in the input plane, number of the tap) for each tap of the window at output o that lies inside, in the order
+/// (kd, kh, kw).
+template <class F> constexpr void for_each_tap(const window& w, const std::int64_t (&o)[3], F&& f) {
+  std::int64_t from[3];
+  std::int64_t to[3];
+  std::int64_t start[3];
+  for (std::size_t i = 0; i < 3; ++i) {
+    from[i] = w.axis[i].first_tap(o[i]);
+    to[i] = w.axis[i].last_tap(o[i]);
+    start[i] = o[i] * w.axis[i].stride - w.axis[i].begin;
+  }
+  for (std::int64_t kd = from[0]; kd < to[0]; ++kd) {
+    const std::int64_t id = start[0] + kd * w.axis[0].dilation;
+    for (std::int64_t kh = from[1]; kh < to[1]; ++kh) {
+      const std::int64_t row = (id * w.axis[1].in + start[1] + kh * w.axis[1].dilation) * w.axis[2].in + start[2];
+      const std::int64_t tap = (kd * w.axis[1].kernel + kh) * w.axis[2].kernel;
+      for (std::int64_t kw = from[2]; kw < to[2]; ++kw) f(row + kw * w.axis[2].dilation, tap + kw);
+    }
+  }
+}
+
 } // namespace tmpu::top::detail
