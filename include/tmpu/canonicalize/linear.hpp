@@ -94,8 +94,9 @@ constexpr floats along(const rewriter& r, tensor_id t, const tmpu::shape& y, std
   return out;
 }
 
-/// Whether the batch normalization's four lists are constant.
+/// Whether the batch normalization takes mean and variance from its operands, and all four lists are constant.
 constexpr bool constant_lists(const rewriter& r, node_id id) {
+  if (r.attributes<top::batch_normalization>(id).training_mode != 0) return false;
   for (std::size_t i = 1; i < 5; ++i) {
     if (!r.is_constant(r.operand(id, i))) return false;
   }

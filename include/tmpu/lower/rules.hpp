@@ -79,6 +79,10 @@ using host_only =
          top::conv_integer, top::qlinear_conv, top::matmul_integer, top::qlinear_matmul, top::random_uniform,
          top::random_uniform_like, top::random_normal, top::random_normal_like, top::bernoulli, top::multinomial,
          top::einsum, top::det, top::negative_log_likelihood_loss, top::softmax_cross_entropy_loss,
-         top::tf_idf_vectorizer>;
+         top::tf_idf_vectorizer, top::deform_conv, top::col2im, top::lp_pool, top::global_lp_pool, top::max_unpool,
+         top::max_roi_pool, top::roi_align, top::resize, top::grid_sample, top::affine_grid, top::rms_normalization,
+         top::group_normalization, top::instance_normalization, top::lp_normalization, top::mean_variance_normalization,
+         top::local_response_normalization, top::rnn, top::gru, top::lstm, top::attention, top::rotary_embedding,
+         top::dft, top::stft, top::hann_window, top::hamming_window, top::blackman_window, top::mel_weight_matrix>;
 
 } // namespace tmpu::lower

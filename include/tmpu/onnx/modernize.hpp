@@ -289,6 +289,11 @@ inline void old_cast(old_node& o) {
 /// The order of the norm was a float.
 inline void old_order(old_node& o) { old_node::set_int(o.node, "p", o.take_int("p", 2)); }
 
+/// Regions were not moved by half a pixel.
+inline void old_roi_align(old_node& o) {
+  old_node::set_text(o.node, "coordinate_transformation_mode", "output_half_pixel");
+}
+
 inline void old_tile(old_node& o) {
   o.fail("takes a count and an axis; tmpu reads the form of operator set 6 and newer: convert the model with "
          "onnx.version_converter");
@@ -348,17 +353,18 @@ struct rewrite {
   void (*apply)(old_node&);
 };
 inline constexpr rewrite rewrites[] = {
-    {"Add", 7, old_broadcast},     {"Sub", 7, old_broadcast},
-    {"Mul", 7, old_broadcast},     {"Div", 7, old_broadcast},
-    {"Pow", 7, old_broadcast},     {"And", 7, old_broadcast},
-    {"Or", 7, old_broadcast},      {"Xor", 7, old_broadcast},
-    {"Equal", 7, old_broadcast},   {"Less", 7, old_broadcast},
-    {"Greater", 7, old_broadcast}, {"PRelu", 7, old_slopes},
-    {"Softmax", 13, old_softmax},  {"LogSoftmax", 13, old_softmax},
-    {"Hardmax", 13, old_softmax},  {"Cast", 6, old_cast},
-    {"LpPool", 2, old_order},      {"GlobalLpPool", 2, old_order},
-    {"Tile", 6, old_tile},         {"Upsample", 10, old_resize},
-    {"Resize", 11, old_resize},    {"GroupNormalization", 21, old_group_norm},
+    {"Add", 7, old_broadcast},       {"Sub", 7, old_broadcast},
+    {"Mul", 7, old_broadcast},       {"Div", 7, old_broadcast},
+    {"Pow", 7, old_broadcast},       {"And", 7, old_broadcast},
+    {"Or", 7, old_broadcast},        {"Xor", 7, old_broadcast},
+    {"Equal", 7, old_broadcast},     {"Less", 7, old_broadcast},
+    {"Greater", 7, old_broadcast},   {"PRelu", 7, old_slopes},
+    {"Softmax", 13, old_softmax},    {"LogSoftmax", 13, old_softmax},
+    {"Hardmax", 13, old_softmax},    {"Cast", 6, old_cast},
+    {"LpPool", 2, old_order},        {"GlobalLpPool", 2, old_order},
+    {"Tile", 6, old_tile},           {"Upsample", 10, old_resize},
+    {"Resize", 11, old_resize},      {"GroupNormalization", 21, old_group_norm},
+    {"RoiAlign", 16, old_roi_align},
 };
 
 inline void move_attributes(old_node& o) {

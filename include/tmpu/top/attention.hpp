@@ -56,8 +56,8 @@ struct attention {
   static constexpr std::string_view domain = "top";
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, is_causal),
-                             (defaulted<std::int64_t, 0>, kv_num_heads), (defaulted<std::int64_t, -1>, left_window_size),
-                             (defaulted<std::int64_t, 0>, q_num_heads),
+                             (defaulted<std::int64_t, 0>, kv_num_heads),
+                             (defaulted<std::int64_t, -1>, left_window_size), (defaulted<std::int64_t, 0>, q_num_heads),
                              (defaulted<std::int64_t, 0>, qk_matmul_output_mode),
                              (defaulted<std::int64_t, -1>, right_window_size), (defaulted<float, 0>, scale),
                              (defaulted<float, 0>, softcap), (defaulted<std::int64_t, 0>, softmax_precision));
@@ -180,8 +180,8 @@ struct attention {
         for (std::int64_t i = 0; i < q.length; ++i)
           softmax_row(scores.data() + i * keys, keys, sees[static_cast<std::size_t>(i)] != 0, y.type);
         show(3);
-        detail::multiply({scores.data(), keys, 1}, {v.f.data() + source * keys * width, width, 1}, q.length, keys, width,
-                         result.data(), buffer);
+        detail::multiply({scores.data(), keys, 1}, {v.f.data() + source * keys * width, width, 1}, q.length, keys,
+                         width, result.data(), buffer);
         for (std::int64_t i = 0; i < q.length; ++i) {
           for (std::int64_t w = 0; w < width; ++w)
             y.f[static_cast<std::size_t>(of_y.at(n, head, i) + w)] = result[static_cast<std::size_t>(i * width + w)];
@@ -244,7 +244,8 @@ private:
           b = c.in(3).f[at];
         }
       }
-      const bool hidden = (a.is_causal != 0 && j > place) || (a.left_window_size >= 0 && j < place - a.left_window_size) ||
+      const bool hidden = (a.is_causal != 0 && j > place) ||
+                          (a.left_window_size >= 0 && j < place - a.left_window_size) ||
                           (a.right_window_size >= 0 && j > place + a.right_window_size) || (valid >= 0 && j >= valid);
       if (hidden) b = masked;
       sees = sees || b != masked;
@@ -292,7 +293,8 @@ struct rotary_embedding {
     if (x.rank() == 3 && (a.num_heads < 1 || (x[2] >= 0 && x[2] % a.num_heads != 0)))
       c.fail(text("num_heads ") << a.num_heads << " does not divide the last axis of " << x.print());
     const detail::heads_view in(x, a.num_heads);
-    const std::int64_t turned = a.rotary_embedding_dim == 0 ? in.width : static_cast<std::int64_t>(a.rotary_embedding_dim);
+    const std::int64_t turned =
+        a.rotary_embedding_dim == 0 ? in.width : static_cast<std::int64_t>(a.rotary_embedding_dim);
     if (turned >= 0 && (turned % 2 != 0 || (in.width >= 0 && turned > in.width)))
       c.fail(text("cannot turn ") << turned << " elements of a head of " << in.width);
     const std::size_t rank = c.has(3) ? 2 : 3;
@@ -301,8 +303,8 @@ struct rotary_embedding {
       const auto& d = c.dims(i);
       if (turned >= 0 && d[rank - 1] >= 0 && d[rank - 1] != turned / 2)
         c.fail(text("operand ") << i << ' ' << d.print() << " must have " << turned / 2 << " columns");
-      if (!c.has(3) && ((d[0] >= 0 && in.batch >= 0 && d[0] != in.batch) ||
-                        (d[1] >= 0 && in.length >= 0 && d[1] != in.length))) {
+      if (!c.has(3) &&
+          ((d[0] >= 0 && in.batch >= 0 && d[0] != in.batch) || (d[1] >= 0 && in.length >= 0 && d[1] != in.length))) {
         c.fail(text("operand ") << i << ' ' << d.print() << " does not fit x " << x.print());
       }
     }

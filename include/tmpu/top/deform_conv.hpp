@@ -75,7 +75,7 @@ struct deform_conv {
     vec<float> buffer;
     for (std::int64_t n = 0; n < x.dims[0]; ++n) {
       for (std::int64_t g = 0; g < a.offset_group; ++g) {
-        detail::for_each_output(win, [&](std::int64_t place, const std::int64_t (&o)[3]) {
+        detail::for_each_output(win, [&](std::int64_t place, const std::int64_t(&o)[3]) {
           for (std::int64_t tap = 0; tap < taps; ++tap) {
             const std::int64_t offset = ((n * a.offset_group + g) * taps + tap) * plane;
             const float factor = c.has(4) ? c.in(4).f[static_cast<std::size_t>(offset + place)] : 1.0F;
@@ -133,7 +133,8 @@ private:
       const std::int64_t s = static_cast<std::int64_t>(left) + i % 2;
       if (r < 0 || r >= h || s < 0 || s >= w) continue;
       k.at[i] = r * w + s;
-      k.weight[i] = (i / 2 == 0 ? 1.0F - (row - top) : row - top) * (i % 2 == 0 ? 1.0F - (column - left) : column - left);
+      k.weight[i] =
+          (i / 2 == 0 ? 1.0F - (row - top) : row - top) * (i % 2 == 0 ? 1.0F - (column - left) : column - left);
     }
     return k;
   }
@@ -185,7 +186,7 @@ struct col2im {
     for (std::int64_t p = 0; p < planes; ++p) {
       const float* from = c.in(0).f.data() + p * win.taps() * win.out_plane();
       float* to = c.out().f.data() + p * win.in_plane();
-      detail::for_each_output(win, [&](std::int64_t column, const std::int64_t (&o)[3]) {
+      detail::for_each_output(win, [&](std::int64_t column, const std::int64_t(&o)[3]) {
         detail::for_each_tap(
             win, o, [&](std::int64_t pixel, std::int64_t tap) { to[pixel] += from[tap * win.out_plane() + column]; });
       });

@@ -114,8 +114,7 @@ struct dft {
     const value& x = c.in(0);
     value& y = c.out();
     const auto axis = axis_of(x.dims.rank(), c.has(2) ? detail::integer_of(c, 2, c.in(2)) : -2, c);
-    const std::int64_t length =
-        c.has(1) ? detail::integer_of(c, 1, c.in(1)) : natural_length(a, x.dims[axis]);
+    const std::int64_t length = c.has(1) ? detail::integer_of(c, 1, c.in(1)) : natural_length(a, x.dims[axis]);
     const std::int64_t parts = x.dims[x.dims.rank() - 1];
     const std::int64_t parts_of_y = y.dims[y.dims.rank() - 1];
     // The last axis goes along with each element.

@@ -29,7 +29,8 @@ struct grid_sample {
     if (x.rank() < 3 || x.rank() > 5)
       c.fail(text("needs an input of rank 3 to 5 [N, C, spatial...], but it is ") << x.print());
     const std::size_t spatial = x.rank() - 2;
-    const bool fits = grid.rank() == x.rank() && (grid[grid.rank() - 1] < 0 || grid[grid.rank() - 1] == static_cast<std::int64_t>(spatial)) &&
+    const bool fits = grid.rank() == x.rank() &&
+                      (grid[grid.rank() - 1] < 0 || grid[grid.rank() - 1] == static_cast<std::int64_t>(spatial)) &&
                       (grid[0] < 0 || x[0] < 0 || grid[0] == x[0]);
     if (!fits)
       c.fail(text("the grid must be [N, ..., ") << spatial << "] of rank " << x.rank() << ", but is " << grid.print());
@@ -57,7 +58,8 @@ struct grid_sample {
           const float g = grid.f[static_cast<std::size_t>((n * out_plane + o)) * spatial + spatial - 1 - i];
           axis[3 - spatial + i] = place(a, count, g, x.dims[2 + i]);
         }
-        const std::int64_t size[] = {spatial > 2 ? x.dims[2] : 1, spatial > 1 ? x.dims[spatial] : 1, x.dims[spatial + 1]};
+        const std::int64_t size[] = {spatial > 2 ? x.dims[2] : 1, spatial > 1 ? x.dims[spatial] : 1,
+                                     x.dims[spatial + 1]};
         for (std::int64_t ch = 0; ch < x.dims[1]; ++ch) {
           const float* plane = x.f.data() + (n * x.dims[1] + ch) * in_plane;
           float sum = 0.0F;
@@ -121,7 +123,8 @@ private:
       if (count == 4) t.weight[k] = static_cast<float>(detail::cubic_weight(rest - step, -0.75));
       if (pixel < 0 || pixel >= size) {
         if (outside == padding::zeros) t.weight[k] = 0.0F;
-        if (outside == padding::reflection) pixel = static_cast<std::int64_t>(reflect(static_cast<float>(pixel), low, high));
+        if (outside == padding::reflection)
+          pixel = static_cast<std::int64_t>(reflect(static_cast<float>(pixel), low, high));
         pixel = detail::clamp_index(pixel, size);
       }
       t.at[k] = pixel;

@@ -41,8 +41,7 @@ struct lp_normalization {
     const detail::axis_view lines(c.in(0).dims, detail::axis_at(a.axis, c.in(0).dims.rank()));
     lines.for_each_line([&](std::int64_t first, std::int64_t) {
       float sum = 0.0F;
-      for (std::int64_t n = 0; n < lines.size; ++n)
-        sum += detail::power_of_magnitude(x[first + n * lines.inner], a.p);
+      for (std::int64_t n = 0; n < lines.size; ++n) sum += detail::power_of_magnitude(x[first + n * lines.inner], a.p);
       const float norm = detail::root_of_powers(sum, a.p);
       for (std::int64_t n = 0; n < lines.size; ++n) {
         const std::int64_t at = first + n * lines.inner;
@@ -142,7 +141,8 @@ struct local_response_normalization {
         const std::int64_t first = (n * v.size + ch) * v.inner;
         for (std::int64_t i = 0; i < v.inner; ++i) {
           y.f[static_cast<std::size_t>(first + i)] =
-              x.f[static_cast<std::size_t>(first + i)] / math::pow(a.bias + alpha * sums[static_cast<std::size_t>(i)], a.beta);
+              x.f[static_cast<std::size_t>(first + i)] /
+              math::pow(a.bias + alpha * sums[static_cast<std::size_t>(i)], a.beta);
         }
       }
     }

@@ -92,7 +92,8 @@ struct batch_normalization {
       if (a.training_mode != 0) {
         const detail::moments own = over_batches(x.f.data() + ch * plane, batches, channels * plane, plane);
         const auto run = [&](std::size_t i, float before, float now) {
-          if (c.result_count() > i && c.out(i).size() > ch) c.out(i).f[ch] = before * a.momentum + now * (1.0F - a.momentum);
+          if (c.result_count() > i && c.out(i).size() > ch)
+            c.out(i).f[ch] = before * a.momentum + now * (1.0F - a.momentum);
         };
         run(1, mean, own.mean);
         run(2, variance, own.variance);
@@ -119,8 +120,7 @@ private:
     }
     m.mean = m.mean / count;
     for (std::size_t n = 0; n < batches; ++n) {
-      for (std::size_t i = 0; i < plane; ++i)
-        m.variance += (x[n * step + i] - m.mean) * (x[n * step + i] - m.mean);
+      for (std::size_t i = 0; i < plane; ++i) m.variance += (x[n * step + i] - m.mean) * (x[n * step + i] - m.mean);
     }
     m.variance = m.variance / count;
     return m;

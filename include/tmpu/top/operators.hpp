@@ -2,16 +2,22 @@
 #pragma once
 
 #include "tmpu/top/arg.hpp"
+#include "tmpu/top/attention.hpp"
 #include "tmpu/top/binary.hpp"
 #include "tmpu/top/cast.hpp"
 #include "tmpu/top/comparison.hpp"
 #include "tmpu/top/constants.hpp"
 #include "tmpu/top/conv.hpp"
+#include "tmpu/top/deform_conv.hpp"
 #include "tmpu/top/einsum.hpp"
 #include "tmpu/top/elementwise.hpp"
+#include "tmpu/top/fourier.hpp"
 #include "tmpu/top/gather.hpp"
+#include "tmpu/top/grid_sample.hpp"
+#include "tmpu/top/group_norm.hpp"
 #include "tmpu/top/integer_sums.hpp"
 #include "tmpu/top/loss.hpp"
+#include "tmpu/top/lp_norm.hpp"
 #include "tmpu/top/matmul.hpp"
 #include "tmpu/top/move.hpp"
 #include "tmpu/top/norm.hpp"
@@ -20,12 +26,17 @@
 #include "tmpu/top/quantize.hpp"
 #include "tmpu/top/random.hpp"
 #include "tmpu/top/rearrange.hpp"
+#include "tmpu/top/recurrent.hpp"
 #include "tmpu/top/reduce.hpp"
 #include "tmpu/top/reshape.hpp"
+#include "tmpu/top/resize.hpp"
+#include "tmpu/top/roi.hpp"
 #include "tmpu/top/scatter.hpp"
 #include "tmpu/top/select.hpp"
+#include "tmpu/top/signal.hpp"
 #include "tmpu/top/softmax.hpp"
 #include "tmpu/top/tf_idf.hpp"
+#include "tmpu/top/unpool.hpp"
 
 namespace tmpu::top {
 
@@ -33,11 +44,19 @@ namespace tmpu::top {
 /// known everywhere; one that is left out makes the build faster.
 inline constexpr auto operators = hana::tuple_t<
     // convolutions and matrix products
-    conv, conv_transpose, gemm, matmul,
+    conv, conv_transpose, deform_conv, col2im, gemm, matmul,
     // pools
-    max_pool, average_pool, global_average_pool, global_max_pool,
+    max_pool, average_pool, lp_pool, global_average_pool, global_max_pool, global_lp_pool, max_unpool, max_roi_pool,
+    roi_align,
+    // images sampled anew
+    resize, grid_sample, affine_grid,
     // normalisation, softmax
-    batch_normalization, layer_normalization, softmax, log_softmax,
+    batch_normalization, layer_normalization, rms_normalization, group_normalization, instance_normalization,
+    lp_normalization, mean_variance_normalization, local_response_normalization, softmax, log_softmax,
+    // sequences
+    rnn, gru, lstm, attention, rotary_embedding,
+    // spectra
+    dft, stft, hann_window, hamming_window, blackman_window, mel_weight_matrix,
     // one operand, element by element
     relu, leaky_relu, elu, selu, celu, thresholded_relu, clip, sigmoid, hard_sigmoid, hard_swish, silu, tanh, softplus,
     softsign, mish, gelu, erf, exp, log, sqrt, reciprocal, abs, neg, sign, floor, ceil, round, sin, cos, tan, asin,

@@ -44,7 +44,7 @@ struct max_pool {
     const auto pool = [&](auto* out, const auto* in) {
       for (std::int64_t p = 0; p < planes; ++p) {
         const auto* plane = in + p * w.in_plane();
-        detail::for_each_output(w, [&](std::int64_t n, const std::int64_t (&o)[3]) {
+        detail::for_each_output(w, [&](std::int64_t n, const std::int64_t(&o)[3]) {
           std::int64_t best = -1;
           detail::for_each_tap(w, o, [&](std::int64_t here, std::int64_t) {
             if (best < 0 || plane[here] > plane[best]) best = here;
@@ -105,7 +105,7 @@ struct average_pool {
     for (std::int64_t p = 0; p < planes; ++p) {
       const float* plane = x.f.data() + p * w.in_plane();
       float* out = y.f.data() + p * w.out_plane();
-      detail::for_each_output(w, [&](std::int64_t n, const std::int64_t (&o)[3]) {
+      detail::for_each_output(w, [&](std::int64_t n, const std::int64_t(&o)[3]) {
         float sum = 0.0F;
         detail::for_each_tap(w, o, [&](std::int64_t here, std::int64_t) { sum += plane[here]; });
         std::int64_t count = 1;
@@ -158,7 +158,7 @@ struct lp_pool {
     for (std::int64_t p = 0; p < x.dims[0] * x.dims[1]; ++p) {
       const float* plane = x.f.data() + p * w.in_plane();
       float* out = c.out().f.data() + p * w.out_plane();
-      detail::for_each_output(w, [&](std::int64_t n, const std::int64_t (&o)[3]) {
+      detail::for_each_output(w, [&](std::int64_t n, const std::int64_t(&o)[3]) {
         float sum = 0.0F;
         detail::for_each_tap(
             w, o, [&](std::int64_t here, std::int64_t) { sum += detail::power_of_magnitude(plane[here], a.p); });

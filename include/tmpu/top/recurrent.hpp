@@ -245,8 +245,14 @@ private:
         const float* from = of_x.data() + (batch_first ? n * length + t : t * batch + n) * rows;
         float* h = state[0].data() + n * hidden;
         float* more = Self::states > 1 ? state[1].data() + n * hidden : nullptr;
-        cell one{functions, from, of_h.data() + n * rows, bias, bias == nullptr ? nullptr : bias + rows,
-                 peephole,  hidden, a.clip > 0.0F ? static_cast<float>(a.clip) : math::infinity<float>};
+        cell one{functions,
+                 from,
+                 of_h.data() + n * rows,
+                 bias,
+                 bias == nullptr ? nullptr : bias + rows,
+                 peephole,
+                 hidden,
+                 a.clip > 0.0F ? static_cast<float>(a.clip) : math::infinity<float>};
         const auto advance = [&] {
           ++one.x;
           ++one.h;
@@ -259,8 +265,8 @@ private:
         if constexpr (requires { Self::before(a, one, h, scratch.data()); }) {
           // One gate's sum may be over a changed state.
           if (Self::before(a, one, h, scratch.data()))
-            detail::multiply({scratch.data(), hidden, 1}, {r.data() + Self::changed_gate * hidden, rows, 1}, 1, hidden, hidden,
-                           of_h.data() + n * rows + Self::changed_gate * hidden, buffer);
+            detail::multiply({scratch.data(), hidden, 1}, {r.data() + Self::changed_gate * hidden, rows, 1}, 1, hidden,
+                             hidden, of_h.data() + n * rows + Self::changed_gate * hidden, buffer);
         }
         for (std::int64_t i = 0; i < hidden; ++i, advance()) {
           if constexpr (Self::states > 1) {
@@ -270,8 +276,8 @@ private:
           }
         }
         if (!wants_y) continue;
-        const std::int64_t place = batch_first ? ((n * length + t) * directions + d) * hidden
-                                               : ((t * directions + d) * batch + n) * hidden;
+        const std::int64_t place =
+            batch_first ? ((n * length + t) * directions + d) * hidden : ((t * directions + d) * batch + n) * hidden;
         for (std::int64_t i = 0; i < hidden; ++i) c.out(0).f[static_cast<std::size_t>(place + i)] = h[i];
       }
     }
@@ -279,7 +285,8 @@ private:
       if (c.result_count() <= 1 + s || c.out(1 + s).type == dtype_id::none) continue;
       for (std::int64_t n = 0; n < batch; ++n) {
         for (std::int64_t i = 0; i < hidden; ++i)
-          c.out(1 + s).f[static_cast<std::size_t>(state_at(n) + i)] = state[s][static_cast<std::size_t>(n * hidden + i)];
+          c.out(1 + s).f[static_cast<std::size_t>(state_at(n) + i)] =
+              state[s][static_cast<std::size_t>(n * hidden + i)];
       }
     }
   }

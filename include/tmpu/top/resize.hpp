@@ -47,7 +47,7 @@ struct resize {
     unknown
   };
   static constexpr places places_named(std::string_view name) {
-    constexpr std::string_view names[] = {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",  "align_corners",
+    constexpr std::string_view names[] = {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
                                           "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"};
     if (name.empty()) return places::half_pixel;
     std::uint8_t n = 0;
@@ -111,12 +111,13 @@ struct resize {
     const std::string_view nearest = a.nearest_mode.view();
     if (!nearest.empty() && nearest != "round_prefer_floor" && nearest != "round_prefer_ceil" && nearest != "floor" &&
         nearest != "ceil") {
-      c.fail(text("nearest_mode '")
-             << nearest << "' is not known; it is round_prefer_floor, round_prefer_ceil, floor or ceil");
+      c.fail(text("nearest_mode '") << nearest
+                                    << "' is not known; it is round_prefer_floor, round_prefer_ceil, floor or ceil");
     }
     const std::string_view policy = a.keep_aspect_ratio_policy.view();
     if (!policy.empty() && policy != "stretch" && policy != "not_larger" && policy != "not_smaller")
-      c.fail(text("keep_aspect_ratio_policy '") << policy << "' is not known; it is stretch, not_larger or not_smaller");
+      c.fail(text("keep_aspect_ratio_policy '")
+             << policy << "' is not known; it is stretch, not_larger or not_smaller");
     if (is_nearest(a) && a.antialias != 0) c.fail("antialias needs mode linear or cubic");
     for (const std::int64_t axis : a.axes) static_cast<void>(detail::axis_at(axis, x.rank(), c));
     const bool scaled = c.has(2) && c.dims(2).elements() != 0;
@@ -144,7 +145,8 @@ struct resize {
       c.fail(text("tf_crop_and_resize needs ") << 2 * count << " values in operand 1 (roi)");
     }
     tmpu::shape y;
-    for (const axis_plan& p : plan(a, x, scaled ? lengths.f : floats{}, scaled ? ints{} : lengths.i)) y.push_back(p.out);
+    for (const axis_plan& p : plan(a, x, scaled ? lengths.f : floats{}, scaled ? ints{} : lengths.i))
+      y.push_back(p.out);
     c.result(0, c.type(0), y);
   }
 
@@ -235,7 +237,8 @@ private:
         const std::int64_t pixel = base + before + static_cast<std::int64_t>(k);
         const double distance = (static_cast<double>(before) + static_cast<double>(k) - rest) * narrow;
         const double flat = 1.0 - math::abs(distance);
-        weights[k] = cubic ? detail::cubic_weight(distance, static_cast<double>(a.cubic_coeff_a)) : (flat < 0.0 ? 0.0 : flat);
+        weights[k] =
+            cubic ? detail::cubic_weight(distance, static_cast<double>(a.cubic_coeff_a)) : (flat < 0.0 ? 0.0 : flat);
         if (a.exclude_outside != 0 && (pixel < 0 || pixel >= p.in)) weights[k] = 0.0;
         sum += weights[k];
         t.at.push_back(detail::clamp_index(pixel, p.in));
