@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes tests/onnx/vectors: cases in the form of ONNX's backend tests (model.onnx, test_data_set_0/*.pb) for operators and
-attributes that Debian's libonnx-testdata (ONNX 1.12, operator set 17) has no cases of.
+"""Writes further cases of tests/onnx/vectors: attributes that ONNX's own cases leave out, and cases of a still newer ONNX.
 
-    python3 -m venv venv && venv/bin/pip install onnx==1.23.2 onnxruntime==1.32.0 && venv/bin/python tools/onnx_vectors.py tests/onnx/vectors
+    python3 -m venv venv && venv/bin/pip install onnx==1.23.2 onnxruntime==1.32.0
+    venv/bin/python tools/onnx_vectors_made.py tests/onnx/vectors
 
-Those in FROM_ONNX are cases of the onnx package (its node tests, whose outputs are computed by its reference implementation);
-the others have inputs from a seeded generator and outputs by ONNX Runtime or, from operator set 23 on, by ONNX's reference
-implementation. A model's producer_name says which it is.
-Operator sets above 25 are written as 25 (the operators here did not change since).
+Those in FROM_ONNX are cases of the onnx package, whose outputs are computed by its reference implementation; the others have
+inputs from a seeded generator and outputs by ONNX Runtime or, from operator set 23 on, by ONNX's reference implementation. A
+model's producer_name says which it is. Operator sets above 25 are written as 25 (the operators here did not change since).
 """
 import os
 import shutil
@@ -47,6 +46,7 @@ def write(folder, model, inputs, outputs):
         if entry.domain == "":
             entry.version = min(entry.version, 25)
     data = os.path.join(folder, "test_data_set_0")
+    shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(data)
     onnx.save(model, os.path.join(folder, "model.onnx"))
     for kind, values, infos in (("input", inputs, model.graph.input), ("output", outputs, model.graph.output)):
@@ -92,7 +92,7 @@ def made(root, name, op, inputs, outputs=1, opset=17, constant=(), **attributes)
     results = session.run(None, given)
     del model.graph.output[:]
     model.graph.output.extend(info(o, y) for o, y in zip(node.output, results))
-    write(os.path.join(root, name), model, list(given.values()), results)
+    write(os.path.join(root, f"test_{name}"), model, list(given.values()), results)
 
 
 def recurrent(root):
@@ -191,7 +191,6 @@ def attention(root):
 
 def main():
     root = sys.argv[1]
-    shutil.rmtree(root, ignore_errors=True)
     from_onnx(root)
     recurrent(root)
     windows(root)

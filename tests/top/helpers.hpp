@@ -25,8 +25,7 @@ constexpr value counting(const shape& dims) {
 }
 /// The results of the operator; every operand is a constant, so that those that give shapes are known.
 template <class Op>
-constexpr vec<value> apply_all(const typename Op::attributes& a, std::initializer_list<value> operands,
-                               int results = 1) {
+constexpr vec<value> apply_to(const typename Op::attributes& a, const vec<value>& operands, int results = 1) {
   graph_body g;
   vec<tensor_id> ids;
   for (const value& v : operands) ids.push_back(v.type == dtype_id::none ? none : g.add_constant("operand", v));
@@ -34,11 +33,27 @@ constexpr vec<value> apply_all(const typename Op::attributes& a, std::initialize
   for (int i = 0; i < results; ++i) outs.push_back(g.add_tensor("result", dtype_id::none, {}));
   const node_id id = add_node<Op>(g, "node", a, ids, outs);
   infer(g, id);
-  const vec<value> copies(std::span<const value>(
-      operands.begin(), operands.size())); // g++ 12: addresses of the list's items are no constants
   vec<const value*> pointers;
-  for (const value& v : copies) pointers.push_back(v.type == dtype_id::none ? nullptr : &v);
+  for (const value& v : operands) pointers.push_back(v.type == dtype_id::none ? nullptr : &v);
   return evaluate_node(g, id, pointers);
+}
+template <class Op>
+constexpr vec<value> apply_all(const typename Op::attributes& a, std::initializer_list<value> operands,
+                               int results = 1) {
+  // Copies: g++ 12: addresses of the list's items are no constants.
+  return apply_to<Op>(a, vec<value>(std::span<const value>(operands.begin(), operands.size())), results);
+}
+/// The same with the operands one by one: g++ 12 does not evaluate lists of values that hold copies or absent operands.
+template <class Op, class... Values>
+constexpr vec<value> results_of(int results, const typename Op::attributes& a, const Values&... operands) {
+  vec<value> all;
+  (all.push_back(operands), ...);
+  return apply_to<Op>(a, all, results);
+}
+template <class Op, class... Values>
+constexpr value result_of(const typename Op::attributes& a, const Values&... operands) {
+  vec<value> all = results_of<Op>(1, a, operands...);
+  return std::move(all[0]);
 }
 template <class Op> constexpr value apply(const typename Op::attributes& a, std::initializer_list<value> operands) {
   vec<value> all = apply_all<Op>(a, operands);

@@ -7,6 +7,20 @@
 
 namespace tmpu::top {
 
+namespace detail {
+/// What a window is made of where the operator has no auto_pad.
+struct window_attributes {
+  text auto_pad;
+  ints dilations;
+  ints pads;
+  ints strides;
+
+  template <class Attributes>
+  constexpr explicit window_attributes(const Attributes& a)
+      : dilations(a.dilations), pads(a.pads), strides(a.strides) {}
+};
+} // namespace detail
+
 /// A convolution whose taps lie beside their places by offsets (operand 2: rows, columns; bilinear between pixels, 0 outside),
 /// each times a mask (operand 4, where given); plus the bias (operand 3).                       (ONNX DeformConv)
 /// The sum is sequential in the order (ic, kh, kw) from +0, unfused; the bias is added after it.
@@ -25,14 +39,7 @@ struct deform_conv {
   static constexpr op_info info{.name = "deform_conv", .onnx = "DeformConv", .min_operands = 3, .max_operands = 5};
 
   static constexpr detail::window window_of(const attributes& a, const tmpu::shape& x, const tmpu::shape& w) {
-    const conv::attributes same{.auto_pad = {},
-                                .dilations = a.dilations,
-                                .group = a.group,
-                                .kernel_shape = {},
-                                .pads = a.pads,
-                                .strides = a.strides,
-                                .clamp = {}};
-    return conv::window_of(same, x, w);
+    return conv::window_of(detail::window_attributes(a), x, w);
   }
 
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -197,17 +204,10 @@ struct col2im {
 private:
   /// The window of the convolution over the image.
   static constexpr detail::window window_of(const attributes& a, const ints& image, const ints& block) {
-    const window_attributes same{.auto_pad = {}, .dilations = a.dilations, .pads = a.pads, .strides = a.strides};
     tmpu::shape x{1, 1};
     for (const std::int64_t size : image) x.push_back(size);
-    return detail::make_window(same, x, block);
+    return detail::make_window(detail::window_attributes(a), x, block);
   }
-  struct window_attributes {
-    text auto_pad;
-    ints dilations;
-    ints pads;
-    ints strides;
-  };
 };
 static_assert(op<col2im>);
 

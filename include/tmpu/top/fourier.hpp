@@ -20,9 +20,14 @@ public:
   constexpr fourier(std::int64_t length, bool inverse)
       : length_(length), roots_(static_cast<std::size_t>(length)), room_(static_cast<std::size_t>(length)) {
     constexpr double two_pi = 6.283185307179586476925286766559;
+    constexpr complex quarters[] = {{1.0, 0.0}, {0.0, 1.0}, {-1.0, 0.0}, {0.0, -1.0}};
     for (std::int64_t n = 0; n < length; ++n) {
-      const double angle = two_pi * static_cast<double>(n) / static_cast<double>(length);
-      roots_[static_cast<std::size_t>(n)] = {math::cos(angle), inverse ? math::sin(angle) : -math::sin(angle)};
+      complex root = quarters[4 * n / length];
+      if (4 * n % length != 0) { // quarter turns are exact
+        const double angle = two_pi * static_cast<double>(n) / static_cast<double>(length);
+        root = {math::cos(angle), math::sin(angle)};
+      }
+      roots_[static_cast<std::size_t>(n)] = {root.re, inverse ? root.im : -root.im};
     }
   }
   constexpr void operator()(const vec<complex>& x, vec<complex>& y) {
@@ -85,6 +90,15 @@ struct dft {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, inverse), (defaulted<std::int64_t, 0>, onesided));
   };
   static constexpr op_info info{.name = "dft", .onnx = "DFT", .max_operands = 3};
+
+  static constexpr std::int64_t natural_length(const attributes& a, std::int64_t size) {
+    return a.onesided != 0 && a.inverse != 0 ? 2 * (size - 1) : size;
+  }
+  template <class Context> static constexpr std::size_t axis_of(std::size_t rank, std::int64_t axis, const Context& c) {
+    const std::size_t n = detail::axis_at(axis, rank, c);
+    if (n + 1 == rank) c.fail("cannot transform along the last axis, which holds real and imaginary part");
+    return n;
+  }
 
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::require_floating(c, 0);
@@ -150,16 +164,6 @@ struct dft {
       }
     }
     detail::round_elements(y);
-  }
-
-private:
-  static constexpr std::int64_t natural_length(const attributes& a, std::int64_t size) {
-    return a.onesided != 0 && a.inverse != 0 ? 2 * (size - 1) : size;
-  }
-  template <class Context> static constexpr std::size_t axis_of(std::size_t rank, std::int64_t axis, const Context& c) {
-    const std::size_t n = detail::axis_at(axis, rank, c);
-    if (n + 1 == rank) c.fail("cannot transform along the last axis, which holds real and imaginary part");
-    return n;
   }
 };
 static_assert(op<dft>);

@@ -99,7 +99,10 @@ struct mean_variance_normalization {
   }
 
 private:
-  static constexpr ints axes_of(const attributes& a) { return a.axes.empty() ? ints{0, 2, 3} : a.axes; }
+  static constexpr ints axes_of(const attributes& a) {
+    if (a.axes.empty()) return {0, 2, 3};
+    return a.axes;
+  }
 };
 static_assert(op<mean_variance_normalization>);
 

@@ -67,14 +67,15 @@ struct resize {
       return in == out && scale == 1.0 && start == 0.0 && end == 1.0;
     }
   };
-  /// One plan for each axis of x; out is -1 where in is unknown. The lists have a value for each of the axes.
-  static constexpr vec<axis_plan> plan(const attributes& a, const tmpu::shape& x, const floats& scales,
-                                       const ints& sizes) {
+  /// One plan for each axis of x; out is -1 where in is unknown. `lengths`: scales (floats) or sizes, one for each of the axes.
+  static constexpr vec<axis_plan> plan(const attributes& a, const tmpu::shape& x, const value& lengths) {
+    const floats& scales = lengths.f;
+    const ints& sizes = lengths.i;
     vec<axis_plan> plans(x.rank());
     for (std::size_t i = 0; i < x.rank(); ++i) plans[i].in = plans[i].out = x[i];
     const std::string_view policy = a.keep_aspect_ratio_policy.view();
     const bool one_scale = policy == "not_larger" || policy == "not_smaller";
-    const std::size_t count = scales.empty() ? sizes.size() : scales.size();
+    const std::size_t count = lengths.size();
     double common = 0.0;
     bool known = true;
     for (std::size_t i = 0; i < count; ++i) {
@@ -125,6 +126,8 @@ struct resize {
     if (scaled == sized) c.fail("needs either scales (operand 2) or sizes (operand 3)");
     const std::size_t list = scaled ? 2 : 3;
     const std::size_t count = a.axes.empty() ? x.rank() : a.axes.size();
+    if (is_floating(c.type(list)) != scaled)
+      c.fail(text("operand ") << list << " cannot hold " << name_of(c.type(list)));
     if (!c.is_constant(list)) {
       auto y = x;
       for (std::size_t i = 0; i < count; ++i) y[axis_number(a, i, x.rank())] = -1;
@@ -145,36 +148,8 @@ struct resize {
       c.fail(text("tf_crop_and_resize needs ") << 2 * count << " values in operand 1 (roi)");
     }
     tmpu::shape y;
-    for (const axis_plan& p : plan(a, x, scaled ? lengths.f : floats{}, scaled ? ints{} : lengths.i))
-      y.push_back(p.out);
+    for (const axis_plan& p : plan(a, x, lengths)) y.push_back(p.out);
     c.result(0, c.type(0), y);
-  }
-
-  static constexpr void eval(const attributes& a, eval_context& c) {
-    const value& x = c.in(0);
-    value& y = c.out();
-    const bool scaled = c.has(2) && c.in(2).size() != 0;
-    vec<axis_plan> plans = plan(a, x.dims, scaled ? c.in(2).f : floats{}, scaled ? ints{} : c.in(3).i);
-    if (places_named(a.coordinate_transformation_mode) == places::tf_crop_and_resize) {
-      const std::size_t count = c.in(1).f.size() / 2;
-      for (std::size_t i = 0; i < count; ++i) {
-        axis_plan& p = plans[axis_number(a, i, x.dims.rank())];
-        p.start = static_cast<double>(c.in(1).f[i]);
-        p.end = static_cast<double>(c.in(1).f[count + i]);
-      }
-    }
-    if (y.size() == 0) return;
-    if (is_floating(y.type)) {
-      y.f = sample(a, x.dims, plans, x.f);
-      detail::round_elements(y);
-    } else if (is_nearest(a)) {
-      y.i = sample(a, x.dims, plans, x.i);
-    } else {
-      floats numbers(x.size());
-      for (std::size_t n = 0; n < x.size(); ++n) numbers[n] = static_cast<float>(detail::number_at(x, n));
-      numbers = sample(a, x.dims, plans, numbers);
-      for (std::size_t n = 0; n < y.size(); ++n) y.i[n] = detail::to_integer(y.type, static_cast<double>(numbers[n]));
-    }
   }
 
 private:
@@ -286,6 +261,34 @@ private:
       x = std::move(y);
     }
     return x;
+  }
+
+public:
+  static constexpr void eval(const attributes& a, eval_context& c) {
+    const value& x = c.in(0);
+    value& y = c.out();
+    const bool scaled = c.has(2) && c.in(2).size() != 0;
+    vec<axis_plan> plans = plan(a, x.dims, c.in(scaled ? 2 : 3));
+    if (places_named(a.coordinate_transformation_mode) == places::tf_crop_and_resize) {
+      const std::size_t count = c.in(1).f.size() / 2;
+      for (std::size_t i = 0; i < count; ++i) {
+        axis_plan& p = plans[axis_number(a, i, x.dims.rank())];
+        p.start = static_cast<double>(c.in(1).f[i]);
+        p.end = static_cast<double>(c.in(1).f[count + i]);
+      }
+    }
+    if (y.size() == 0) return;
+    if (is_floating(y.type)) {
+      y.f = sample(a, x.dims, plans, x.f);
+      detail::round_elements(y);
+    } else if (is_nearest(a)) {
+      y.i = sample(a, x.dims, plans, x.i);
+    } else {
+      floats numbers(x.size());
+      for (std::size_t n = 0; n < x.size(); ++n) numbers[n] = static_cast<float>(detail::number_at(x, n));
+      numbers = sample(a, x.dims, plans, numbers);
+      for (std::size_t n = 0; n < y.size(); ++n) y.i[n] = detail::to_integer(y.type, static_cast<double>(numbers[n]));
+    }
   }
 };
 static_assert(op<resize>);
