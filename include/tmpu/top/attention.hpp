@@ -37,6 +37,10 @@ struct heads_view {
     return n * of_batch + head * of_head + row * of_row;
   }
 };
+/// Refuses two known sizes that differ.
+constexpr void fit(const infer_context& c, std::int64_t a, std::int64_t b, std::string_view what) {
+  if (a >= 0 && b >= 0 && a != b) c.fail(text("the ") << what << " differ: " << a << " and " << b);
+}
 } // namespace detail
 
 /// y = softmax(scale * q k^T + mask) v for each head.                                          (ONNX Attention)
@@ -85,24 +89,34 @@ struct attention {
     const detail::heads_view q(c.dims(0), a.q_num_heads);
     const detail::heads_view k(c.dims(1), a.kv_num_heads);
     const detail::heads_view v(c.dims(2), a.kv_num_heads);
-    fit(c, q.batch, k.batch, "batches of q and k");
-    fit(c, k.batch, v.batch, "batches of k and v");
-    fit(c, q.width, k.width, "head sizes of q and k");
-    fit(c, k.length, v.length, "lengths of k and v");
-    fit(c, k.heads, v.heads, "heads of k and v");
+    detail::fit(c, q.batch, k.batch, "batches of q and k");
+    detail::fit(c, k.batch, v.batch, "batches of k and v");
+    detail::fit(c, q.width, k.width, "head sizes of q and k");
+    detail::fit(c, k.length, v.length, "lengths of k and v");
+    detail::fit(c, k.heads, v.heads, "heads of k and v");
     if (q.heads >= 0 && k.heads >= 0 && (k.heads == 0 || q.heads % k.heads != 0))
       c.fail(text("the ") << k.heads << " heads of k do not divide the " << q.heads << " heads of q");
     if (c.has(4) != c.has(5)) c.fail("operands 4 and 5 (past keys and values) must be given together");
     if (c.has(4) && c.has(6)) c.fail("operand 6 (valid keys) cannot be combined with past keys and values");
+    if (c.has(6)) {
+      detail::require_integers(c, 6);
+      detail::require_rank(c, 6, 1);
+      detail::fit(c, q.batch, c.dims(6)[0], "batches of q and operand 6");
+    }
     std::int64_t past = 0;
     if (c.has(4)) {
+      detail::require_floating(c, 4);
+      detail::require_floating(c, 5);
       detail::require_rank(c, 4, 4);
       detail::require_rank(c, 5, 4);
       past = c.dims(4)[2];
-      fit(c, past, c.dims(5)[2], "lengths of the past keys and values");
-      fit(c, k.width, c.dims(4)[3], "head sizes of k and its past");
-      fit(c, v.width, c.dims(5)[3], "head sizes of v and its past");
-      fit(c, k.heads, c.dims(4)[1], "heads of k and its past");
+      detail::fit(c, past, c.dims(5)[2], "lengths of the past keys and values");
+      detail::fit(c, k.width, c.dims(4)[3], "head sizes of k and its past");
+      detail::fit(c, v.width, c.dims(5)[3], "head sizes of v and its past");
+      detail::fit(c, k.heads, c.dims(4)[1], "heads of k and its past");
+      detail::fit(c, v.heads, c.dims(5)[1], "heads of v and its past");
+      detail::fit(c, k.batch, c.dims(4)[0], "batches of k and its past");
+      detail::fit(c, v.batch, c.dims(5)[0], "batches of v and its past");
     }
     const std::int64_t keys = k.length < 0 || past < 0 ? -1 : k.length + past;
     if (c.has(3)) {
@@ -113,7 +127,7 @@ struct attention {
       for (std::size_t i = 0; i < m.rank(); ++i) {
         const std::int64_t wanted = whole[4 - m.rank() + i];
         const bool last = i + 1 == m.rank(); // may be shorter
-        if (m[i] >= 0 && wanted >= 0 && m[i] != 1 && (last ? m[i] > wanted : m[i] != wanted))
+        if (m[i] >= 0 && wanted >= 0 && (last || m[i] != 1) && (last ? m[i] > wanted : m[i] != wanted))
           c.fail(text("the mask ") << m.print() << " does not fit " << q.length << " queries and " << keys << " keys");
       }
     }
@@ -194,10 +208,6 @@ struct attention {
   }
 
 private:
-  static constexpr void fit(const infer_context& c, std::int64_t a, std::int64_t b, std::string_view what) {
-    if (a >= 0 && b >= 0 && a != b) c.fail(text("the ") << what << " differ: " << a << " and " << b);
-  }
-
   /// Keys or values as [N, heads, all, width], those of the past (operand i, where given) first.
   static constexpr value joined(const eval_context& c, std::size_t i, const value& x, std::int64_t heads_of_3d) {
     const detail::heads_view in(x.dims, heads_of_3d);
@@ -287,7 +297,7 @@ struct rotary_embedding {
       .name = "rotary_embedding", .onnx = "RotaryEmbedding", .min_operands = 3, .max_operands = 4};
 
   static constexpr void infer(const attributes& a, infer_context& c) {
-    detail::require_floating(c, 0);
+    for (std::size_t i = 0; i < 3; ++i) detail::require_floating(c, i);
     const auto& x = c.dims(0);
     if (x.rank() != 3 && x.rank() != 4) c.fail(text("needs an input of rank 3 or 4, but it is ") << x.print());
     if (x.rank() == 3 && (a.num_heads < 1 || (x[2] >= 0 && x[2] % a.num_heads != 0)))
@@ -301,6 +311,8 @@ struct rotary_embedding {
     for (std::size_t i = 1; i < 3; ++i) {
       detail::require_rank(c, i, rank);
       const auto& d = c.dims(i);
+      if (d.known() && c.dims(1).known() && !(d == c.dims(1)))
+        c.fail(text("the tables ") << c.dims(1).print() << " and " << d.print() << " must have one shape");
       if (turned >= 0 && d[rank - 1] >= 0 && d[rank - 1] != turned / 2)
         c.fail(text("operand ") << i << ' ' << d.print() << " must have " << turned / 2 << " columns");
       if (!c.has(3) &&
@@ -311,6 +323,8 @@ struct rotary_embedding {
     if (c.has(3)) {
       detail::require_integers(c, 3);
       detail::require_rank(c, 3, 2);
+      detail::fit(c, in.length, c.dims(3)[1], "lengths of x and its places");
+      if (c.dims(3)[0] != 1) detail::fit(c, in.batch, c.dims(3)[0], "batches of x and its places");
     }
     c.result(0, c.type(0), x);
   }

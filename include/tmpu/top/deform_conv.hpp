@@ -165,6 +165,8 @@ struct col2im {
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::require_floating(c, 0);
     detail::require_rank(c, 0, 3);
+    detail::require_integers(c, 1);
+    detail::require_integers(c, 2);
     const auto& x = c.dims(0);
     if (!c.is_constant(1) || !c.is_constant(2)) {
       auto y = detail::unknown_dims(2 + detail::list_size(c, 1), c);

@@ -188,7 +188,10 @@ struct stft {
     const auto& x = c.dims(0);
     if (x[2] != 1 && x[2] != 2) c.fail(text("the last axis must be 1 or 2, but x is ") << x.print());
     if (a.onesided != 0 && x[2] == 2) c.fail("onesided takes real numbers: a last axis of 1");
-    if (c.has(2)) detail::require_rank(c, 2, 1);
+    if (c.has(2)) {
+      detail::require_floating(c, 2);
+      detail::require_rank(c, 2, 1);
+    }
     std::int64_t length = c.has(2) ? c.dims(2)[0] : x[1];
     if (c.has(3)) {
       const std::int64_t given = c.is_constant(3) ? detail::integer_of(c, 3, c.constant(3)) : -1;

@@ -167,6 +167,7 @@ struct affine_grid {
     const std::int64_t spatial = theta[1];
     if ((spatial != 2 && spatial != 3) || theta[2] != spatial + 1)
       c.fail(text("theta must be [N, 2, 3] or [N, 3, 4], but is ") << theta.print());
+    detail::require_integers(c, 1);
     if (detail::list_size(c, 1) != spatial + 2) c.fail(text("operand 1 must hold ") << spatial + 2 << " sizes");
     tmpu::shape y{theta[0]};
     for (std::int64_t i = 0; i < spatial; ++i) {

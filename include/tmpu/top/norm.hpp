@@ -26,6 +26,7 @@ constexpr void require_channel_lists(const infer_context& c, std::size_t from, s
   const auto& x = c.dims(0);
   if (x.rank() < 2) c.fail(text("needs an input [N, C, ...], but it is ") << x.print());
   for (std::size_t i = from; i < to; ++i) {
+    require_floating(c, i);
     if (c.dims(i).rank() != 1 || (x[1] >= 0 && c.dims(i)[0] >= 0 && c.dims(i)[0] != x[1])) {
       c.fail(text("operand ") << i << " must be [" << x[1] << "], but is " << c.dims(i).print());
     }
@@ -35,9 +36,14 @@ constexpr void require_channel_lists(const infer_context& c, std::size_t from, s
 constexpr void require_broadcast_to_x(const infer_context& c, std::size_t i) {
   if (!c.has(i)) return;
   const auto& x = c.dims(0);
-  if (c.dims(i).rank() > x.rank())
-    c.fail(text("operand ") << i << ' ' << c.dims(i).print() << " does not broadcast to " << x.print());
-  static_cast<void>(broadcast_dims(x, c.dims(i), c));
+  const auto& d = c.dims(i);
+  require_floating(c, i);
+  bool fits = d.rank() <= x.rank();
+  for (std::size_t k = 0; fits && k < d.rank(); ++k) {
+    const std::int64_t of_x = x[x.rank() - d.rank() + k];
+    fits = d[k] < 0 || of_x < 0 || d[k] == 1 || d[k] == of_x;
+  }
+  if (!fits) c.fail(text("operand ") << i << ' ' << d.print() << " does not broadcast to " << x.print());
 }
 } // namespace detail
 

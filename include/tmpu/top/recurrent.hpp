@@ -117,6 +117,14 @@ template <class Self> struct recurrent {
   template <class Attributes> static constexpr void infer(const Attributes& a, infer_context& c) {
     detail::require_floating(c, 0);
     for (std::size_t i = 0; i < 3; ++i) detail::require_rank(c, i, 3);
+    for (std::size_t i = 1; i < c.operand_count(); ++i) {
+      if (!c.has(i)) continue;
+      if (i == 4) {
+        detail::require_integers(c, i);
+      } else {
+        detail::require_floating(c, i);
+      }
+    }
     const std::int64_t directions = directions_of(a);
     if (directions == 0)
       c.fail(text("direction '") << a.direction << "' is not known; it is forward, reverse or bidirectional");

@@ -121,11 +121,16 @@ struct resize {
              << policy << "' is not known; it is stretch, not_larger or not_smaller");
     if (is_nearest(a) && a.antialias != 0) c.fail("antialias needs mode linear or cubic");
     for (const std::int64_t axis : a.axes) static_cast<void>(detail::axis_at(axis, x.rank(), c));
+    if (c.has(1) && c.dims(1).elements() != 0) detail::require_floating(c, 1);
     const bool scaled = c.has(2) && c.dims(2).elements() != 0;
     const bool sized = c.has(3) && c.dims(3).elements() != 0;
     if (scaled == sized) c.fail("needs either scales (operand 2) or sizes (operand 3)");
     const std::size_t list = scaled ? 2 : 3;
     const std::size_t count = a.axes.empty() ? x.rank() : a.axes.size();
+    if (places_named(a.coordinate_transformation_mode) == places::tf_crop_and_resize &&
+        (!c.has(1) || c.dims(1).elements() != 2 * static_cast<std::int64_t>(count))) {
+      c.fail(text("tf_crop_and_resize needs ") << 2 * count << " values in operand 1 (roi)");
+    }
     if (is_floating(c.type(list)) != scaled)
       c.fail(text("operand ") << list << " cannot hold " << name_of(c.type(list)));
     if (!c.is_constant(list)) {
@@ -142,10 +147,6 @@ struct resize {
     }
     for (const std::int64_t s : lengths.i) {
       if (s < 0) c.fail(text("a size must not be negative: ") << s);
-    }
-    if (places_named(a.coordinate_transformation_mode) == places::tf_crop_and_resize &&
-        (!c.has(1) || c.dims(1).elements() != 2 * static_cast<std::int64_t>(count))) {
-      c.fail(text("tf_crop_and_resize needs ") << 2 * count << " values in operand 1 (roi)");
     }
     tmpu::shape y;
     for (const axis_plan& p : plan(a, x, lengths)) y.push_back(p.out);

@@ -63,6 +63,10 @@ struct roi_align {
     detail::require_rank(c, 0, 4);
     detail::require_rank(c, 1, 2);
     detail::require_rank(c, 2, 1);
+    detail::require_floating(c, 1);
+    detail::require_integers(c, 2);
+    if (c.dims(1)[0] >= 0 && c.dims(2)[0] >= 0 && c.dims(1)[0] != c.dims(2)[0])
+      c.fail(text("there are ") << c.dims(1)[0] << " regions, but " << c.dims(2)[0] << " image numbers");
     if (c.dims(1)[1] != 4) c.fail(text("the regions must be [R, 4], but are ") << c.dims(1).print());
     const std::string_view mode = a.mode.view();
     if (!mode.empty() && mode != "avg" && mode != "max")
@@ -163,6 +167,7 @@ struct max_roi_pool {
     detail::require_floating(c, 0);
     detail::require_rank(c, 0, 4);
     detail::require_rank(c, 1, 2);
+    detail::require_floating(c, 1);
     if (c.dims(1)[1] != 5) c.fail(text("the regions must be [R, 5], but are ") << c.dims(1).print());
     if (a.pooled_shape.size() != 2 || a.pooled_shape[0] < 1 || a.pooled_shape[1] < 1)
       c.fail("pooled_shape must be two sizes of at least 1");

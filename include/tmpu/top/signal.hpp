@@ -93,8 +93,11 @@ struct mel_weight_matrix {
       sizes[i] = detail::integer_of(c, i, c.constant(i));
       if (sizes[i] < 1) c.fail(text("operand ") << i << " must be at least 1, but is " << sizes[i]);
     }
-    detail::require_floating(c, 3);
-    detail::require_floating(c, 4);
+    detail::require_integers(c, 2);
+    for (std::size_t i = 2; i < 5; ++i) {
+      if (i > 2) detail::require_floating(c, i);
+      if (c.dims(i).known() && c.dims(i).elements() != 1) c.fail(text("operand ") << i << " must be one number");
+    }
     c.result(0, type, {sizes[1] < 0 ? -1 : sizes[1] / 2 + 1, sizes[0]});
   }
 
@@ -102,6 +105,7 @@ struct mel_weight_matrix {
     value& y = c.out();
     const std::int64_t bands = y.dims[1];
     const std::int64_t bins = y.dims[0];
+    if (c.in(2).i[0] < 1) c.fail(text("the sample rate must be at least 1, but is ") << c.in(2).i[0]);
     const auto rate = static_cast<double>(c.in(2).i[0]);
     const auto length = static_cast<double>(c.in(1).i[0]);
     const auto mel = [](float f) { return 2595.0 * math::log10(1.0 + static_cast<double>(f) / 700.0); };
@@ -112,7 +116,7 @@ struct mel_weight_matrix {
       const double f = 700.0 * (math::pow(10.0, (low + static_cast<double>(i) * step) / 2595.0) - 1.0);
       const double bin = math::floor((length + 1.0) * f / rate);
       if (!(bin >= 0.0 && bin < static_cast<double>(bins))) {
-        c.fail(text("the frequencies reach bin ") << static_cast<std::int64_t>(bin) << " of a spectrum of " << bins);
+        c.fail(text("the frequencies reach beyond a spectrum of ") << bins << " bins");
       }
       edge.push_back(static_cast<std::int64_t>(bin));
     }

@@ -31,8 +31,11 @@ struct max_unpool {
       c.fail(text("kernel_shape and strides need ") << n << " values, pads " << 2 * n);
     }
     if (c.type(1) != dtype_id::i64) c.fail(text("operand 1 must hold i64, but holds ") << name_of(c.type(1)));
+    if (c.dims(1).known() && x.known() && !(c.dims(1) == x))
+      c.fail(text("the places ") << c.dims(1).print() << " must be as many as x " << x.print());
     auto y = natural(a, x);
     if (c.has(2)) {
+      detail::require_integers(c, 2);
       if (!c.is_constant(2)) {
         c.result(0, c.type(0), detail::unknown_dims(static_cast<std::int64_t>(x.rank()), c));
         return;
