@@ -272,3 +272,15 @@ TEST_CASE("random numbers have the moments that were asked for, and are the same
   CHECK(drawn.dims == shape{1, 10000});
   CHECK(moments_of(drawn).mean == doctest::Approx(0.75).epsilon(0.03)); // classes 0 and 1, as 1 : 3
 }
+
+TEST_CASE("a result that the graph does not take may stand before one that it does") {
+  graph_body g;
+  const tensor_id operands[] = {g.add_constant("x", numbers({3}, {1, 9, 4})), g.add_constant("k", list_of({2}))};
+  const tensor_id results[] = {none, g.add_tensor("places", dtype_id::none, {})};
+  const node_id id = add_node<top::top_k>(g, "node", {}, operands, results);
+  infer(g, id);
+  const value x = numbers({3}, {1, 9, 4});
+  const value k = list_of({2});
+  const value* values[] = {&x, &k};
+  CHECK(same(evaluate_node(g, id, values)[1], list_of({1, 2})));
+}

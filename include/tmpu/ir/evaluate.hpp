@@ -7,34 +7,32 @@ namespace tmpu {
 
 namespace detail {
 /// The result types of a node from the values of its operands: for shapes that no shape rule could tell before, because
-/// they are computed by the graph itself (stage origin).
+/// they are computed by the graph itself (stage origin), and for results that the graph does not take.
 constexpr vec<tensor> result_types(const graph_body& g, node_id id, std::span<const value* const> operands) {
   graph_body one;
   vec<tensor_id> ins;
   vec<tensor_id> outs;
   for (const value* v : operands) ins.push_back(v == nullptr ? none : one.add_constant("", *v));
-  for (const tensor_id t : g.results(id)) outs.push_back(t == none ? none : one.add_tensor("", dtype_id::none, {}));
+  for (std::size_t i = 0; i < g.results(id).size(); ++i) outs.push_back(one.add_tensor("", dtype_id::none, {}));
   infer(one, one.add_node(g.node_name(id), *g.node_at(id).op, g.words(g.node_at(id)), ins, outs));
   vec<tensor> types;
-  for (const tensor_id t : outs) types.push_back(t == none ? tensor{} : one.at(t));
+  for (const tensor_id t : outs) types.push_back(one.at(t));
   return types;
 }
 } // namespace detail
 
 /// Runs one node on the values of its operands. Where a shape depends on the elements themselves, the operator gives its
-/// result the shape and the elements.
+/// result the shape and the elements. Results that the graph does not take are computed as well: an operator does not ask.
 constexpr vec<value> evaluate_node(const graph_body& g, node_id id, std::span<const value* const> operands) {
   vec<value> results(g.results(id).size());
   // A shape rule that did not see all dimensions has not checked all either: it runs again on the values.
   bool known = true;
-  for (const tensor_id t : g.results(id)) known = known && (t == none || g.at(t).dims.known());
+  for (const tensor_id t : g.results(id)) known = known && t != none && g.at(t).dims.known();
   for (const tensor_id t : g.operands(id)) known = known && (t == none || g.at(t).dims.known());
   vec<tensor> types;
   if (!known) types = detail::result_types(g, id, operands);
   for (std::size_t i = 0; i < results.size(); ++i) {
-    const tensor_id t = g.result(id, i);
-    if (t == none) continue;
-    const tensor& type = known ? g.at(t) : types[i];
+    const tensor& type = known ? g.at(g.result(id, i)) : types[i];
     results[i] = value(type.type, type.dims);
   }
   eval_context context(g, id, operands, results.span());

@@ -111,7 +111,7 @@ struct softmax_cross_entropy_loss : detail::class_loss {
       for (std::int64_t k = 0; k < view.size; ++k) x[k * view.inner] = x[k * view.inner] - greatest - whole;
     });
     put_loss(a, c, logp);
-    if (c.result_count() < 2 || c.out(1).type == dtype_id::none) return;
+    if (c.result_count() < 2) return;
     c.out(1).f = logp;
     detail::round_elements(c.out(1));
   }

@@ -183,11 +183,10 @@ struct dynamic_quantize_linear {
     }
     const float scale = high == low ? 1.0F : (high - low) / 255.0F;
     const std::int64_t zero = detail::saturated(dtype_id::u8, -low / scale, 0);
-    const auto wanted = [&](std::size_t i) { return i < c.result_count() && c.out(i).type != dtype_id::none; };
-    for (std::size_t n = 0; wanted(0) && n < c.out().i.size(); ++n)
+    for (std::size_t n = 0; n < c.out().i.size(); ++n)
       c.out().i[n] = detail::saturated(dtype_id::u8, c.in(0).f[n] / scale, zero);
-    if (wanted(1)) c.out(1).f[0] = scale;
-    if (wanted(2)) c.out(2).i[0] = zero;
+    if (c.result_count() > 1) c.out(1).f[0] = scale;
+    if (c.result_count() > 2) c.out(2).i[0] = zero;
   }
 };
 static_assert(op<dynamic_quantize_linear>);

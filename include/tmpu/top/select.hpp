@@ -107,7 +107,7 @@ struct top_k {
           const auto out = static_cast<std::size_t>(to + n * view.inner);
           detail::with_elements(y, x,
                                 [&](auto* y_at, const auto* from) { y_at[out] = from[first + place * view.inner]; });
-          if (c.result_count() > 1 && c.out(1).type != dtype_id::none) c.out(1).i[out] = place;
+          if (c.result_count() > 1) c.out(1).i[out] = place;
         }
       });
     });
@@ -235,7 +235,7 @@ private:
     }
     detail::take(c.out(), x.type, y, x, places);
     const auto put_list = [&](std::size_t i, ints list) {
-      if (i >= c.result_count() || c.out(i).type == dtype_id::none) return;
+      if (i >= c.result_count()) return;
       c.out(i).dims = tmpu::shape{static_cast<std::int64_t>(list.size())};
       c.out(i).i = std::move(list);
     };
