@@ -115,7 +115,7 @@ def set_up():
                 [ow.node("FancyAttention", ["x"], ["a"], "att1", "com.example"), ow.node("FancyAttention", ["a"], ["b"], "att2", "com.example"),
                  ow.node("StringNormalizer", ["b"], ["c"], "strings"), ow.node("Relu", ["c"], ["y"], "act")],
                 [ow.value_info("x", [1, 4])], [y])
-    write_model("old.onnx", [relu], [ow.value_info("x", [1, 4])], [y], opset=3)
+    write_model("old.onnx", [relu], [ow.value_info("x", [1, 4])], [y], opset=0)
     write_model("new.onnx", [relu], [ow.value_info("x", [1, 4])], [y], opset=99)
     write_model("unsorted.onnx", [ow.node("Relu", ["a"], ["y"], "second"), ow.node("Relu", ["x"], ["a"], "first")],
                 [ow.value_info("x", [1, 4])], [y])
@@ -124,9 +124,9 @@ def set_up():
                 [ow.tensor("c", [3], [1.0, 2.0, 3.0])])
     short = ow.field(1, 3) + ow.field(2, ow.FLOAT) + ow.field(8, "c") + ow.field(9, b"\0" * 8)  # 3 elements, 8 bytes
     write_model("short.onnx", [ow.node("Add", ["x", "c"], ["y"], "sum")], [ow.value_info("x", [1, 3])], [y], [short])
-    # 300,000 channels of one pixel: more than one lane of any chip holds, and channels cannot be cut below a row of lanes
     write_model("two.onnx", [ow.node("Add", ["left", "right"], ["y"], "sum")],
                 [ow.value_info("left", [2, 3]), ow.value_info("right", [2, 3])], [ow.value_info("y", [2, 3])])
+    # softmax over 200,000 elements: one lane must hold the whole row, and no chip's lane does
     write_model("wide.onnx", [ow.node("Softmax", ["x"], ["y"], "soft", axis=-1)], [ow.value_info("x", [1, 1, 1, 200000])],
                 [ow.value_info("y", [1, 1, 1, 200000])])
     write_model("spaces.onnx", [ow.node("Sigmoid", ["x"], ["a b"], "n 1"), ow.node("Abs", ["a b"], ["y"], "n2")],
@@ -268,7 +268,7 @@ def test_refusals():
             refused(words, f"'{name}.onnx'", {"empty": "empty", "cut": "only a part of one"}.get(name, "no ONNX model"))
     for words in (f"compile unknown.onnx {f32}", "info unknown.onnx"):
         refused(words, r"com\.example::FancyAttention x2 \('att1', 'att2'\)", r"StringNormalizer x1 \('strings'\)", "tmpuc ops")
-    refused(f"compile old.onnx {f32}", "operator set 3", "version_converter")
+    refused(f"compile old.onnx {f32}", "operator set 0", "version_converter")
     refused(f"compile new.onnx {f32}", "operator set 99", "version_converter")
     refused(f"compile unsorted.onnx {f32}", "'second'", "'a'")
     refused(f"compile attribute.onnx {f32}", "'soft'", "softmax|Softmax", "axis")
