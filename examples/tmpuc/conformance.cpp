@@ -40,7 +40,7 @@ host::nearness nearness_of(const std::string& quantize) {
 
 /// Compiles a model for the chip and runs its program in checked mode; int8 is calibrated on the very inputs.
 std::vector<host::named_value> run_on_chip(const conformance_options& o, graph<stage::origin> g,
-                                           std::span<const value> inputs) {
+                                           std::span<const value> inputs, std::int64_t& host_steps) {
   compile_request r{.chip = chip_named(o.chip), .network = "case", .quantize = o.quantize};
   calibrate::table table;
   if (o.quantize == "int8") {
@@ -53,6 +53,7 @@ std::vector<host::named_value> run_on_chip(const conformance_options& o, graph<s
   const stage_observer see_nothing = [](const graph_body&, stage) {};
   const isa::program program = r.calibration != nullptr ? compile_int8(std::move(g), r, see_nothing)
                                                         : compile_float(std::move(g), r, see_nothing);
+  host_steps = program.info.networks[0].host_steps();
   host::runner runner(program);
   vec<value> given;
   for (const value& v : inputs) given.push_back(host::from_edge(v, {}));
@@ -85,8 +86,10 @@ int conformance(const conformance_options& o) {
     refuse(text("no folder with a model.onnx")
            << (o.filter.empty() ? "" : " whose name matches --filter") << " is below the folders given");
   }
+  std::int64_t host_steps = 0;
+  int without_host_step = 0;
   const host::model_runner run = [&](graph<stage::origin> g, std::span<const value> inputs) {
-    return chip ? run_on_chip(o, std::move(g), inputs) : host::run_at_top(std::move(g), inputs);
+    return chip ? run_on_chip(o, std::move(g), inputs, host_steps) : host::run_at_top(std::move(g), inputs);
   };
   const host::nearness near = chip ? nearness_of(o.quantize) : host::nearness{};
   std::array<int, 3> counts{};
@@ -94,11 +97,15 @@ int conformance(const conformance_options& o) {
   if (o.json) fmt::print("[");
   for (std::size_t i = 0; i < cases.size(); ++i) {
     progress.at(static_cast<std::int64_t>(i));
+    host_steps = 0;
     const host::case_result r = host::run_case<unpack<decltype(top::operators)>>(cases[i], run, near);
     ++counts[static_cast<std::size_t>(r.result)];
+    if (chip && r.result == host::verdict::passed && host_steps == 0) ++without_host_step;
     if (o.json) {
-      fmt::print("{}\n{{\"name\": {}, \"result\": \"{}\", \"reason\": {}}}", i == 0 ? "" : ",", json_text(r.name),
+      fmt::print("{}\n{{\"name\": {}, \"result\": \"{}\", \"reason\": {}", i == 0 ? "" : ",", json_text(r.name),
                  host::name_of(r.result), json_text(r.reason));
+      if (chip) fmt::print(", \"host_steps\": {}", host_steps);
+      fmt::print("}}");
     } else if (r.result != host::verdict::passed) {
       fmt::print("{:<8} {}: {}\n", host::name_of(r.result), r.name, r.reason);
     }
@@ -107,6 +114,7 @@ int conformance(const conformance_options& o) {
     fmt::print("\n]\n");
   } else {
     fmt::print("{} cases: {} passed, {} failed, {} refused\n", cases.size(), counts[0], counts[1], counts[2]);
+    if (chip) fmt::print("{} passed without a host step\n", without_host_step);
   }
   return counts[1] == 0 ? 0 : 1;
 }

@@ -39,11 +39,12 @@ void print_program(const isa::program& p, bool json) {
       };
       fmt::print(
           "{{\"kind\": \"tmodel\", \"network\": {}, \"chip\": {}, \"quantize\": {}, \"instructions\": {}, "
+          "\"host_steps\": {}, "
           "\"weight_bytes\": {}, "
           "\"activation_bytes\": {}, \"global_bytes\": {}, \"local_bytes_peak\": {}, \"gdma_bytes\": {}, \"macs\": {}, "
           "\"cycles\": {}, \"inputs\": [{}], \"outputs\": [{}]}}\n",
-          json_text(n.name), json_text(p.info.target.chip), json_text(p.info.quantize), instructions, weights,
-          n.activation_bytes, n.activation_bytes + weights, n.local_bytes_peak, n.dma_bytes, n.macs, n.cycles,
+          json_text(n.name), json_text(p.info.target.chip), json_text(p.info.quantize), instructions, n.host_steps(),
+          weights, n.activation_bytes, n.activation_bytes + weights, n.local_bytes_peak, n.dma_bytes, n.macs, n.cycles,
           side(n.inputs), side(n.outputs));
       continue;
     }
@@ -60,6 +61,11 @@ void print_program(const isa::program& p, bool json) {
       }
     }
     fmt::print("instructions      {}\n", instructions);
+    fmt::print("host steps        {}\n", n.host_steps());
+    for (const isa::segment& s : n.segments) {
+      if (s.kind == isa::segment_kind::host)
+        fmt::print("host step         {} '{}'\n", s.step.op.view(), s.step.node.view());
+    }
     fmt::print("weights           {} bytes\n", weights);
     fmt::print("activations       {} bytes of global memory\n", n.activation_bytes);
     fmt::print("local memory      {} of {} bytes a lane at the peak\n", n.local_bytes_peak, p.info.target.local_bytes);

@@ -94,6 +94,13 @@ template <std::size_t Capacity, class Model, class Chip, class Lists> constexpr 
   const isa::program p = compile_model<Model, Chip, Lists>();
   const vec<std::uint8_t> file = isa::to_bytes(p);
   const isa::network& n = p.info.networks[0];
+  for (const isa::segment& s : n.segments) {
+    if (s.kind == isa::segment_kind::host) {
+      refuse(text("node '")
+             << s.step.node << "' (" << s.step.op
+             << ") is a host step, which a program without a host cannot run: append a lowering rule for it");
+    }
+  }
   captured<Capacity> out{};
   out.size = file.size();
   if (file.size() > Capacity) return out;

@@ -18,10 +18,10 @@ struct options {
 
 /// Origin to canonical: the rules are tried at each node, in their order, until none applies any more.
 ///
-/// The shapes of the inputs must be bound. Afterwards every tensor has a known type and shape, what is constant is
-/// folded, and nothing is left that no output needs.
+/// The shapes of the inputs must be bound. Afterwards every tensor has a known type and, unless it depends on the elements of
+/// an input, a known shape, what is constant is folded, and nothing is left that no output needs.
 /// Errors: one line for an input with a free dimension, a rule name that is not in the list, a shape rule that refuses a
-/// node, a tensor whose shape depends on data.
+/// node.
 template <class Rules> struct canonicalize_pass {
   static constexpr std::string_view name = "canonicalize";
   static constexpr stage from = stage::origin;
@@ -42,7 +42,6 @@ template <class Rules> struct canonicalize_pass {
       if (now > limit) refuse_loop(applied);
     }
     g.tidy();
-    check_shapes(g);
     if (counts != nullptr) *counts = std::move(applied);
     return graph<stage::canonical>(std::move(g));
   }
@@ -131,22 +130,6 @@ private:
       text all;
       rule_list::for_each([&]<class Rule>() { all << (all.empty() ? "" : ", ") << Rule::name; });
       refuse(text("'") << n << "' is no canonicalize rule; the rules are " << all);
-    }
-  }
-  static constexpr void check_shapes(const graph_body& g) {
-    for (std::size_t i = 0; i < g.nodes.size(); ++i) {
-      const auto id = static_cast<node_id>(i);
-      for (const tensor_id t : g.results(id)) {
-        if (t == none || g.at(t).dims.known()) continue;
-        text inputs;
-        for (const tensor_id in : g.inputs)
-          inputs << (inputs.empty() ? "'" : ", '") << g.name(in) << g.at(in).dims.print() << '\'';
-        refuse(
-            text("tensor '") << g.name(t) << "' of node '" << g.node_name(id) << "' (" << g.node_at(id).op->info.name
-                             << ") has the shape " << g.at(t).dims.print()
-                             << ", which depends on data even with the inputs " << inputs
-                             << " bound: give fixed shapes with --input-shape, or export the model with fixed shapes");
-      }
     }
   }
   static inline void refuse_loop(const vec<rule_count>& applied) {

@@ -145,11 +145,28 @@ constexpr isa::io_tensor io_of(const graph_body& g, tensor_id t) {
           .address = address_of(g, t)};
 }
 
-/// The tensors that a stream's trace names, which then names them by their place in this list.
-constexpr vec<isa::traced_tensor> number_traced(const graph_body& g, isa::core_stream& stream) {
+/// A Top operator that stayed: the host runs it between two streams. What nobody reads has no place and is absent.
+constexpr isa::host_step host_step_of(const graph_body& g, node_id id) {
+  isa::host_step step{.node = text(g.node_name(id)),
+                      .op = text(g.node_at(id).op->info.name),
+                      .words = vec<std::uint32_t>(g.words(g.node_at(id))),
+                      .operands = {},
+                      .results = {}};
+  const auto put = [&](vec<isa::host_tensor>& list, tensor_id t) {
+    list.push_back({});
+    if (t == none || g.at(t).address == none) return;
+    list.back() = {.type = g.at(t).type, .dims = ints(g.at(t).dims.span()), .address = address_of(g, t)};
+  };
+  for (const tensor_id t : g.operands(id)) put(step.operands, t);
+  for (const tensor_id t : g.results(id)) put(step.results, t);
+  return step;
+}
+
+/// The tensors that the traces of the streams name, which then name them by their place in this list.
+constexpr vec<isa::traced_tensor> number_traced(const graph_body& g, isa::network& network) {
   vec<isa::traced_tensor> list;
   vec<std::int32_t> place(g.tensors.size(), none);
-  for (isa::trace_point& point : stream.trace) {
+  const auto number = [&](isa::trace_point& point) {
     std::int32_t& at = place[static_cast<std::size_t>(point.tensor)];
     if (at == none) {
       const tensor& t = g.at(point.tensor);
@@ -162,6 +179,11 @@ constexpr vec<isa::traced_tensor> number_traced(const graph_body& g, isa::core_s
                       .address = point.in_global ? address_of(g, point.tensor) : 0});
     }
     point.tensor = at;
+  };
+  for (isa::segment& s : network.segments) {
+    for (isa::core_stream& c : s.cores) {
+      for (isa::trace_point& point : c.trace) number(point);
+    }
   }
   return list;
 }
@@ -190,7 +212,17 @@ template <class Emitters> struct codegen_pass {
     isa::network network{};
     network.name = text(network_name);
     for (const layer_group& lg : g.groups) {
-      if (tpu::record(g, lg.first).tiled) {
+      if (tpu::is_host(g, lg.first)) {
+        close_stream(network, out, chip);
+        for (node_id id = lg.first; id < lg.first + lg.count; ++id) {
+          isa::segment host{};
+          host.kind = isa::segment_kind::host;
+          host.step = detail::host_step_of(g, id);
+          network.segments.push_back(std::move(host));
+        }
+        continue;
+      }
+      if (tpu::is_tiled(g, lg.first)) {
         detail::group_emitter<Emitters>(g, lg, readers, chip, out).run();
       } else {
         transfer_context c{.g = g, .chip = chip, .id = lg.first, .out = out, .local_peak = 0};
@@ -204,18 +236,14 @@ template <class Emitters> struct codegen_pass {
       }
     }
     for (std::size_t n = 0; n < g.nodes.size(); ++n) {
-      network.macs += tpu::record(g, static_cast<node_id>(n)).macs(g, static_cast<node_id>(n));
+      const auto id = static_cast<node_id>(n);
+      if (!tpu::is_host(g, id)) network.macs += tpu::record(g, id).macs(g, id);
     }
     for (const tensor_id t : g.inputs) network.inputs.push_back(detail::io_of(g, t));
     for (const tensor_id t : g.outputs) network.outputs.push_back(detail::io_of(g, t));
     network.activation_bytes = g.activation_bytes;
-    isa::segment segment{};
-    segment.cores.push_back(out.take());
-    network.tensors = detail::number_traced(g, segment.cores[0]);
-    const timing::timeline line = timing::simulate(segment.cores[0], chip);
-    network.cycles = line.cycles;
-    network.dma_bytes = line.dma_bytes;
-    network.segments.push_back(std::move(segment));
+    if (network.segments.empty() || out.count() > 0) close_stream(network, out, chip, true);
+    network.tensors = detail::number_traced(g, network);
     isa::program p{};
     p.info.producer = text("tmpu");
     p.info.target = {.chip = text(chip.name),
@@ -228,6 +256,20 @@ template <class Emitters> struct codegen_pass {
     p.info.networks.push_back(std::move(network));
     p.weights = detail::pack_weights(g);
     return p;
+  }
+
+private:
+  /// What was emitted so far becomes a segment; nothing becomes one only where it must.
+  static constexpr void close_stream(isa::network& network, stream_builder& out, const chip::facts& chip,
+                                     bool must = false) {
+    if (!must && out.count() == 0) return;
+    isa::segment segment{};
+    segment.cores.push_back(out.take());
+    const timing::timeline line = timing::simulate(segment.cores[0], chip);
+    network.cycles += line.cycles;
+    network.dma_bytes += line.dma_bytes;
+    network.segments.push_back(std::move(segment));
+    out = stream_builder(chip.lanes);
   }
 };
 

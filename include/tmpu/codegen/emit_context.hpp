@@ -22,8 +22,9 @@ constexpr isa::local_ref part_of_buffer(const chip::facts& chip, isa::layout lay
   return r;
 }
 
-/// Where a tensor lies in global memory.
+/// Where a tensor lies in global memory, or its slot with the host.
 constexpr std::uint64_t address_of(const graph_body& g, tensor_id t) {
+  if (g.at(t).in_host_slot()) return isa::global_address(isa::region::host, g.at(t).address - tensor::first_host_slot);
   return isa::global_address(g.is_constant(t) ? isa::region::weights : isa::region::activations, g.at(t).address);
 }
 

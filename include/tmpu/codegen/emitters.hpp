@@ -247,10 +247,29 @@ struct move_pad {
   }
 };
 
+struct move_expand {
+  using op = tpu::expand;
+  static constexpr void emit(transfer_context& c) {
+    const shape& x = c.operand(0).dims;
+    const shape& y = c.result().dims;
+    vec<std::int64_t> from = transfer_context::strides(x);
+    for (std::size_t d = 0; d < y.rank(); ++d) from[d] = x[d] == 1 ? 0 : from[d];
+    c.copy(c.between(c.operand_address(0), y, from, 0, c.result_address(), transfer_context::strides(y), 0));
+  }
+};
+
+struct emit_reduce {
+  using op = tpu::reduce;
+  static constexpr void emit(emit_context& c) {
+    const auto a = attributes_of<op>(c.g, c.id);
+    c.emit_result(isa::reduce{.kind = static_cast<isa::reduce_kind>(a.kind), .x = c.operands[0], .y = c.result});
+  }
+};
+
 /// The emitters (registry).
 inline constexpr auto emitters =
-    hana::tuple_t<emit_conv, emit_matmul, emit_pool, emit_binary, emit_unary, emit_lookup, emit_cast, emit_softmax,
-                  move_reshape, move_transpose, move_concat, move_slice, move_pad>;
+    hana::tuple_t<emit_conv, emit_matmul, emit_pool, emit_binary, emit_unary, emit_lookup, emit_cast, emit_reduce,
+                  emit_softmax, move_reshape, move_transpose, move_concat, move_slice, move_pad, move_expand>;
 
 namespace detail {
 template <class Op, class... Es> constexpr bool has_emitter(list<Es...>) {

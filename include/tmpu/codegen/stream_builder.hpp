@@ -60,6 +60,7 @@ public:
     stream_.trace.push_back({.index = stream_.count - 1, .tensor = tensor, .n = 0, .c = 0, .h = 0, .in_global = true});
   }
 
+  [[nodiscard]] constexpr std::uint32_t count() const { return stream_.count; }
   [[nodiscard]] constexpr isa::core_stream take() { return std::move(stream_); }
 
 private:

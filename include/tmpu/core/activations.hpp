@@ -76,6 +76,22 @@ constexpr float mish(float x) { return x * math::tanh(softplus(x)); }
 /// x / (1 + |x|).
 constexpr float softsign(float x) { return x / (1.0F + math::abs(x)); }
 
+/// -1, 0 or 1; a zero and a NaN as they are.
+constexpr float sign(float x) { return x > 0.0F ? 1.0F : (x < 0.0F ? -1.0F : x); }
+/// max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0).
+constexpr float celu(float x, float alpha) {
+  const float low = alpha * (math::exp(x / alpha) - 1.0F);
+  return (x > 0.0F ? x : 0.0F) + (low < 0.0F ? low : 0.0F);
+}
+/// x above alpha, otherwise 0.
+constexpr float thresholded_relu(float x, float alpha) { return x > alpha ? x : 0.0F; }
+/// x beyond lambda on either side, moved by the bias towards 0; otherwise 0.
+constexpr float shrink(float x, float lambda, float bias) {
+  return x < -lambda ? x + bias : (x > lambda ? x - bias : 0.0F);
+}
+/// x times the sigmoid of alpha * x.
+constexpr float swish(float x, float alpha) { return x * sigmoid(alpha * x); }
+
 constexpr float floor(float x) { return math::floor(x); }
 constexpr float ceil(float x) { return math::ceil(x); }
 

@@ -107,13 +107,44 @@ template <class Executor> constexpr vec<finding> check(const Executor& e) {
   }
   vec<byte_state> global(static_cast<std::size_t>(most.activation_bytes));
   for (const isa::io_tensor& t : network.inputs) {
+    if (isa::region_of(t.address) != isa::region::activations) continue;
     const std::int64_t first = isa::offset_of(t.address);
     for (std::int64_t b = 0; b < isa::bytes_needed(t); ++b)
       global[static_cast<std::size_t>(first + b)].initialised = true;
   }
 
+  // The bytes of a tensor in global memory; the first one that nobody wrote is reported.
+  const auto read_whole = [&](const auto& t, std::uint32_t instruction) {
+    if (isa::region_of(t.address) != isa::region::activations) return;
+    const std::int64_t first = isa::offset_of(t.address);
+    for (std::int64_t b = first; b < first + isa::bytes_needed(t); ++b) {
+      const byte_state& state = global[static_cast<std::size_t>(b)];
+      if (state.writer != 0 || state.initialised) continue;
+      found.push_back({.what = finding::kind::uninitialised_read,
+                       .instruction = instruction,
+                       .other = 0,
+                       .local = false,
+                       .lane = 0,
+                       .address = b});
+      break;
+    }
+  };
+
   std::size_t core_index = 0;
+  std::uint32_t last = 0;
   for (const isa::segment& segment : network.segments) {
+    if (segment.kind == isa::segment_kind::host) { // between streams: what came before is done
+      for (const isa::host_tensor& t : segment.step.operands) {
+        if (t.type != dtype_id::none) read_whole(t, last);
+      }
+      for (const isa::host_tensor& t : segment.step.results) {
+        if (t.type == dtype_id::none || isa::region_of(t.address) != isa::region::activations) continue;
+        const std::int64_t first = isa::offset_of(t.address);
+        for (std::int64_t b = 0; b < isa::bytes_needed(t); ++b)
+          global[static_cast<std::size_t>(first + b)].initialised = true;
+      }
+      continue;
+    }
     // Segments follow each other: what an earlier one wrote is done. Cores share global memory, each has its own local memory.
     if (segment.cores.size() != 1) refuse("checked mode takes programs of one core");
     for (byte_state& b : global) b = {.initialised = b.initialised || b.writer != 0};
@@ -185,22 +216,9 @@ template <class Executor> constexpr vec<finding> check(const Executor& e) {
       });
       clocks[own].push_back(now);
     }
-    for (const isa::io_tensor& t : network.outputs) {
-      const std::int64_t first = isa::offset_of(t.address);
-      for (std::int64_t b = first; b < first + isa::bytes_needed(t); ++b) {
-        const byte_state& state = global[static_cast<std::size_t>(b)];
-        if (state.writer == 0 && !state.initialised && core_index == e.cores().size()) {
-          found.push_back({.what = finding::kind::uninitialised_read,
-                           .instruction = static_cast<std::uint32_t>(core.size()),
-                           .other = 0,
-                           .local = false,
-                           .lane = 0,
-                           .address = b});
-          break;
-        }
-      }
-    }
+    last = static_cast<std::uint32_t>(core.size());
   }
+  for (const isa::io_tensor& t : network.outputs) read_whole(t, last);
   return found;
 }
 

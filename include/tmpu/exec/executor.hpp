@@ -24,6 +24,13 @@ struct no_observer {
   constexpr void operator()(const isa::trace_point&, const isa::traced_tensor&, memory&) const {}
 };
 
+/// What takes host steps; this one does not.
+struct no_host {
+  void operator()(const isa::host_step& s, memory&) const {
+    refuse(text("node '") << s.node << "' (" << s.op << ") is a host step: run the program with host::runner");
+  }
+};
+
 namespace detail {
 template <class... Is> constexpr bool opcodes_differ() {
   constexpr std::uint8_t codes[] = {Is::opcode...};
@@ -64,7 +71,7 @@ public:
     }
     for (const isa::segment& s : network_->segments) {
       for (const isa::core_stream& c : s.cores) decode(c);
-      check_order(s);
+      if (s.kind == isa::segment_kind::stream) check_order(s);
     }
   }
 
@@ -76,15 +83,17 @@ public:
 
   /// Runs the network: inputs and outputs are the bytes of the io tensors in their order. After each instruction that completes a part
   /// of a traced tensor, `observe(trace_point, local_ref, memory)` is called with the part, or, where the tensor is seen in global
-  /// memory, `observe(trace_point, traced_tensor, memory)`.
-  template <class Observe = no_observer>
+  /// memory, `observe(trace_point, traced_tensor, memory)`. `host(host_step, memory)` does what stands between the streams; inputs and
+  /// outputs in the host's slots are its own: their bytes here are none.
+  template <class Observe = no_observer, class Host = no_host>
   constexpr vec<vec<std::uint8_t>> run(memory& m, std::span<const std::span<const std::uint8_t>> inputs,
-                                       const interleaving& order = {}, Observe&& observe = {}) {
+                                       const interleaving& order = {}, Observe&& observe = {}, Host&& host = {}) {
     if (inputs.size() != network_->inputs.size()) {
       refuse(text("the program has ") << network_->inputs.size() << " inputs, but " << inputs.size() << " were given");
     }
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const isa::io_tensor& t = network_->inputs[i];
+      if (isa::region_of(t.address) == isa::region::host) continue;
       if (static_cast<std::int64_t>(inputs[i].size()) != isa::bytes_needed(t)) {
         refuse(text("input '") << t.name << "' takes " << isa::bytes_needed(t) << " bytes, but " << inputs[i].size()
                                << " were given");
@@ -94,6 +103,10 @@ public:
     }
     std::size_t first = 0;
     for (const isa::segment& s : network_->segments) {
+      if (s.kind == isa::segment_kind::host) {
+        host(s.step, m);
+        continue;
+      }
       if (order.order == interleaving::kind::program_order && s.cores.size() == 1) {
         run_in_program_order(first, s.cores[0], m, observe);
       } else {
@@ -103,6 +116,10 @@ public:
     }
     vec<vec<std::uint8_t>> outputs;
     for (const isa::io_tensor& t : network_->outputs) {
+      if (isa::region_of(t.address) == isa::region::host) {
+        outputs.push_back({});
+        continue;
+      }
       const auto from = static_cast<std::size_t>(isa::offset_of(t.address));
       outputs.push_back(vec<std::uint8_t>(std::span<const std::uint8_t>(m.activations())
                                               .subspan(from, static_cast<std::size_t>(isa::bytes_needed(t)))));

@@ -147,6 +147,20 @@ constexpr float apply(isa::unary_kind kind, float x, float alpha, float beta) {
   case isa::unary_kind::round: return activation::round(x);
   case isa::unary_kind::sin: return activation::sin(x);
   case isa::unary_kind::cos: return activation::cos(x);
+  case isa::unary_kind::tan: return math::tan(x);
+  case isa::unary_kind::asin: return math::asin(x);
+  case isa::unary_kind::acos: return math::acos(x);
+  case isa::unary_kind::atan: return math::atan(x);
+  case isa::unary_kind::sinh: return math::sinh(x);
+  case isa::unary_kind::cosh: return math::cosh(x);
+  case isa::unary_kind::asinh: return math::asinh(x);
+  case isa::unary_kind::acosh: return math::acosh(x);
+  case isa::unary_kind::atanh: return math::atanh(x);
+  case isa::unary_kind::sign: return activation::sign(x);
+  case isa::unary_kind::celu: return activation::celu(x, alpha);
+  case isa::unary_kind::thresholded_relu: return activation::thresholded_relu(x, alpha);
+  case isa::unary_kind::shrink: return activation::shrink(x, alpha, beta);
+  case isa::unary_kind::swish: return activation::swish(x, alpha);
   }
   return x;
 }
@@ -205,10 +219,16 @@ constexpr void run(const isa::reduce& i, memory& m, workspace& space) {
   const std::int64_t plane = std::int64_t{i.x.h} * i.x.w;
   space.fy.resize(static_cast<std::size_t>(std::int64_t{i.y.n} * i.y.c));
   const float* from = space.fa.data();
+  constexpr float infinity = math::infinity<float>;
+  constexpr float starts[] = {0.0F, -infinity, infinity, 1.0F}; // as reduce_kind
   for (float& y : space.fy) {
-    float v = i.kind == isa::reduce_kind::max ? from[0] : 0.0F;
-    for (std::int64_t p = 0; p < plane; ++p)
-      v = i.kind == isa::reduce_kind::max ? (from[p] > v ? from[p] : v) : v + from[p];
+    float v = starts[static_cast<std::size_t>(i.kind)];
+    for (std::int64_t p = 0; p < plane; ++p) {
+      const float x = from[p];
+      if (i.kind == isa::reduce_kind::sum) v += x;
+      if (i.kind == isa::reduce_kind::product) v *= x;
+      if ((i.kind == isa::reduce_kind::max && x > v) || (i.kind == isa::reduce_kind::min && x < v)) v = x;
+    }
     y = v;
     from += plane;
   }

@@ -55,6 +55,7 @@ template <class F> constexpr bool with_storage(dtype_id type, F&& f) {
   case dtype_id::bf16: f(storage<std::uint16_t, dtype_id::bf16>{}); return true;
   case dtype_id::i8: f(storage<std::int8_t, dtype_id::i8>{}); return true;
   case dtype_id::u8: f(storage<std::uint8_t, dtype_id::u8>{}); return true;
+  case dtype_id::boolean: f(storage<std::uint8_t, dtype_id::boolean>{}); return true;
   case dtype_id::i32: f(storage<std::int32_t, dtype_id::i32>{}); return true;
   default: return false;
   }

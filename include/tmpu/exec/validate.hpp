@@ -20,7 +20,7 @@ namespace detail {
 
 constexpr bool known_type(dtype_id t) {
   return t == dtype_id::f32 || t == dtype_id::f16 || t == dtype_id::bf16 || t == dtype_id::i8 || t == dtype_id::u8 ||
-         t == dtype_id::i32;
+         t == dtype_id::boolean || t == dtype_id::i32;
 }
 constexpr bool sane(std::int64_t x) { return x >= 1 && x <= (std::int64_t{1} << 30); }
 

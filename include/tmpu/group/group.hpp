@@ -151,8 +151,8 @@ struct layer_group_pass {
 private:
   static constexpr plan plan_of(const graph_body& g, node_id first, std::int32_t size, const vec<std::int32_t>& readers,
                                 const chip::facts& chip) {
-    if (!tpu::record(g, first).tiled || !tpu::record(g, first + size - 1).tiled) {
-      plan p; // moves data in global memory: a group of its own, with all of local memory to stage it
+    if (!tpu::is_tiled(g, first) || !tpu::is_tiled(g, first + size - 1)) {
+      plan p; // a host step, or moves data in global memory: a group of its own, with all of local memory to stage it
       p.fits = size == 1;
       p.schedule.first = first;
       p.schedule.count = 1;

@@ -3,6 +3,7 @@
 
 #include "tmpu/exec/executor.hpp"
 #include "tmpu/host/edge.hpp"
+#include "tmpu/host/steps.hpp"
 #include "tmpu/ir/evaluate.hpp"
 #include "tmpu/tpu/op.hpp"
 
@@ -53,7 +54,8 @@ inline std::vector<named_value> run_graph(const graph_body& g, std::span<const v
 class runner {
 public:
   explicit runner(const isa::program& p, std::size_t network = 0)
-      : executor_(p, network), network_(&p.info.networks[network]), memory_(executor_.make_memory()) {}
+      : executor_(p, network), network_(&p.info.networks[network]), memory_(executor_.make_memory()),
+        steps_(*network_, p.weights.span()) {}
 
   [[nodiscard]] const isa::network& network() const { return *network_; }
   [[nodiscard]] const exec::executor& executor() const { return executor_; }
@@ -107,17 +109,22 @@ private:
         refuse(text("input '") << t.name << "' takes " << name_of(user_type(t.type, q)) << shape(t.dims.span()).print()
                                << ", not " << name_of(inputs[i].type) << inputs[i].dims.print());
       }
-      bytes.push_back(to_bytes(to_edge(inputs[i], t.type, q)));
+      const value v = to_edge(inputs[i], t.type, q);
+      steps_.set_input(t, v);
+      bytes.push_back(to_bytes(v));
     }
     for (const auto& b : bytes) spans.emplace_back(b.span());
-    return executor_.run(memory_, spans, order, observe);
+    return executor_.run(memory_, spans, order, observe,
+                         [&](const isa::host_step& s, exec::memory& m) { steps_.run(s, m.activations()); });
   }
   [[nodiscard]] std::vector<named_value> outputs(const vec<vec<std::uint8_t>>& bytes) const {
     std::vector<named_value> out;
     for (std::size_t i = 0; i < bytes.size(); ++i) {
       const isa::io_tensor& t = network_->outputs[i];
-      out.push_back(
-          {std::string(t.name.view()), from_bytes(t.type, shape(t.dims.span()), bytes[i]), {t.scale, t.zero_point}});
+      const value* kept = steps_.slot(t.address);
+      out.push_back({std::string(t.name.view()),
+                     kept != nullptr ? *kept : from_bytes(t.type, shape(t.dims.span()), bytes[i]),
+                     {t.scale, t.zero_point}});
     }
     return out;
   }
@@ -158,6 +165,7 @@ private:
   exec::executor executor_;
   const isa::network* network_;
   exec::memory memory_;
+  host_steps steps_;
 };
 
 } // namespace tmpu::host

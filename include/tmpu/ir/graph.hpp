@@ -40,8 +40,12 @@ struct tensor {
   node_id producer = none;
   quantization quant{};
   activation_range range{};
-  /// Byte offset in the region that memory assignment chose (activations; weights for constants); `none` before.
+  /// Byte offset in the region that memory assignment chose (activations; weights for constants), or a slot of the host; `none` before.
   std::int64_t address = none;
+
+  /// What only host steps touch lies in the host's numbered slots: addresses from this one on.
+  static constexpr std::int64_t first_host_slot = std::int64_t{2} << 40;
+  [[nodiscard]] constexpr bool in_host_slot() const { return address >= first_host_slot; }
 };
 
 /// The bytes of a constant: its own, or a view of bytes that outlive the graph (a model header, a mapped file).

@@ -18,11 +18,11 @@ template <> inline constexpr std::int64_t last_enumerator<engine> = static_cast<
 template <> inline constexpr std::int64_t last_enumerator<spread> = static_cast<std::int64_t>(spread::copy);
 template <> inline constexpr std::int64_t last_enumerator<pool_kind> = static_cast<std::int64_t>(pool_kind::average);
 template <> inline constexpr std::int64_t last_enumerator<binary_kind> = static_cast<std::int64_t>(binary_kind::min);
-template <> inline constexpr std::int64_t last_enumerator<unary_kind> = static_cast<std::int64_t>(unary_kind::cos);
-template <> inline constexpr std::int64_t last_enumerator<reduce_kind> = static_cast<std::int64_t>(reduce_kind::max);
+template <> inline constexpr std::int64_t last_enumerator<unary_kind> = static_cast<std::int64_t>(unary_kind::swish);
 template <>
-inline constexpr std::int64_t last_enumerator<segment_kind> = static_cast<std::int64_t>(segment_kind::stream);
-template <> inline constexpr std::int64_t last_enumerator<dtype_id> = static_cast<std::int64_t>(dtype_id::string);
+inline constexpr std::int64_t last_enumerator<reduce_kind> = static_cast<std::int64_t>(reduce_kind::product);
+template <> inline constexpr std::int64_t last_enumerator<segment_kind> = static_cast<std::int64_t>(segment_kind::host);
+template <> inline constexpr std::int64_t last_enumerator<dtype_id> = static_cast<std::int64_t>(dtype_id::f8e5m2fnuz);
 } // namespace detail
 
 /// Every enumeration in a struct has a value that it knows (so that `name_of` may be asked).
@@ -56,11 +56,33 @@ namespace detail {
 template <class Tensor> constexpr text fault(const Tensor& t, std::string_view side, const network& n) {
   if (!enumerators_known(t.type) || bytes_of(t.type) == 0)
     return text(side) << " '" << t.name << "' has an unknown element type";
+  if (region_of(t.address) == region::host) return {};
   const std::int64_t bytes = bytes_needed(t);
   if (bytes < 0) return text(side) << " '" << t.name << "' has impossible dimensions";
   if (region_of(t.address) != region::activations || offset_of(t.address) + bytes > n.activation_bytes) {
     return text(side) << " '" << t.name << "' ends at byte " << offset_of(t.address) + bytes
                       << ", outside of the activation region of " << n.activation_bytes << " bytes";
+  }
+  return {};
+}
+
+/// Empty, or what is wrong with a host step.
+constexpr text fault(const host_step& s, const network& n, std::int64_t weight_bytes) {
+  const auto look = [&](const host_tensor& t, bool made) {
+    if (t.type == dtype_id::none) return true;
+    if (!enumerators_known(t.type) || bytes_of(t.type) == 0) return false;
+    const region where = region_of(t.address);
+    if (where == region::host) return true;
+    const std::int64_t bytes = bytes_needed(t);
+    const std::int64_t size = where == region::weights ? weight_bytes : n.activation_bytes;
+    return bytes >= 0 && offset_of(t.address) + bytes <= size &&
+           (where == region::activations || (where == region::weights && !made));
+  };
+  for (const host_tensor& t : s.operands) {
+    if (!look(t, false)) return text("host step '") << s.node << "' reads outside of the program's memory";
+  }
+  for (const host_tensor& t : s.results) {
+    if (!look(t, true)) return text("host step '") << s.node << "' writes outside of the program's memory";
   }
   return {};
 }
@@ -102,8 +124,9 @@ template <class Instructions> constexpr text fault(const core_stream& stream, co
 
 } // namespace detail
 
-/// Empty, or in one line what contradicts itself in a program.
-template <class Instructions = unpack<decltype(instructions)>> constexpr text fault_of(const program& p) {
+/// Empty, or in one line what contradicts itself in a program with this many bytes of weights.
+template <class Instructions = unpack<decltype(instructions)>>
+constexpr text fault_of(const program& p, std::int64_t weight_bytes) {
   const target& t = p.info.target;
   if (t.lanes < 1 || t.eu_bytes < 1 || t.banks < 1 || t.cores < 1 || t.local_bytes < 1)
     return text("the target has a size of 0 or less");
@@ -120,6 +143,11 @@ template <class Instructions = unpack<decltype(instructions)>> constexpr text fa
     }
     for (const segment& s : n.segments) {
       if (!enumerators_known(s.kind)) return text("network '") << n.name << "' has a segment of unknown kind";
+      if (s.kind == segment_kind::host) {
+        if (!s.cores.empty()) return text("host step '") << s.step.node << "' has instructions";
+        if (text bad = detail::fault(s.step, n, weight_bytes); !bad.empty()) return bad;
+        continue;
+      }
       if (s.cores.empty() || s.cores.size() > static_cast<std::size_t>(t.cores)) {
         return text("a segment has ") << s.cores.size() << " cores, the chip " << t.cores;
       }
@@ -129,6 +157,10 @@ template <class Instructions = unpack<decltype(instructions)>> constexpr text fa
     }
   }
   return {};
+}
+
+template <class Instructions = unpack<decltype(instructions)>> constexpr text fault_of(const program& p) {
+  return fault_of<Instructions>(p, static_cast<std::int64_t>(p.weights.size()));
 }
 
 } // namespace tmpu::isa

@@ -46,10 +46,16 @@ constexpr void put_operand(text& out, const local_ref& r, const chip::facts& chi
     out << (r.spread == spread::copy ? " copy /" : " /") << r.n_stride << ',' << r.c_stride << ',' << r.h_stride;
   }
 }
+constexpr void put_address(text& out, std::uint64_t address) {
+  const region part = region_of(address);
+  out << (part == region::weights       ? "weights+"
+          : part == region::activations ? "activations+"
+          : part == region::host        ? "host+"
+                                        : "nowhere+");
+  put_hex(out, static_cast<std::uint64_t>(offset_of(address)));
+}
 constexpr void put_operand(text& out, const global_ref& r, const chip::facts&) {
-  const region part = region_of(r.address);
-  out << (part == region::weights ? "weights+" : part == region::activations ? "activations+" : "nowhere+");
-  put_hex(out, static_cast<std::uint64_t>(offset_of(r.address)));
+  put_address(out, r.address);
   put_dims(out, r);
   const std::int64_t w = bytes_of(r.type);
   const std::int64_t h = w * r.w;
@@ -115,15 +121,34 @@ template <class Instructions = unpack<decltype(instructions)>> constexpr text di
   for (const network& n : p.info.networks) {
     out << "network " << n.name << ", activations " << n.activation_bytes << " bytes\n";
     const auto put_io = [&out](std::string_view side, const io_tensor& io) {
-      out << side << ' ' << io.name << " activations+";
-      detail::put_hex(out, static_cast<std::uint64_t>(offset_of(io.address)));
+      out << side << ' ' << io.name << ' ';
+      detail::put_address(out, io.address);
       out << " [" << join(io.dims, ",") << "] " << name_of(io.type);
-      if (!is_floating(io.type)) out << " scale " << io.scale << " zero " << io.zero_point;
+      if (!is_floating(io.type) && io.scale != 0.0F) out << " scale " << io.scale << " zero " << io.zero_point;
       out << '\n';
     };
     for (const io_tensor& io : n.inputs) put_io("input", io);
     for (const io_tensor& io : n.outputs) put_io("output", io);
     for (std::size_t s = 0; s < n.segments.size(); ++s) {
+      if (n.segments[s].kind == segment_kind::host) {
+        const host_step& step = n.segments[s].step;
+        out << "segment " << s << " host " << step.op << " '" << step.node << '\'';
+        const auto put = [&out](std::string_view side, const vec<host_tensor>& list) {
+          for (const host_tensor& x : list) {
+            out << "  " << side << '=';
+            if (x.type == dtype_id::none) {
+              out << "absent";
+              continue;
+            }
+            detail::put_address(out, x.address);
+            out << " [" << join(x.dims, ",") << "] " << name_of(x.type);
+          }
+        };
+        put("in", step.operands);
+        put("out", step.results);
+        out << '\n';
+        continue;
+      }
       for (std::size_t c = 0; c < n.segments[s].cores.size(); ++c) {
         const core_stream& stream = n.segments[s].cores[c];
         out << "segment " << s << " core " << c << ", " << stream.count << " instructions\n";

@@ -185,17 +185,48 @@ enum class unary_kind : std::uint8_t {
   round,
   sin,
   cos,
+  tan,
+  asin,
+  acos,
+  atan,
+  sinh,
+  cosh,
+  asinh,
+  acosh,
+  atanh,
+  sign,
+  celu,
+  thresholded_relu,
+  shrink,
+  swish,
 };
 constexpr std::string_view name_of(unary_kind k) {
-  constexpr std::string_view names[] = {
-      "clip", "leaky_relu", "sigmoid", "tanh",  "hard_sigmoid", "hard_swish", "silu",       "elu", "softplus",
-      "gelu", "gelu_tanh",  "erf",     "exp",   "log",          "sqrt",       "reciprocal", "abs", "neg",
-      "mish", "softsign",   "selu",    "floor", "ceil",         "round",      "sin",        "cos"};
+  constexpr std::string_view names[] = {"clip",         "leaky_relu",
+                                        "sigmoid",      "tanh",
+                                        "hard_sigmoid", "hard_swish",
+                                        "silu",         "elu",
+                                        "softplus",     "gelu",
+                                        "gelu_tanh",    "erf",
+                                        "exp",          "log",
+                                        "sqrt",         "reciprocal",
+                                        "abs",          "neg",
+                                        "mish",         "softsign",
+                                        "selu",         "floor",
+                                        "ceil",         "round",
+                                        "sin",          "cos",
+                                        "tan",          "asin",
+                                        "acos",         "atan",
+                                        "sinh",         "cosh",
+                                        "asinh",        "acosh",
+                                        "atanh",        "sign",
+                                        "celu",         "thresholded_relu",
+                                        "shrink",       "swish"};
   return names[static_cast<std::size_t>(k)];
 }
 
 /// y = f(x) in f32, element by element; float types only. The functions are those of core/activations.hpp with parameters alpha and beta
-/// (clip: low and high; leaky_relu, elu: alpha; hard_sigmoid: alpha, beta; selu: alpha, beta = gamma).
+/// (clip: low and high; leaky_relu, elu, celu, thresholded_relu, swish: alpha; hard_sigmoid: alpha, beta; selu: alpha, beta = gamma;
+/// shrink: alpha = lambda, beta = bias).
 struct unary {
   static constexpr std::uint8_t opcode = 0x21;
   static constexpr std::string_view name = "unary";
@@ -230,10 +261,14 @@ struct cast {
   constexpr void writes(auto&& visit) const { visit(y); }
 };
 
-enum class reduce_kind : std::uint8_t { sum = 0, max = 1 };
-constexpr std::string_view name_of(reduce_kind k) { return k == reduce_kind::sum ? "sum" : "max"; }
+enum class reduce_kind : std::uint8_t { sum = 0, max = 1, min = 2, product = 3 };
+constexpr std::string_view name_of(reduce_kind k) {
+  constexpr std::string_view names[] = {"sum", "max", "min", "product"};
+  return names[static_cast<std::size_t>(k)];
+}
 
-/// y [n, c, 1, 1] = sum or maximum of x [n, c, h, w] over h and w, in the order (h, w), in f32; float types only.
+/// y [n, c, 1, 1] = sum (from +0), greatest, least or product (from 1) of x [n, c, h, w] over h and w, in the order (h, w), in f32; float
+/// types only. A NaN is neither greatest nor least.
 struct reduce {
   static constexpr std::uint8_t opcode = 0x24;
   static constexpr std::string_view name = "reduce";

@@ -11,8 +11,8 @@
 
 namespace tmpu::isa {
 
-/// Parts of global memory. Addresses are `region << 40 | byte offset`.
-enum class region : std::uint8_t { weights = 0, activations = 1 };
+/// Parts of global memory. Addresses are `region << 40 | byte offset`; of what only the host holds, `region << 40 | slot`.
+enum class region : std::uint8_t { weights = 0, activations = 1, host = 2 };
 constexpr std::uint64_t global_address(region r, std::int64_t offset) {
   return (static_cast<std::uint64_t>(r) << 40) | static_cast<std::uint64_t>(offset);
 }

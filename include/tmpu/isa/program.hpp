@@ -9,7 +9,8 @@
 /// A compiled model: networks -> segments -> cores -> instructions.
 namespace tmpu::isa {
 
-/// An input or output of a network: where it lies and how its elements are to be read.
+/// An input or output of a network: where it lies and how its elements are to be read. In a slot of the host a dimension
+/// may be -1: only a run tells it.
 struct io_tensor {
   BOOST_HANA_DEFINE_STRUCT(io_tensor, (text, name), (dtype_id, type), (ints, dims), (float, scale),
                            (std::int32_t, zero_point), (std::uint64_t, address));
@@ -32,13 +33,29 @@ struct core_stream {
   BOOST_HANA_DEFINE_STRUCT(core_stream, (std::uint32_t, count), (vec<std::uint32_t>, words), (vec<trace_point>, trace));
 };
 
-/// Cores of a segment run side by side; segments run one after the other. (Host steps between streams are a later kind.)
-enum class segment_kind : std::uint8_t { stream = 0 };
+/// An operand or result of a host step: a constant in the weights, a tensor in the activations, or a slot of the host. A type of none: absent.
+struct host_tensor {
+  BOOST_HANA_DEFINE_STRUCT(host_tensor, (dtype_id, type), (ints, dims), (std::uint64_t, address));
+};
+/// What the host computes between two streams: an operator of Top by its name, and its attributes as words (core/reflect.hpp).
+struct host_step {
+  BOOST_HANA_DEFINE_STRUCT(host_step, (text, node), (text, op), (vec<std::uint32_t>, words),
+                           (vec<host_tensor>, operands), (vec<host_tensor>, results));
+};
+
+/// Cores of a stream run side by side; segments run one after the other. A segment is a stream or a host step.
+enum class segment_kind : std::uint8_t { stream = 0, host = 1 };
 struct segment {
-  BOOST_HANA_DEFINE_STRUCT(segment, (segment_kind, kind), (vec<core_stream>, cores));
+  BOOST_HANA_DEFINE_STRUCT(segment, (segment_kind, kind), (vec<core_stream>, cores), (host_step, step));
 };
 
 struct network {
+  /// How many segments are host steps.
+  [[nodiscard]] constexpr std::int64_t host_steps() const {
+    std::int64_t count = 0;
+    for (const segment& s : segments) count += s.kind == segment_kind::host ? 1 : 0;
+    return count;
+  }
   BOOST_HANA_DEFINE_STRUCT(network, (text, name), (vec<io_tensor>, inputs), (vec<io_tensor>, outputs),
                            (vec<traced_tensor>, tensors), (std::int64_t, activation_bytes),
                            (std::int64_t, local_bytes_peak), (std::int64_t, macs), (std::int64_t, cycles),

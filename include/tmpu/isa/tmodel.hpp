@@ -129,7 +129,7 @@ constexpr program from_bytes(std::span<const std::uint8_t> bytes, std::string_vi
   word_writer(again).put(p.info);
   if (!reader.ok() || !reader.at_end() || !(again == words))
     bad("is damaged (its description does not decode): compile the model again");
-  if (const text fault = fault_of<Instructions>(p); !fault.empty())
+  if (const text fault = fault_of<Instructions>(p, static_cast<std::int64_t>(weight_bytes)); !fault.empty())
     refuse(text("'") << name << "' contradicts itself: " << fault << ": compile the model again");
   p.weights =
       vec<std::uint8_t>(bytes.subspan(static_cast<std::size_t>(weights), static_cast<std::size_t>(weight_bytes)));

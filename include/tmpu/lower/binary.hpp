@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/lower/context.hpp"
+#include "tmpu/lower/sequence.hpp"
 #include "tmpu/top/binary.hpp"
 
 namespace tmpu::lower {
@@ -23,8 +23,11 @@ constexpr bool folds_onto(const shape& operand, const shape& result) {
 }
 constexpr tensor_id binary_operand(context& c, std::size_t i, std::size_t rank) {
   const shape dims = with_rank(c.dims(i), rank);
-  if (c.is_constant(i)) return c.constant_operand(i, dims);
-  return c.reshape_to(c.operand(i), dims, ".aligned");
+  const tensor_id x = c.is_constant(i) ? c.constant_operand(i, dims) : c.reshape_to(c.operand(i), dims, ".aligned");
+  if (folds_onto(dims, c.result_dims())) return x;
+  text wanted(c.name(i)); // a broadcast that the instructions do not know: spread out in memory first
+  wanted << ".expanded";
+  return c.emit<tpu::expand>(wanted, {ints(c.result_dims().span())}, {x}, c.format_at(x));
 }
 constexpr tpu::binary::attributes binary_attributes(const context& c, isa::binary_kind kind, const format& a,
                                                     const format& b, const format& y, const floats& clamp) {
@@ -61,10 +64,7 @@ template <class Op, isa::binary_kind Kind> struct binary_family {
   template <class Dtype> struct rule {
     using op = Op;
     using dtype = Dtype;
-    static constexpr bool takes(const context& c, node_id) {
-      return !(c.is_constant(0) && c.is_constant(1)) && detail::folds_onto(c.dims(0), c.result_dims()) &&
-             detail::folds_onto(c.dims(1), c.result_dims());
-    }
+    static constexpr bool takes(const context& c, node_id) { return !(c.is_constant(0) && c.is_constant(1)); }
     static constexpr void apply(context& c, node_id) {
       const std::size_t rank = c.result_dims().rank();
       const tensor_id a = detail::binary_operand(c, 0, rank);
@@ -83,10 +83,7 @@ template <class Op, isa::binary_kind Kind> struct variadic_family {
     using op = Op;
     using dtype = Dtype;
     static constexpr bool takes(const context& c, node_id) {
-      bool fits = c.operand_count() >= 2 && !(c.is_constant(0) && c.is_constant(1));
-      for (std::size_t i = 0; i < c.operand_count(); ++i) fits = fits && detail::folds_onto(c.dims(i), c.result_dims());
-      // The first steps must have the result's shape already, or be broadcast in a later one.
-      return fits;
+      return c.operand_count() >= 2 && !(c.is_constant(0) && c.is_constant(1));
     }
     static constexpr void apply(context& c, node_id) {
       const std::size_t rank = c.result_dims().rank();
@@ -105,6 +102,36 @@ template <class Op, isa::binary_kind Kind> struct variadic_family {
       }
     }
   };
+};
+
+/// prelu -> the part above zero and the slope times the part below.
+template <class Dtype> struct prelu_rule {
+  using op = top::prelu;
+  using dtype = Dtype;
+  static constexpr bool takes(const context& c, node_id) { return !c.is_constant(0); }
+  static constexpr void apply(context& c, node_id) {
+    constexpr float infinity = math::infinity<float>;
+    sequence s(c);
+    const tensor_id x = c.operand(0);
+    const tensor_id slope = detail::binary_operand(c, 1, c.result_dims().rank());
+    const tensor_id above = s.unary(isa::unary_kind::clip, x, 0.0F, infinity);
+    const tensor_id below = s.unary(isa::unary_kind::clip, x, -infinity, 0.0F);
+    s.last(isa::binary_kind::add, above, s.binary(isa::binary_kind::mul, slope, below));
+  }
+};
+
+/// mean -> the sum, from left to right, divided by the number of operands.
+template <class Dtype> struct mean_rule {
+  using op = top::mean;
+  using dtype = Dtype;
+  static constexpr void apply(context& c, node_id) {
+    const std::size_t rank = c.result_dims().rank();
+    sequence s(c);
+    tensor_id sum = detail::binary_operand(c, 0, rank);
+    for (std::size_t i = 1; i < c.operand_count(); ++i)
+      sum = s.binary(isa::binary_kind::add, sum, detail::binary_operand(c, i, rank));
+    s.last(isa::binary_kind::div, sum, s.scalar(static_cast<float>(c.operand_count()), rank));
+  }
 };
 
 } // namespace tmpu::lower

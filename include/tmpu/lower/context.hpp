@@ -4,6 +4,7 @@
 #include "tmpu/calibrate/quantize_range.hpp"
 #include "tmpu/chip/chip.hpp"
 #include "tmpu/core/quantize.hpp"
+#include "tmpu/top/cast.hpp"
 #include "tmpu/top/common.hpp"
 #include "tmpu/tpu/operators.hpp"
 
@@ -95,10 +96,12 @@ public:
   /// The type that the node computes in: that of the pass, or a wider one inside of `computed_in`.
   [[nodiscard]] constexpr dtype_id type() const { return compute_; }
   [[nodiscard]] constexpr bool floating() const { return is_floating(compute_); }
-  /// What the calibrated range of a Top tensor becomes.
+  /// What a Top tensor becomes on the chip: floats the type that the node computes in, or what the calibrated range asks for;
+  /// integers stay what they are.
   [[nodiscard]] constexpr format format_of(tensor_id top_tensor) const {
-    if (floating()) return {compute_, {}};
     const tensor& t = source_->at(top_tensor);
+    if (!is_floating(t.type)) return {t.type, {}};
+    if (floating()) return {compute_, {}};
     if (!t.range.known)
       fail(text("tensor '") << source_->name(top_tensor)
                             << "' has no range: calibrate the model, or lower it to a float type");
@@ -116,11 +119,30 @@ public:
     if (s == none) fail(text("operand ") << i << " is absent");
     if (source_->is_constant(s)) return constant_operand(i, source_->at(s).dims);
     const tensor_id t = map_[static_cast<std::size_t>(s)];
-    return floating() ? cast_to(t, {compute_, {}}) : t;
+    const format have = format_at(t);
+    const bool wide = is_floating(have.type) && !is_floating(compute_); // f32 of a host step
+    return floating() || wide || !have.quant.present() ? cast_to(t, format_of(s)) : t;
+  }
+  /// Operand i as the host step takes it: in the type that it has in the model.
+  constexpr tensor_id host_operand(std::size_t i) {
+    const tensor_id s = source_->operand(node_, i);
+    if (s == none) return none;
+    if (source_->is_constant(s)) return host_constant(s);
+    return cast_to(map_[static_cast<std::size_t>(s)], {source_->at(s).type, {}});
+  }
+  /// A constant of the model as it is.
+  constexpr tensor_id host_constant(tensor_id s) {
+    if (map_[static_cast<std::size_t>(s)] == none) {
+      const tensor& t = source_->at(s);
+      const vec<std::uint8_t> bytes(source_->bytes(s));
+      set(s, target_->add_constant(unique(source_->name(s)), t.type, t.dims, bytes));
+    }
+    return map_[static_cast<std::size_t>(s)];
   }
   /// A constant operand as a Tpu tensor of these dims (of the same number of elements); integers: symmetric i8.
   constexpr tensor_id constant_operand(std::size_t i, const shape& dims) {
     const value v = constant(i);
+    if (!is_floating(v.type)) return constant_operand(i, dims, format_of(source_->operand(node_, i)));
     if (floating()) return constant_operand(i, dims, {compute_, {}});
     float greatest = 0.0F;
     for (const float x : v.f) greatest = math::abs(x) > greatest ? math::abs(x) : greatest;
@@ -128,9 +150,13 @@ public:
   }
   constexpr tensor_id constant_operand(std::size_t i, const shape& dims, const format& f) {
     value v = constant(i);
-    if (!is_floating(v.type))
-      fail(text("operand '") << name(i) << "' holds " << name_of(v.type) << ", but must be a float constant");
     v.dims = dims;
+    if (!is_floating(v.type)) {
+      for (std::int64_t& x : v.i)
+        x = x < least_of(f.type) ? least_of(f.type) : x > greatest_of(f.type) ? greatest_of(f.type) : x;
+      v.type = f.type;
+      return add_constant(derived(i, f.type), v);
+    }
     if (is_floating(f.type)) {
       round_constant(v, f.type, name(i));
       return add_constant(derived(i, f.type), v);
@@ -167,6 +193,11 @@ public:
                            std::initializer_list<tensor_id> operands, const format& f) {
     return emit_named<Op>(unique(wanted), a, {operands.begin(), operands.size()}, f, {});
   }
+  template <class Op>
+  constexpr tensor_id emit_list(std::string_view wanted, const typename Op::attributes& a,
+                                std::span<const tensor_id> operands, const format& f) {
+    return emit_named<Op>(unique(wanted), a, operands, f, {});
+  }
   /// Adds the node that makes the result of the Top node.
   template <class Op>
   constexpr void emit_result(const typename Op::attributes& a, std::span<const tensor_id> operands, const format& f) {
@@ -188,13 +219,21 @@ public:
 
   /// The tensor in another format: itself, or a cast of it (made once).
   constexpr tensor_id cast_to(tensor_id t, const format& f) {
-    if (format_at(t) == f) return t;
+    const format have = format_at(t);
+    if (have == f) return t;
     for (const cast_made& c : casts_) {
       if (c.from == t && c.made == f) return c.to;
     }
+    // Quantized numbers are the chip's own: the host gives and takes f32.
+    constexpr format plain{dtype_id::f32, {}};
+    if ((have.quant.present() && !tpu::holds(f.type)) || (f.quant.present() && !tpu::holds(have.type)))
+      return cast_to(cast_to(t, plain), f);
     text wanted(target_->name(t));
     wanted << '.' << name_of(f.type);
-    const tensor_id to = emit<tpu::cast>(wanted, cast_attributes(format_at(t), f), {t}, f);
+    const bool on_chip = tpu::holds(target_->at(t)) && tpu::holds(f.type) &&
+                         (is_floating(have.type) || have.quant.present()) && (is_floating(f.type) || f.quant.present());
+    const tensor_id to = on_chip ? emit<tpu::cast>(wanted, cast_attributes(format_at(t), f), {t}, f)
+                                 : host_cast(unique(wanted), t, f.type);
     casts_.push_back({t, f, to});
     return to;
   }
@@ -238,6 +277,41 @@ public:
     return name;
   }
 
+  /// A tensor of this name that holds the elements of t: copied by the chip where it holds their type.
+  constexpr tensor_id copy_of(tensor_id t, std::string_view wanted) {
+    const tensor& x = target_->at(t);
+    const text name = unique(wanted);
+    if (tpu::holds(x) && x.dims.rank() > 0) {
+      tpu::slice::attributes a{};
+      for (const std::int64_t d : x.dims) {
+        a.starts.push_back(0);
+        a.ends.push_back(d);
+        a.steps.push_back(1);
+      }
+      return emit<tpu::slice>(name, a, {t}, format_at(t));
+    }
+    return host_cast(name, t, x.type);
+  }
+
+  /// Keeps the Top node as a host step: operands in their own types, results as the model has them.
+  constexpr void emit_host() {
+    vec<tensor_id> operands;
+    for (std::size_t i = 0; i < operand_count(); ++i) operands.push_back(host_operand(i));
+    emit_host(*source_->node_at(node_).op, source_->words(source_->node_at(node_)), operands);
+  }
+  /// A host step of another operator that makes the results of the Top node.
+  constexpr void emit_host(const op_record& op, std::span<const std::uint32_t> words,
+                           std::span<const tensor_id> operands) {
+    vec<tensor_id> results;
+    for (const tensor_id s : source_->results(node_)) {
+      results.push_back(none);
+      if (s == none) continue;
+      results.back() = target_->add_tensor(unique(source_->name(s)), source_->at(s).type, source_->at(s).dims);
+      set(s, results.back());
+    }
+    target_->add_node(source_->node_name(node_), op, words, operands, results);
+  }
+
   // --- for the pass and for rules about rules ------------------------------------------------------------------
   constexpr void enter(node_id id) { node_ = id; }
   constexpr void set(tensor_id top_tensor, tensor_id tpu_tensor) {
@@ -268,6 +342,16 @@ private:
     tensor_id to = none;
   };
 
+  // A host step that changes the element type; the shape need not be known.
+  constexpr tensor_id host_cast(const text& name, tensor_id from, dtype_id type) {
+    const tensor_id to = target_->add_tensor(name, type, target_->at(from).dims);
+    const tensor_id operands[] = {from};
+    const tensor_id results[] = {to};
+    top::cast::attributes a{};
+    a.to = onnx_number_of(type);
+    add_node<top::cast>(*target_, name, a, operands, results);
+    return to;
+  }
   [[nodiscard]] constexpr text derived(std::size_t i, dtype_id type) const {
     text name_wanted(name(i));
     if (type != dtype_id::f32 || base_ != dtype_id::f32) name_wanted << '.' << name_of(type);
@@ -289,6 +373,10 @@ private:
 template <class WideRule, class Dtype> struct computed_in {
   using op = typename WideRule::op;
   using dtype = Dtype;
+  static constexpr bool any_type = [] {
+    if constexpr (requires { WideRule::any_type; }) return WideRule::any_type;
+    return false;
+  }();
   static constexpr bool takes(const context& c, node_id id) {
     if constexpr (requires { WideRule::takes(c, id); }) {
       return WideRule::takes(c, id);

@@ -15,7 +15,8 @@
 namespace tmpu::lower {
 
 /// A lowering rule: how the Top operator `op` becomes Tpu operators when the pass makes `dtype`. Optional: `chip`, the only
-/// chip that it is for (it then goes before the general rule), and `takes`, which forms of the operator it can lower.
+/// chip that it is for (it then goes before the general rule), `takes`, which forms of the operator it can lower, and
+/// `any_type`: it looks at the element types itself. Other rules are only asked about nodes of floats.
 template <class Rule> concept rule = requires(context& c, node_id id) {
   typename Rule::op;
   { Rule::dtype::id } -> std::convertible_to<dtype_id>;
@@ -90,11 +91,13 @@ struct entry {
   std::string_view chip{};
   bool (*takes)(const context&, node_id) = nullptr;
   void (*apply)(context&, node_id) = nullptr;
+  bool any_type = false;
 };
 template <class Rule> constexpr entry entry_of() {
   entry e{.op = &record_of<typename Rule::op>, .chip = {}, .takes = nullptr, .apply = &Rule::apply};
   if constexpr (requires { typename Rule::chip; }) e.chip = Rule::chip::info.name;
   if constexpr (requires(const context& c, node_id id) { Rule::takes(c, id); }) e.takes = &Rule::takes;
+  if constexpr (requires { Rule::any_type; }) e.any_type = Rule::any_type;
   return e;
 }
 template <class List> struct tags_of;
@@ -121,8 +124,9 @@ template <class Dtype, class Operators, class... Rules> constexpr auto table_of(
 } // namespace detail
 
 /// The pass from Top to Tpu in one dtype. Operators, Rules and HostOnly are lists (tmpu::list, or the type of a Hana tuple):
-/// for every operator there must be a rule for Dtype (and Chip), or it is in HostOnly: operators that no chip runs yet; a
-/// graph that still holds one is refused. tmpu-L001 lists all pairs that have neither.
+/// for every operator there must be a rule for Dtype (and Chip), or it is in HostOnly; tmpu-L001 lists all pairs that have
+/// neither. A node that no rule takes (its operator is in HostOnly, its form, its element types, a shape that depends on
+/// data) stays in the graph as a host step.
 template <class Operators, class Rules, class Dtype, class HostOnly = list<>, class Chip = any_chip> struct lower {
   static constexpr stage from = is_floating(Dtype::id) ? stage::canonical : stage::calibrated;
   static constexpr stage to = stage::lowered;
@@ -141,13 +145,8 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
     const vec<const detail::entry*> chosen = choose(g, chip, c);
     for (const tensor_id t : g.inputs) {
       const tensor& x = g.at(t);
-      if (!is_floating(x.type)) {
-        c.enter(none);
-        c.fail(text("input '") << g.name(t) << "' holds " << name_of(x.type)
-                               << "; inputs of a chip program are floats that the host converts to "
-                               << name_of(Dtype::id));
-      }
-      const format f = c.format_of(t);
+      format f{x.type, {}};
+      if (tpu::holds(x) && !only_host_reads(g, t, chosen)) f = c.format_of(t);
       const tensor_id made = out.add_tensor(g.name(t), f.type, x.dims);
       out.at(made).quant = f.quant;
       out.at(made).range = x.range;
@@ -155,14 +154,21 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
       c.set(t, made);
     }
     for (std::size_t i = 0; i < g.nodes.size(); ++i) {
-      c.enter(static_cast<node_id>(i));
-      chosen[i]->apply(c, static_cast<node_id>(i));
-      out.at(c.result()).range = g.at(g.result(static_cast<node_id>(i))).range;
+      const auto id = static_cast<node_id>(i);
+      c.enter(id);
+      if (chosen[i] == nullptr) {
+        c.emit_host();
+      } else {
+        chosen[i]->apply(c, id);
+      }
+      for (const tensor_id t : g.results(id)) {
+        if (t != none && c.lowered(t) != none) out.at(c.lowered(t)).range = g.at(t).range;
+      }
     }
     c.enter(none);
     for (const tensor_id t : g.outputs) {
-      if (c.lowered(t) == none) c.fail(text("output '") << g.name(t) << "' is a constant; take it out of the model");
-      out.outputs.push_back(c.lowered(t));
+      const tensor_id made = g.is_constant(t) || g.is_input(t) ? copied(c, t) : c.lowered(t);
+      out.outputs.push_back(made);
     }
     return out;
   }
@@ -170,34 +176,48 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
 private:
   static constexpr auto table = detail::table_of<Dtype, unpack<Operators>>(unpack<Rules>{});
 
-  /// The rule of each node; refuses all nodes without one in one line.
+  static constexpr bool only_host_reads(const graph_body& g, tensor_id t, const vec<const detail::entry*>& chosen) {
+    bool read = false;
+    for (std::size_t i = 0; i < g.nodes.size(); ++i) {
+      for (const tensor_id operand : g.operands(static_cast<node_id>(i))) {
+        if (operand != t) continue;
+        if (chosen[i] != nullptr) return false;
+        read = true;
+      }
+    }
+    return read;
+  }
+
+  /// A constant or an input of the model that is an output, too.
+  static constexpr tensor_id copied(context& c, tensor_id t) {
+    const graph_body& g = c.source();
+    const tensor_id from = g.is_constant(t) ? c.host_constant(t) : c.lowered(t);
+    return c.copy_of(from, g.name(t));
+  }
+
+  /// The rule of each node; nullptr: it is a host step.
   static constexpr vec<const detail::entry*> choose(const graph_body& g, const chip::facts& chip, context& c) {
     vec<const detail::entry*> chosen(g.nodes.size(), nullptr);
-    text refused;
-    int count = 0;
     for (std::size_t i = 0; i < g.nodes.size(); ++i) {
       const auto id = static_cast<node_id>(i);
       c.enter(id);
+      bool held = true; // the chip can hold what the node reads and makes
+      bool floats = true;
+      const auto look = [&](tensor_id t) {
+        if (t == none || g.is_constant(t)) return;
+        held = held && tpu::holds(g.at(t));
+        floats = floats && is_floating(g.at(t).type);
+      };
+      for (const tensor_id t : g.operands(id)) look(t);
+      for (const tensor_id t : g.results(id)) look(t);
+      if (!held) continue;
       for (const detail::entry& e : table) {
         if (e.op != g.node_at(id).op || !(e.chip.empty() || e.chip == chip.name)) continue;
-        if (e.takes != nullptr && !e.takes(c, id)) continue;
+        if (!(floats || e.any_type) || (e.takes != nullptr && !e.takes(c, id))) continue;
         if (chosen[i] == nullptr || (chosen[i]->chip.empty() && !e.chip.empty())) chosen[i] = &e;
       }
-      if (chosen[i] != nullptr) continue;
-      refused << (count++ == 0 ? std::string_view("") : std::string_view(", ")) << '\'' << g.node_name(id) << "' ("
-              << g.node_at(id).op->info.name;
-      for (std::size_t k = 0; k < g.operands(id).size() && k < 2; ++k) {
-        if (g.operand(id, k) != none)
-          refused << ' ' << g.at(g.operand(id, k)).dims.print() << (g.is_constant(g.operand(id, k)) ? "c" : "");
-      }
-      refused << ')';
     }
     c.enter(none);
-    if (count > 0) {
-      c.fail(text("no rule takes ")
-             << count << (count == 1 ? " node: " : " nodes: ") << refused
-             << ": append rules that lower these forms, or change the model so that it does without them");
-    }
     return chosen;
   }
 };

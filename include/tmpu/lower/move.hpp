@@ -15,6 +15,7 @@ template <class Op> struct reshape_family {
   template <class Dtype> struct rule {
     using op = Op;
     using dtype = Dtype;
+    static constexpr bool any_type = true;
     static constexpr bool takes(const context& c, node_id) { return !c.is_constant(0); }
     static constexpr void apply(context& c, node_id) {
       const tensor_id x = c.operand(0);
@@ -27,6 +28,7 @@ template <class Op> struct reshape_family {
 template <class Dtype> struct transpose_rule {
   using op = top::transpose;
   using dtype = Dtype;
+  static constexpr bool any_type = true;
   static constexpr bool takes(const context& c, node_id) { return !c.is_constant(0); }
   static constexpr void apply(context& c, node_id) {
     ints perm = c.attributes<op>().perm;
@@ -61,6 +63,7 @@ template <class Dtype> struct channel_shuffle_rule {
 template <class Dtype> struct concat_rule {
   using op = top::concat;
   using dtype = Dtype;
+  static constexpr bool any_type = true;
   static constexpr void apply(context& c, node_id) {
     const format y = c.result_format();
     vec<tensor_id> parts;
@@ -80,6 +83,7 @@ template <class Dtype> struct concat_rule {
 template <class Dtype> struct slice_rule {
   using op = top::slice;
   using dtype = Dtype;
+  static constexpr bool any_type = true;
   static constexpr bool takes(const context& c, node_id) {
     if (c.is_constant(0)) return false;
     for (std::size_t i = 1; i < c.operand_count(); ++i) {

@@ -4,7 +4,11 @@
 #include "tmpu/lower/binary.hpp"
 #include "tmpu/lower/conv.hpp"
 #include "tmpu/lower/move.hpp"
+#include "tmpu/lower/norm.hpp"
 #include "tmpu/lower/pool.hpp"
+#include "tmpu/lower/product.hpp"
+#include "tmpu/lower/rearrange.hpp"
+#include "tmpu/lower/reduce.hpp"
 #include "tmpu/lower/softmax.hpp"
 #include "tmpu/lower/unary.hpp"
 #include "tmpu/top/operators.hpp"
@@ -18,7 +22,13 @@ template <template <class> class Rule> using in_all = list<Rule<f32>, Rule<f16>,
 template <template <class> class Rule>
 using in_floats_only = list<Rule<f32>, Rule<f16>, Rule<bf16>, computed_in<Rule<f32>, i8>>;
 
+/// f32 as it is; the others compute in f32 between casts (sums of many steps, which would round at each).
+template <template <class> class Rule>
+using in_f32_only =
+    list<Rule<f32>, computed_in<Rule<f32>, f16>, computed_in<Rule<f32>, bf16>, computed_in<Rule<f32>, i8>>;
+
 namespace detail {
+template <class Op> using reduction = in_f32_only<reduce_family<Op>::template rule>;
 template <class Op, isa::unary_kind Kind> using unary = in_all<unary_family<Op, Kind>::template rule>;
 template <class Op, isa::binary_kind Kind> using binary = in_all<binary_family<Op, Kind>::template rule>;
 template <class Op, isa::binary_kind Kind> using variadic = in_all<variadic_family<Op, Kind>::template rule>;
@@ -32,7 +42,14 @@ inline constexpr auto rules = detail::as_tuple(
     join_lists<
         in_all<conv_rule>, in_all<gemm_rule>, in_all<matmul_rule>, //
         detail::pool<top::max_pool, isa::pool_kind::max>, detail::pool<top::average_pool, isa::pool_kind::average>,
-        in_floats_only<softmax_rule>,
+        in_all<conv_1d_rule>, in_all<conv_transpose_rule>, in_floats_only<matmul_activations_rule>,
+        in_floats_only<gemm_activations_rule>, in_floats_only<softmax_rule>, in_f32_only<log_softmax_rule>,
+        in_f32_only<layer_norm_rule>,
+        // reductions
+        detail::reduction<top::reduce_sum>, detail::reduction<top::reduce_mean>, detail::reduction<top::reduce_max>,
+        detail::reduction<top::reduce_min>, detail::reduction<top::reduce_prod>, detail::reduction<top::reduce_l1>,
+        detail::reduction<top::reduce_l2>, detail::reduction<top::reduce_sum_square>,
+        detail::reduction<top::reduce_log_sum>, detail::reduction<top::reduce_log_sum_exp>,
         // one operand
         detail::unary<top::relu, isa::unary_kind::clip>, detail::unary<top::clip, isa::unary_kind::clip>,
         detail::unary<top::leaky_relu, isa::unary_kind::leaky_relu>, detail::unary<top::elu, isa::unary_kind::elu>,
@@ -47,41 +64,44 @@ inline constexpr auto rules = detail::as_tuple(
         detail::unary<top::abs, isa::unary_kind::abs>, detail::unary<top::neg, isa::unary_kind::neg>,
         detail::unary<top::floor, isa::unary_kind::floor>, detail::unary<top::ceil, isa::unary_kind::ceil>,
         detail::unary<top::round, isa::unary_kind::round>, detail::unary<top::sin, isa::unary_kind::sin>,
-        detail::unary<top::cos, isa::unary_kind::cos>,
+        detail::unary<top::cos, isa::unary_kind::cos>, detail::unary<top::tan, isa::unary_kind::tan>,
+        detail::unary<top::asin, isa::unary_kind::asin>, detail::unary<top::acos, isa::unary_kind::acos>,
+        detail::unary<top::atan, isa::unary_kind::atan>, detail::unary<top::sinh, isa::unary_kind::sinh>,
+        detail::unary<top::cosh, isa::unary_kind::cosh>, detail::unary<top::asinh, isa::unary_kind::asinh>,
+        detail::unary<top::acosh, isa::unary_kind::acosh>, detail::unary<top::atanh, isa::unary_kind::atanh>,
+        detail::unary<top::sign, isa::unary_kind::sign>, detail::unary<top::celu, isa::unary_kind::celu>,
+        detail::unary<top::thresholded_relu, isa::unary_kind::thresholded_relu>,
+        detail::unary<top::shrink, isa::unary_kind::shrink>, detail::unary<top::swish, isa::unary_kind::swish>,
         // two operands and more
         detail::binary<top::add, isa::binary_kind::add>, detail::binary<top::sub, isa::binary_kind::sub>,
         detail::binary<top::mul, isa::binary_kind::mul>,
         in_floats_only<binary_family<top::div, isa::binary_kind::div>::rule>,
         detail::variadic<top::max, isa::binary_kind::max>, detail::variadic<top::min, isa::binary_kind::min>,
-        detail::variadic<top::sum, isa::binary_kind::add>,
+        detail::variadic<top::sum, isa::binary_kind::add>, in_floats_only<prelu_rule>, in_floats_only<mean_rule>,
         // moves
         detail::reshape<top::reshape>, detail::reshape<top::flatten>, detail::reshape<top::squeeze>,
         detail::reshape<top::unsqueeze>, detail::reshape<top::identity>, in_all<transpose_rule>,
-        in_all<channel_shuffle_rule>, in_all<concat_rule>, in_all<slice_rule>, in_all<pad_rule>>{});
+        in_all<channel_shuffle_rule>, in_all<concat_rule>, in_all<slice_rule>, in_all<pad_rule>, in_all<split_rule>,
+        in_all<expand_rule>, in_all<tile_rule>, in_all<depth_to_space_rule>, in_all<space_to_depth_rule>>{});
 
-/// Operators that deliberately have no rule: canonicalize rewrites or folds them, or no chip runs them yet. A graph that
-/// still holds one is refused when it is lowered.
+/// Operators that deliberately have no rule: canonicalize rewrites or folds them, or the host computes them (their shape depends on data,
+/// the chip lacks their element types, or nothing lowers them yet). One that is left in a graph stays as a host step.
 using host_only =
     list<top::global_average_pool, top::global_max_pool, top::batch_normalization, top::dropout, top::constant,
-         top::constant_of_shape, top::shape, top::size, top::cast, // rewritten or folded
-         top::conv_transpose, top::layer_normalization, top::log_softmax, top::celu, top::thresholded_relu, top::sign,
-         top::logical_not, top::pow, top::prelu, top::mean, top::equal, top::less, top::less_or_equal, top::greater,
-         top::greater_or_equal, top::logical_and, top::logical_or, top::where, top::reduce_sum, top::reduce_mean,
-         top::reduce_max, top::reduce_min, top::reduce_prod, top::reduce_l1, top::reduce_l2, top::reduce_sum_square,
-         top::split, top::gather, top::expand, top::depth_to_space, top::tan, top::asin, top::acos, top::atan,
-         top::sinh, top::cosh, top::asinh, top::acosh, top::atanh, top::shrink, top::swish, top::is_nan, top::is_inf,
-         top::bitwise_not, top::mod, top::bit_shift, top::bitwise_and, top::bitwise_or, top::bitwise_xor,
-         top::logical_xor, top::reduce_log_sum, top::reduce_log_sum_exp, top::arg_max, top::arg_min, top::hardmax,
-         top::cum_sum, top::gather_elements, top::gather_nd, top::compress, top::one_hot, top::scatter_elements,
-         top::scatter_nd, top::tensor_scatter, top::cast_like, top::space_to_depth, top::tile, top::reverse_sequence,
-         top::trilu, top::center_crop_pad, top::range, top::eye_like, top::top_k, top::non_zero, top::unique,
-         top::non_max_suppression, top::quantize_linear, top::dequantize_linear, top::dynamic_quantize_linear,
-         top::conv_integer, top::qlinear_conv, top::matmul_integer, top::qlinear_matmul, top::random_uniform,
-         top::random_uniform_like, top::random_normal, top::random_normal_like, top::bernoulli, top::multinomial,
-         top::einsum, top::det, top::negative_log_likelihood_loss, top::softmax_cross_entropy_loss,
-         top::tf_idf_vectorizer, top::deform_conv, top::col2im, top::lp_pool, top::global_lp_pool, top::max_unpool,
-         top::max_roi_pool, top::roi_align, top::resize, top::grid_sample, top::affine_grid, top::rms_normalization,
-         top::group_normalization, top::instance_normalization, top::lp_normalization, top::mean_variance_normalization,
+         top::constant_of_shape, top::shape, top::size, top::cast, top::logical_not, top::pow, top::equal, top::less,
+         top::less_or_equal, top::greater, top::greater_or_equal, top::logical_and, top::logical_or, top::where,
+         top::gather, top::is_nan, top::is_inf, top::bitwise_not, top::mod, top::bit_shift, top::bitwise_and,
+         top::bitwise_or, top::bitwise_xor, top::logical_xor, top::arg_max, top::arg_min, top::hardmax, top::cum_sum,
+         top::gather_elements, top::gather_nd, top::compress, top::one_hot, top::scatter_elements, top::scatter_nd,
+         top::tensor_scatter, top::cast_like, top::reverse_sequence, top::trilu, top::center_crop_pad, top::range,
+         top::eye_like, top::top_k, top::non_zero, top::unique, top::non_max_suppression, top::quantize_linear,
+         top::dequantize_linear, top::dynamic_quantize_linear, top::conv_integer, top::qlinear_conv,
+         top::matmul_integer, top::qlinear_matmul, top::random_uniform, top::random_uniform_like, top::random_normal,
+         top::random_normal_like, top::bernoulli, top::multinomial, top::einsum, top::det,
+         top::negative_log_likelihood_loss, top::softmax_cross_entropy_loss, top::tf_idf_vectorizer, top::deform_conv,
+         top::col2im, top::lp_pool, top::global_lp_pool, top::max_unpool, top::max_roi_pool, top::roi_align,
+         top::resize, top::grid_sample, top::affine_grid, top::rms_normalization, top::group_normalization,
+         top::instance_normalization, top::lp_normalization, top::mean_variance_normalization,
          top::local_response_normalization, top::rnn, top::gru, top::lstm, top::attention, top::rotary_embedding,
          top::dft, top::stft, top::hann_window, top::hamming_window, top::blackman_window, top::mel_weight_matrix>;
 

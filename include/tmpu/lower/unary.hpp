@@ -55,6 +55,9 @@ template <class Op, isa::unary_kind Kind> struct unary_family {
         if (f.alpha > f.beta) f.alpha = f.beta;
       } else if constexpr (requires { a.approximate; }) {
         if (a.approximate.view() == "tanh") f.kind = static_cast<std::int64_t>(isa::unary_kind::gelu_tanh);
+      } else if constexpr (requires { a.lambd; }) {
+        f.alpha = a.lambd;
+        f.beta = a.bias;
       } else if constexpr (requires { a.alpha; }) {
         f.alpha = a.alpha;
         if constexpr (requires { a.gamma; }) f.beta = a.gamma;

@@ -20,11 +20,32 @@ constexpr tensor_id storage_of(const graph_body& g, tensor_id t) {
   while (g.at(t).producer != none && is<tpu::reshape>(g, g.at(t).producer)) t = g.operand(g.at(t).producer, 0);
   return t;
 }
+
+/// For each tensor whether it lies with the host: only host steps touch it, or the machine cannot hold it.
+constexpr vec<std::uint8_t> kept_by_host(const graph_body& g) {
+  vec<std::uint8_t> by_host(g.tensors.size());
+  vec<std::uint8_t> by_chip(g.tensors.size());
+  for (std::size_t n = 0; n < g.nodes.size(); ++n) {
+    const auto id = static_cast<node_id>(n);
+    vec<std::uint8_t>& by = tpu::is_host(g, id) ? by_host : by_chip;
+    for (const tensor_id t : g.operands(id)) {
+      if (t != none) by[static_cast<std::size_t>(t)] = 1;
+    }
+    for (const tensor_id t : g.results(id)) {
+      if (t != none) by[static_cast<std::size_t>(t)] = 1;
+    }
+  }
+  for (std::size_t i = 0; i < g.tensors.size(); ++i) {
+    const tensor& t = g.tensors[i];
+    by_host[i] = t.constant == none && by_chip[i] == 0 && (by_host[i] != 0 || !tpu::holds(t)) ? 1 : 0;
+  }
+  return by_host;
+}
 } // namespace detail
 
 /// Memory assignment: an address for every tensor that lies in global memory. Activations that are read outside of the group
 /// that makes them share one region by their lifetimes (in groups); constants follow each other in the weight region. Inputs live
-/// from the start, outputs to the end.
+/// from the start, outputs to the end. What only host steps touch gets a numbered slot of the host.
 struct memory_pass {
   static constexpr std::string_view name = "memory";
   static constexpr stage from = stage::grouped;
@@ -35,7 +56,9 @@ struct memory_pass {
     constexpr std::int64_t never = -1;
     vec<std::int64_t> first(g.tensors.size(), never);
     vec<std::int64_t> last(g.tensors.size(), never);
+    const vec<std::uint8_t> slots = detail::kept_by_host(g);
     const auto touch = [&](tensor_id t, std::int64_t time) {
+      if (slots[static_cast<std::size_t>(t)] != 0) return;
       const auto s = static_cast<std::size_t>(detail::storage_of(g, t));
       if (first[s] == never || time < first[s]) first[s] = time;
       if (time > last[s]) last[s] = time;
@@ -51,7 +74,7 @@ struct memory_pass {
         }
       }
     }
-    for (const tensor_id t : g.outputs) {
+    for (const tensor_id t : g.outputs) { // the lowering copies what is an output by another name
       if (g.is_constant(t) || g.at(t).producer == none) {
         refuse(text("output '") << g.name(t) << "' is " << (g.is_constant(t) ? "a constant" : "an input of the model")
                                 << ", so that there is nothing to compile for it: take it out of the model's outputs");
@@ -69,6 +92,10 @@ struct memory_pass {
     }
     const placement placed = place(lifetimes, chip.dma_align);
     for (std::size_t i = 0; i < owners.size(); ++i) g.at(owners[i]).address = placed.offsets[i];
+    std::int64_t slot = tensor::first_host_slot;
+    for (std::size_t i = 0; i < g.tensors.size(); ++i) {
+      if (slots[i] != 0) g.tensors[i].address = slot++;
+    }
     g.activation_bytes = placed.peak;
     g.activation_bound = placed.lower_bound;
     for (std::size_t i = 0; i < g.tensors.size(); ++i) {

@@ -33,6 +33,7 @@ constexpr text check(const graph_body& g) {
     map = std::move(next);
   };
   const auto holds = [&](tensor_id t) {
+    if (g.at(t).in_host_slot()) return true; // of its own
     std::int64_t covered = 0;
     for (const owned& o : map) {
       if (o.tensor == t) covered += o.last - o.first;
@@ -47,6 +48,7 @@ constexpr text check(const graph_body& g) {
     return text("tensor '") << g.name(t) << "' is overwritten in global memory before " << where << " reads it";
   };
   for (const tensor_id t : g.inputs) {
+    if (g.at(t).in_host_slot()) continue;
     if (g.at(t).address < 0 || g.at(t).address + size_of(t) > g.activation_bytes) {
       return text("input '") << g.name(t) << "' lies outside of the activation region";
     }
@@ -60,12 +62,17 @@ constexpr text check(const graph_body& g) {
       }
     }
     for (node_id id = lg.first; id < lg.first + lg.count; ++id) {
-      const tensor_id y = g.result(id);
-      if (g.at(y).address == none || is<tpu::reshape>(g, id)) continue;
-      if (g.at(y).address < 0 || g.at(y).address + size_of(y) > g.activation_bytes) {
-        return text("tensor '") << g.name(y) << "' lies outside of the activation region";
+      if (is<tpu::reshape>(g, id)) continue;
+      bool wrote = false;
+      for (const tensor_id y : g.results(id)) {
+        if (y == none || g.at(y).address == none || g.at(y).in_host_slot()) continue;
+        if (g.at(y).address < 0 || g.at(y).address + size_of(y) > g.activation_bytes) {
+          return text("tensor '") << g.name(y) << "' lies outside of the activation region";
+        }
+        write(y);
+        wrote = true;
       }
-      write(y);
+      if (!wrote) continue;
       // A group writes while it still reads: its own operands must survive its results.
       for (node_id reader = lg.first; reader < lg.first + lg.count; ++reader) {
         for (const tensor_id t : g.operands(reader)) {

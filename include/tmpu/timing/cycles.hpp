@@ -78,7 +78,10 @@ constexpr std::int64_t passes_of(isa::unary_kind kind) {
   case isa::unary_kind::neg:
   case isa::unary_kind::floor:
   case isa::unary_kind::ceil:
-  case isa::unary_kind::round: return 1;
+  case isa::unary_kind::round:
+  case isa::unary_kind::sign:
+  case isa::unary_kind::thresholded_relu:
+  case isa::unary_kind::shrink: return 1;
   case isa::unary_kind::hard_sigmoid:
   case isa::unary_kind::hard_swish: return 3;
   default: return 20; // range reduction and a polynomial

@@ -103,10 +103,7 @@ struct celu : unary<celu> {
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha));
   };
-  static constexpr float apply(const attributes& a, float x) {
-    const float low = a.alpha.value * (math::exp(x / a.alpha.value) - 1.0F);
-    return (x > 0.0F ? x : 0.0F) + (low < 0.0F ? low : 0.0F);
-  }
+  static constexpr float apply(const attributes& a, float x) { return activation::celu(x, a.alpha); }
 };
 static_assert(op<celu>);
 
@@ -116,7 +113,7 @@ struct thresholded_relu : unary<thresholded_relu> {
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha));
   };
-  static constexpr float apply(const attributes& a, float x) { return x > a.alpha.value ? x : 0.0F; }
+  static constexpr float apply(const attributes& a, float x) { return activation::thresholded_relu(x, a.alpha); }
 };
 static_assert(op<thresholded_relu>);
 
@@ -246,7 +243,7 @@ static_assert(op<neg>);
 /// y = -1, 0 or 1, the sign of x.                                                              (ONNX Sign)
 struct sign : unary<sign> {
   static constexpr op_info info{.name = "sign", .onnx = "Sign"};
-  static constexpr float apply(float x) { return x > 0.0F ? 1.0F : (x < 0.0F ? -1.0F : x); }
+  static constexpr float apply(float x) { return activation::sign(x); }
   static constexpr int apply_integer(auto x) { return x > 0 ? 1 : (x == 0 ? 0 : -1); }
 };
 static_assert(op<sign>);
@@ -355,9 +352,7 @@ struct shrink : unary<shrink> {
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 0>, bias), (defaulted<float, 1, 2>, lambd));
   };
-  static constexpr float apply(const attributes& a, float x) {
-    return x < -a.lambd.value ? x + a.bias.value : (x > a.lambd.value ? x - a.bias.value : 0.0F);
-  }
+  static constexpr float apply(const attributes& a, float x) { return activation::shrink(x, a.lambd, a.bias); }
   static constexpr std::int64_t apply_integer(const attributes& a, auto x) {
     return detail::to_integer(dtype_id::i64, static_cast<double>(apply(a, static_cast<float>(x))));
   }
@@ -370,7 +365,7 @@ struct swish : unary<swish> {
   struct attributes {
     BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha));
   };
-  static constexpr float apply(const attributes& a, float x) { return x * activation::sigmoid(a.alpha.value * x); }
+  static constexpr float apply(const attributes& a, float x) { return activation::swish(x, a.alpha); }
 };
 static_assert(op<swish>);
 

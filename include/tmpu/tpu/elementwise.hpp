@@ -36,6 +36,20 @@ constexpr float apply_unary(isa::unary_kind kind, float x, float alpha, float be
   case round: return activation::round(x);
   case sin: return activation::sin(x);
   case cos: return activation::cos(x);
+  case tan: return math::tan(x);
+  case asin: return math::asin(x);
+  case acos: return math::acos(x);
+  case atan: return math::atan(x);
+  case sinh: return math::sinh(x);
+  case cosh: return math::cosh(x);
+  case asinh: return math::asinh(x);
+  case acosh: return math::acosh(x);
+  case atanh: return math::atanh(x);
+  case sign: return activation::sign(x);
+  case celu: return activation::celu(x, alpha);
+  case thresholded_relu: return activation::thresholded_relu(x, alpha);
+  case shrink: return activation::shrink(x, alpha, beta);
+  case swish: return activation::swish(x, alpha);
   }
   return x;
 }
@@ -156,7 +170,7 @@ struct unary : basic_op<unary> {
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     if (!is_floating(c.type(0))) c.fail("takes floats only");
-    if (a.kind < 0 || a.kind > static_cast<std::int64_t>(isa::unary_kind::cos))
+    if (a.kind < 0 || a.kind > static_cast<std::int64_t>(isa::unary_kind::swish))
       c.fail(text("unary kind ") << a.kind << " is unknown");
     detail::result_dims(c, c.dims(0));
   }

@@ -215,4 +215,33 @@ struct pad : move_op<pad> {
 };
 static_assert(op<pad>);
 
+/// x repeated along its dimensions of 1.
+///
+/// Shape:     `shape`, of the rank of x.
+/// Errors:    a dimension of x that is neither 1 nor that of y.
+struct expand : move_op<expand> {
+  static constexpr op_info info{.name = "expand"};
+  struct attributes {
+    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, shape));
+  };
+  static constexpr void infer(const attributes& a, infer_context& c) {
+    const tmpu::shape& x = c.dims(0);
+    const tmpu::shape y(a.shape.span());
+    detail::require_length(c, a.shape, x.rank(), "shape");
+    for (std::size_t d = 0; d < x.rank(); ++d) {
+      if (x[d] != 1 && x[d] != y[d]) c.fail(text("x ") << x.print() << " cannot be expanded to " << y.print());
+    }
+    detail::result_dims(c, y);
+  }
+  static constexpr void eval(const attributes&, eval_context& c) {
+    value& y = c.out();
+    std::int64_t step[tmpu::shape::max_rank] = {};
+    detail::row_major(c.in(0).dims, step);
+    for (std::size_t d = 0; d < y.dims.rank(); ++d) step[d] = c.in(0).dims[d] == 1 ? 0 : step[d];
+    detail::walk(y.dims, step, 0,
+                 [&](std::int64_t to, std::int64_t from) { detail::copy_element(y, to, c.in(0), from); });
+  }
+};
+static_assert(op<expand>);
+
 } // namespace tmpu::tpu

@@ -101,9 +101,22 @@ struct tpu_record : op_record {
   std::int64_t (*macs)(const graph_body&, node_id) = nullptr;
 };
 
+/// A Top operator that stayed in the lowered graph: a host step, which has no record of this kind.
+constexpr bool is_host(const graph_body& g, node_id id) { return g.node_at(id).op->domain != "tpu"; }
 constexpr const tpu_record& record(const graph_body& g, node_id id) {
   return static_cast<const tpu_record&>(*g.node_at(id).op);
 }
+
+/// Runs tile by tile in local memory (no host step, no move in global memory).
+constexpr bool is_tiled(const graph_body& g, node_id id) { return !is_host(g, id) && record(g, id).tiled; }
+
+/// Element types that the machine holds.
+constexpr bool holds(dtype_id t) {
+  return t == dtype_id::f32 || t == dtype_id::f16 || t == dtype_id::bf16 || t == dtype_id::i8 || t == dtype_id::u8 ||
+         t == dtype_id::boolean || t == dtype_id::i32;
+}
+/// A tensor that can lie in the machine's memory.
+constexpr bool holds(const tensor& t) { return holds(t.type) && t.dims.known() && t.dims.elements() > 0; }
 
 /// Base of chip-level operators: supplies what most of them share. An operator overrides by declaring a member of the same
 /// name: everything elementwise needs the same box of each operand (clipped where the operand is broadcast), no scratch, no inner sum.

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/lower/sequence.hpp"
+#include "tmpu/top/norm.hpp"
+#include "tmpu/top/softmax.hpp"
+
+namespace tmpu::lower {
+
+/// layer_normalization -> rows: mean, difference, variance, its root, quotient, scale and bias.
+template <class Dtype> struct layer_norm_rule {
+  using op = top::layer_normalization;
+  using dtype = Dtype;
+  static constexpr bool takes(const context& c, node_id id) {
+    const auto& results = c.source().results(id);
+    for (std::size_t i = 1; i < results.size(); ++i) {
+      if (results[i] != none) return false; // mean and deviation
+    }
+    const std::int64_t inner = inner_of(c);
+    return !c.is_constant(0) && c.dims(1).elements() == inner && (!c.has(2) || c.dims(2).elements() == inner);
+  }
+  static constexpr void apply(context& c, node_id) {
+    const std::int64_t inner = inner_of(c);
+    sequence s(c);
+    const tensor_id x = s.reshape(c.operand(0), {1, c.dims(0).elements() / inner, 1, inner});
+    const auto mean = [&](tensor_id t) {
+      return s.binary(isa::binary_kind::div, s.reduce(isa::reduce_kind::sum, t), s.scalar(static_cast<float>(inner)));
+    };
+    const tensor_id d = s.binary(isa::binary_kind::sub, x, mean(x));
+    const tensor_id variance = mean(s.binary(isa::binary_kind::mul, d, d));
+    const tensor_id shifted = s.binary(isa::binary_kind::add, variance, s.scalar(c.attributes<op>().epsilon));
+    tensor_id y = s.binary(isa::binary_kind::div, d, s.unary(isa::unary_kind::sqrt, shifted));
+    const auto along = [&](std::size_t i) {
+      const shape row{1, 1, 1, inner};
+      return c.is_constant(i) ? c.constant_operand(i, row) : s.reshape(c.operand(i), row);
+    };
+    y = s.binary(isa::binary_kind::mul, y, along(1));
+    if (c.has(2)) y = s.binary(isa::binary_kind::add, y, along(2));
+    s.finish(y);
+  }
+
+private:
+  static constexpr std::int64_t inner_of(const context& c) {
+    const shape& x = c.dims(0);
+    std::int64_t inner = 1;
+    for (std::size_t i = top::detail::axis_at(c.attributes<op>().axis, x.rank()); i < x.rank(); ++i) inner *= x[i];
+    return inner;
+  }
+};
+
+/// log_softmax -> rows: x - m, less the logarithm of the sum of its exponentials.
+template <class Dtype> struct log_softmax_rule {
+  using op = top::log_softmax;
+  using dtype = Dtype;
+  static constexpr bool takes(const context& c, node_id) { return c.dims(0).rank() >= 1 && !c.is_constant(0); }
+  static constexpr void apply(context& c, node_id) {
+    const shape dims = c.dims(0);
+    const std::size_t axis = top::detail::axis_at(c.attributes<op>().axis, dims.rank());
+    const std::size_t last = dims.rank() - 1;
+    ints perm;
+    for (std::size_t i = 0; i <= last; ++i)
+      perm.push_back(static_cast<std::int64_t>(i == axis ? last : (i == last ? axis : i)));
+    sequence s(c);
+    const tensor_id swapped = s.transpose(c.operand(0), perm);
+    const shape there = s.dims(swapped);
+    const tensor_id x = s.reshape(swapped, {1, dims.elements() / dims[axis], 1, dims[axis]});
+    const tensor_id d = s.binary(isa::binary_kind::sub, x, s.reduce(isa::reduce_kind::max, x));
+    const tensor_id sum = s.reduce(isa::reduce_kind::sum, s.unary(isa::unary_kind::exp, d));
+    const tensor_id y = s.binary(isa::binary_kind::sub, d, s.unary(isa::unary_kind::log, sum));
+    s.finish(s.transpose(s.reshape(y, there), perm));
+  }
+};
+
+} // namespace tmpu::lower
