@@ -68,7 +68,7 @@ int print_all(bool json) {
     fmt::print("[{}]\n", rows);
   } else {
     fmt::print("yes: computed in that dtype; f32: computed in f32 between casts; -: no rule (rewritten, folded, or "
-               "refused by name)\n");
+               "computed by the host)\n");
   }
   return 0;
 }
