@@ -313,6 +313,9 @@ TEST_CASE("refusals name the node, the operator and what is wrong") {
   says("auto_pad 'SAME' is not known", [] {
     shape_of<top::max_pool>({.auto_pad = "SAME", .kernel_shape = {1}}, {{1, 4, 8}});
   });
+  says("must not exceed 1073741824", [] {
+    shape_of<top::max_pool>({.kernel_shape = {2}, .strides = {std::int64_t{1} << 40}}, {{1, 1, 4}});
+  });
   says("needs an input of rank 3 to 5", [] { shape_of<top::max_pool>({.kernel_shape = {2}}, {{1, 4}}); });
   says("the inner dimensions of [2,3] and [2,3] differ", [] { shape_of<top::gemm>({}, {{2, 3}, {2, 3}}); });
   says("must have rank 2, but is [2,3,1]", [] { shape_of<top::gemm>({}, {{2, 3, 1}, {2, 3}}); });

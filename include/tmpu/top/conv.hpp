@@ -234,6 +234,12 @@ struct conv_transpose {
       win.problem << "strides, dilations, output_padding and output_shape need " << n << " values, pads " << 2 * n;
       return win;
     }
+    if (!detail::within_window(a.strides) || !detail::within_window(a.dilations) || !detail::within_window(a.pads) ||
+        !detail::within_window(a.output_padding) || !detail::within_window(a.output_shape)) {
+      win.problem << "strides, dilations, pads, output_padding and output_shape must not exceed "
+                  << detail::greatest_window;
+      return win;
+    }
     const std::string_view mode = a.auto_pad.view();
     for (std::size_t i = 0; i < n; ++i) {
       detail::window_axis& axis = win.own(i);

@@ -30,6 +30,8 @@ struct max_unpool {
         (!a.pads.empty() && a.pads.size() != 2 * n)) {
       c.fail(text("kernel_shape and strides need ") << n << " values, pads " << 2 * n);
     }
+    if (!detail::within_window(a.kernel_shape) || !detail::within_window(a.strides) || !detail::within_window(a.pads))
+      c.fail(text("kernel_shape, strides and pads must not exceed ") << detail::greatest_window);
     if (c.type(1) != dtype_id::i64) c.fail(text("operand 1 must hold i64, but holds ") << name_of(c.type(1)));
     if (c.dims(1).known() && x.known() && !(c.dims(1) == x))
       c.fail(text("the places ") << c.dims(1).print() << " must be as many as x " << x.print());

@@ -5,6 +5,15 @@
 
 namespace tmpu::top::detail {
 
+/// Greatest kernel, stride, dilation and pad: products of two of them stay within 64 bits.
+inline constexpr std::int64_t greatest_window = std::int64_t{1} << 30;
+constexpr bool within_window(const ints& list) {
+  for (const std::int64_t v : list) {
+    if (v < -greatest_window || v > greatest_window) return false;
+  }
+  return true;
+}
+
 /// One spatial axis of a convolution or pooling, in elements. Output position o sees the input positions
 /// o * stride - begin + k * dilation, 0 <= k < kernel; those outside of [0, in) lie in the padding.
 struct window_axis {
@@ -65,6 +74,10 @@ constexpr window make_window(const Attributes& a, const dims& x, std::span<const
     w.problem << "dilations needs " << n << " values, not " << a.dilations.size();
   if (!a.pads.empty() && a.pads.size() != 2 * n)
     w.problem << "pads needs " << 2 * n << " values, not " << a.pads.size();
+  if (!within_window(ints(kernel)) || !within_window(a.strides) || !within_window(a.dilations) ||
+      !within_window(a.pads)) {
+    w.problem << "kernel, strides, dilations and pads must not exceed " << greatest_window;
+  }
   if (!w.problem.empty()) return w;
   const std::string_view mode = a.auto_pad.view();
   const bool same_upper = mode == "SAME_UPPER";
