@@ -18,10 +18,11 @@ namespace {
 
 using namespace tmpu;
 namespace fs = std::filesystem;
-using operators = list<top::add, top::mul, top::sub, top::div, top::relu, top::clip, top::concat, top::slice, top::cast,
-                       top::softmax, top::prelu, top::identity, top::shape, top::gather, top::reshape, top::flatten,
-                       top::unsqueeze, top::constant, top::constant_of_shape, top::expand, top::equal, top::gemm,
-                       top::selu, top::transpose, top::conv, top::split, top::squeeze>;
+using operators =
+    list<top::add, top::mul, top::sub, top::div, top::relu, top::clip, top::concat, top::slice, top::cast, top::softmax,
+         top::prelu, top::identity, top::shape, top::gather, top::reshape, top::flatten, top::unsqueeze, top::constant,
+         top::constant_of_shape, top::expand, top::equal, top::gemm, top::selu, top::transpose, top::conv, top::split,
+         top::squeeze, top::resize, top::group_normalization>;
 
 /// A model of the nodes (and initializers, functions) in `graph`, with the input x f32 `dims` and the output y.
 ::onnx::ModelProto model(const std::string& graph, std::int64_t opset = 17, const std::string& dims = "2,3",
@@ -262,6 +263,28 @@ TEST_CASE("forms of older operator sets") {
   CHECK(y[0] + y[1] + y[2] + y[3] == doctest::Approx(1));
   // Selu-1 has other constants.
   CHECK(run(model(node("Selu", "'x'", "y"), 1, "1"))[0] == 1.0507F);
+}
+
+TEST_CASE("older forms of resizing and of normalisation by groups") {
+  const floats twice{1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4};
+  const std::string scales = floats_of("s", "4", "1, 1, 2, 2");
+  CHECK(run(model(node("Upsample", "'x'", "y", "attribute { name: 'scales' type: FLOATS floats: [1, 1, 2, 2] }"), 7,
+                  "1,1,2,2")) == twice);
+  CHECK(run(model(scales + node("Upsample", "'x','s'", "y"), 9, "1,1,2,2")) == twice);
+  CHECK(run(model(scales + node("Resize", "'x','s'", "y"), 10, "1,1,2,2")) == twice);
+  // Sampled at floor(x / 1.5).
+  CHECK(run(model(floats_of("s", "3", "1, 1, 1.5") + node("Resize", "'x','s'", "y"), 10, "1,1,2")) == floats{1, 1, 2});
+  // GroupNormalization-18: scale and bias are one a group, here of two channels.
+  const auto y = run(model(floats_of("s", "2", "1, 10") + floats_of("b", "2", "0, 5") +
+                               node("GroupNormalization", "'x','s','b'", "y",
+                                    "attribute { name: 'num_groups' type: INT i: 2 } "
+                                    "attribute { name: 'epsilon' type: FLOAT f: 0 }"),
+                           18, "1,4,1"));
+  REQUIRE(y.size() == 4);
+  CHECK(y[0] == doctest::Approx(-1));
+  CHECK(y[1] == doctest::Approx(1));
+  CHECK(y[2] == doctest::Approx(-5));
+  CHECK(y[3] == doctest::Approx(15));
 }
 
 TEST_CASE("every way to store a tensor") {
