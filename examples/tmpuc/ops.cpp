@@ -7,6 +7,7 @@
 
 #include <array>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -88,6 +89,23 @@ std::array<std::string, 4> try_dtypes(const ops_options& o) {
   return why;
 }
 
+/// The operators that canonicalize leaves in the model; not known where it refuses it.
+struct canonical_operators {
+  bool known = false;
+  std::set<std::string> operators;
+};
+canonical_operators what_is_left(const ops_options& o) {
+  canonical_operators left;
+  try {
+    const canonical_model model = canonicalize(load_origin(o.model));
+    for (const node& n : model.graph.nodes) left.operators.emplace(n.op->info.name);
+    left.known = true;
+  } catch (const error&) {
+    left.operators.clear(); // why is said for each dtype
+  }
+  return left;
+}
+
 std::string joined(const std::vector<std::string>& nodes, std::size_t most, bool json) {
   std::string out;
   for (std::size_t i = 0; i < nodes.size() && i < most; ++i) {
@@ -101,6 +119,7 @@ int print_model(const ops_options& o) {
   const auto uses = operators_of(o.model);
   const auto known = all_rows();
   const auto why = try_dtypes(o);
+  const canonical_operators left = what_is_left(o);
   std::string rows;
   if (!o.json) {
     fmt::print("{:<26} {:>6} {:<26} {:<5} {:<5} {:<5} {:<5}\n", "ONNX", "nodes", "tmpu", "f32", "f16", "bf16", "int8");
@@ -110,9 +129,8 @@ int print_model(const ops_options& o) {
     for (const row& r : known) {
       if (!r.onnx.empty() && r.onnx == u.today) shown = r;
     }
-    // What has no rule is rewritten or folded where the whole model can be lowered.
-    for (std::size_t i = 0; i < shown.how.size(); ++i) {
-      if (shown.how[i] == "-" && why[i].empty()) shown.how[i] = "gone";
+    for (std::string_view& how : shown.how) {
+      if (how == "-" && left.known && left.operators.count(std::string(shown.name)) == 0) how = "gone";
     }
     if (o.json) {
       rows += fmt::format("{}{{\"onnx\": {}, \"count\": {}, \"name\": {}{}, \"nodes\": [{}]}}",
