@@ -155,8 +155,8 @@ int print_model(const ops_options& o) {
   if (o.json) {
     fmt::print("{{\"chip\": {}, \"operators\": [{}], \"refused\": {{{}}}}}\n", json_text(o.chip), rows, verdicts);
   } else {
-    fmt::print(
-        "yes: computed in that dtype; f32: computed in f32 between casts; gone: rewritten or folded; -: not run\n");
+    fmt::print("yes: computed in that dtype; f32: computed in f32 between casts; gone: rewritten or folded; -: "
+               "computed by the host\n");
   }
   return all ? 0 : 1;
 }
