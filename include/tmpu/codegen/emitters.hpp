@@ -266,10 +266,27 @@ struct emit_reduce {
   }
 };
 
+struct emit_compare {
+  using op = tpu::compare;
+  static constexpr void emit(emit_context& c) {
+    const auto a = attributes_of<op>(c.g, c.id);
+    c.emit_result(isa::compare{
+        .kind = static_cast<isa::compare_kind>(a.kind), .a = c.operands[0], .b = c.operands[1], .y = c.result});
+  }
+};
+
+struct emit_select {
+  using op = tpu::select;
+  static constexpr void emit(emit_context& c) {
+    c.emit_result(isa::select{.mask = c.operands[0], .a = c.operands[1], .b = c.operands[2], .y = c.result});
+  }
+};
+
 /// The emitters (registry).
 inline constexpr auto emitters =
     hana::tuple_t<emit_conv, emit_matmul, emit_pool, emit_binary, emit_unary, emit_lookup, emit_cast, emit_reduce,
-                  emit_softmax, move_reshape, move_transpose, move_concat, move_slice, move_pad, move_expand>;
+                  emit_softmax, move_reshape, move_transpose, move_concat, move_slice, move_pad, move_expand,
+                  emit_compare, emit_select>;
 
 namespace detail {
 template <class Op, class... Es> constexpr bool has_emitter(list<Es...>) {

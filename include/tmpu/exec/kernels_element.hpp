@@ -165,6 +165,64 @@ constexpr float apply(isa::unary_kind kind, float x, float alpha, float beta) {
   return x;
 }
 
+template <class T> constexpr bool holds(isa::compare_kind kind, T a, T b) {
+  switch (kind) {
+  case isa::compare_kind::equal: return a == b;
+  case isa::compare_kind::not_equal: return !(a == b);
+  case isa::compare_kind::less: return a < b;
+  case isa::compare_kind::less_or_equal: return a <= b;
+  case isa::compare_kind::logical_and: return a != T{} && b != T{};
+  case isa::compare_kind::logical_or: return a != T{} || b != T{};
+  }
+  return false;
+}
+
+/// Calls f(place in y, place in each operand) for all elements of y; operands are dense and broadcast.
+template <class F>
+constexpr void for_each_place(const isa::local_ref& y, const isa::local_ref& a, const isa::local_ref& b, F&& f) {
+  const broadcast_steps as(a);
+  const broadcast_steps bs(b);
+  std::int64_t to = 0;
+  for (std::int64_t n = 0; n < y.n; ++n) {
+    for (std::int64_t c = 0; c < y.c; ++c) {
+      for (std::int64_t h = 0; h < y.h; ++h) {
+        for (std::int64_t w = 0; w < y.w; ++w, ++to)
+          f(to, n * as.n + c * as.c + h * as.h + w * as.w, n * bs.n + c * bs.c + h * bs.h + w * bs.w);
+      }
+    }
+  }
+}
+constexpr std::size_t elements_of(const isa::local_ref& r) {
+  return static_cast<std::size_t>(std::int64_t{r.n} * r.c * r.h * r.w);
+}
+
+template <class T> constexpr void run_compare(const isa::compare& i, memory& m, workspace& space) {
+  vec<T>& a = operands_of<T>::a(space);
+  vec<T>& b = operands_of<T>::b(space);
+  m.read(i.a, a);
+  m.read(i.b, b);
+  space.iy.resize(elements_of(i.y));
+  for_each_place(i.y, i.a, i.b, [&](std::int64_t to, std::int64_t pa, std::int64_t pb) {
+    space.iy.data()[to] = holds(i.kind, a.data()[pa], b.data()[pb]) ? 1 : 0;
+  });
+  m.write(i.y, space.iy);
+}
+/// First b everywhere, then a where the mask says so.
+template <class T> constexpr void run_select(const isa::select& i, memory& m, workspace& space) {
+  vec<T>& x = operands_of<T>::a(space);
+  vec<T>& y = operands_of<T>::y(space);
+  y.resize(elements_of(i.y));
+  m.read(i.mask, space.ib);
+  m.read(i.b, x);
+  for_each_place(i.y, i.b, i.mask,
+                 [&](std::int64_t to, std::int64_t from, std::int64_t) { y.data()[to] = x.data()[from]; });
+  m.read(i.a, x);
+  for_each_place(i.y, i.a, i.mask, [&](std::int64_t to, std::int64_t from, std::int64_t place) {
+    if (space.ib.data()[place] != 0) y.data()[to] = x.data()[from];
+  });
+  m.write(i.y, y);
+}
+
 /// The integer nearest to x (half away from zero), far outside of every 8-bit range at the most; 0 for a NaN.
 constexpr std::int64_t nearest_integer(float x) {
   if (math::is_nan(x)) return 0;
@@ -178,6 +236,12 @@ constexpr void run(const isa::pool& i, memory& m, workspace& w) {
 }
 constexpr void run(const isa::binary& i, memory& m, workspace& w) {
   is_floating(i.y.type) ? detail::run_binary<float>(i, m, w) : detail::run_binary<std::int32_t>(i, m, w);
+}
+constexpr void run(const isa::compare& i, memory& m, workspace& w) {
+  is_floating(i.a.type) ? detail::run_compare<float>(i, m, w) : detail::run_compare<std::int32_t>(i, m, w);
+}
+constexpr void run(const isa::select& i, memory& m, workspace& w) {
+  is_floating(i.y.type) ? detail::run_select<float>(i, m, w) : detail::run_select<std::int32_t>(i, m, w);
 }
 constexpr void run(const isa::unary& i, memory& m, workspace& space) {
   m.read(i.x, space.fa);

@@ -144,6 +144,15 @@ constexpr bool consistent(const isa::reduce& i) {
   return i.x.n == i.y.n && i.x.c == i.y.c && i.y.h == 1 && i.y.w == 1 && is_floating(i.x.type) && is_floating(i.y.type);
 }
 constexpr bool consistent(const isa::fill&) { return true; }
+constexpr bool consistent(const isa::compare& i) {
+  return i.y.type == dtype_id::boolean && is_floating(i.a.type) == is_floating(i.b.type) && fits(i.a, i.y) &&
+         fits(i.b, i.y);
+}
+constexpr bool consistent(const isa::select& i) {
+  const bool floats = is_floating(i.a.type) && is_floating(i.b.type) && is_floating(i.y.type);
+  return i.mask.type == dtype_id::boolean && fits(i.mask, i.y) && fits(i.a, i.y) && fits(i.b, i.y) &&
+         (floats || (!is_floating(i.y.type) && i.a.type == i.y.type && i.b.type == i.y.type));
+}
 
 } // namespace detail
 

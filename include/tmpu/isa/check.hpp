@@ -20,6 +20,8 @@ template <> inline constexpr std::int64_t last_enumerator<pool_kind> = static_ca
 template <> inline constexpr std::int64_t last_enumerator<binary_kind> = static_cast<std::int64_t>(binary_kind::min);
 template <> inline constexpr std::int64_t last_enumerator<unary_kind> = static_cast<std::int64_t>(unary_kind::swish);
 template <>
+inline constexpr std::int64_t last_enumerator<compare_kind> = static_cast<std::int64_t>(compare_kind::logical_or);
+template <>
 inline constexpr std::int64_t last_enumerator<reduce_kind> = static_cast<std::int64_t>(reduce_kind::product);
 template <> inline constexpr std::int64_t last_enumerator<segment_kind> = static_cast<std::int64_t>(segment_kind::host);
 template <> inline constexpr std::int64_t last_enumerator<dtype_id> = static_cast<std::int64_t>(dtype_id::f8e5m2fnuz);

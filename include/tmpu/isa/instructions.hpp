@@ -288,8 +288,49 @@ struct fill {
   constexpr void writes(auto&& visit) const { visit(y); }
 };
 
+enum class compare_kind : std::uint8_t {
+  equal = 0,
+  not_equal = 1,
+  less = 2,
+  less_or_equal = 3,
+  logical_and = 4,
+  logical_or = 5
+};
+constexpr std::string_view name_of(compare_kind k) {
+  constexpr std::string_view names[] = {"equal", "not_equal", "less", "less_or_equal", "logical_and", "logical_or"};
+  return names[static_cast<std::size_t>(k)];
+}
+
+/// y = 1 where a and b are so, 0 elsewhere; y of bool, a and b both floats or both integers (taken as they are, without zero points).
+/// logical_and, logical_or: of a != 0 and b != 0. A NaN is equal to nothing and less than nothing. Broadcasting as in binary.
+struct compare {
+  static constexpr std::uint8_t opcode = 0x26;
+  static constexpr std::string_view name = "compare";
+  static constexpr isa::engine engine = isa::engine::compute;
+  BOOST_HANA_DEFINE_STRUCT(compare, (compare_kind, kind), (local_ref, a), (local_ref, b), (local_ref, y));
+  constexpr void reads(auto&& visit) const {
+    visit(a);
+    visit(b);
+  }
+  constexpr void writes(auto&& visit) const { visit(y); }
+};
+
+/// y = a where the mask (bool) is not 0, b elsewhere; a, b and y all floats, or all of one integer type. Broadcasting as in binary.
+struct select {
+  static constexpr std::uint8_t opcode = 0x27;
+  static constexpr std::string_view name = "select";
+  static constexpr isa::engine engine = isa::engine::compute;
+  BOOST_HANA_DEFINE_STRUCT(select, (local_ref, mask), (local_ref, a), (local_ref, b), (local_ref, y));
+  constexpr void reads(auto&& visit) const {
+    visit(mask);
+    visit(a);
+    visit(b);
+  }
+  constexpr void writes(auto&& visit) const { visit(y); }
+};
+
 /// The instruction set (registry): the executor's table, the listing and the timing model are made from it.
-inline constexpr auto instructions =
-    hana::tuple_t<dma_load, dma_store, conv, depthwise, matmul, pool, binary, unary, lookup, cast, reduce, fill>;
+inline constexpr auto instructions = hana::tuple_t<dma_load, dma_store, conv, depthwise, matmul, pool, binary, unary,
+                                                   lookup, cast, reduce, fill, compare, select>;
 
 } // namespace tmpu::isa

@@ -390,6 +390,7 @@ template <class WideRule, class Dtype> struct computed_in {
     const tensor_id wide = c.result();
     c.compute_in(narrow);
     const format to = c.result_format();
+    if (c.format_at(wide) == to) return; // integers and bool
     c.template emit_result<tpu::cast>(c.cast_attributes(c.format_at(wide), to), {wide}, to);
   }
 };

@@ -14,22 +14,31 @@ template <class Dtype> struct layer_norm_rule {
   static constexpr bool takes(const context& c, node_id id) {
     const auto& results = c.source().results(id);
     for (std::size_t i = 1; i < results.size(); ++i) {
-      if (results[i] != none) return false; // mean and deviation
+      if (results[i] != none && c.type() != dtype_id::f32) return false; // mean and deviation are f32
     }
     const std::int64_t inner = inner_of(c);
     return !c.is_constant(0) && c.dims(1).elements() == inner && (!c.has(2) || c.dims(2).elements() == inner);
   }
-  static constexpr void apply(context& c, node_id) {
+  static constexpr void apply(context& c, node_id id) {
     const std::int64_t inner = inner_of(c);
     sequence s(c);
     const tensor_id x = s.reshape(c.operand(0), {1, c.dims(0).elements() / inner, 1, inner});
     const auto mean = [&](tensor_id t) {
       return s.binary(isa::binary_kind::div, s.reduce(isa::reduce_kind::sum, t), s.scalar(static_cast<float>(inner)));
     };
-    const tensor_id d = s.binary(isa::binary_kind::sub, x, mean(x));
+    const tensor_id middle = mean(x);
+    const tensor_id d = s.binary(isa::binary_kind::sub, x, middle);
     const tensor_id variance = mean(s.binary(isa::binary_kind::mul, d, d));
     const tensor_id shifted = s.binary(isa::binary_kind::add, variance, s.scalar(c.attributes<op>().epsilon));
-    tensor_id y = s.binary(isa::binary_kind::div, d, s.unary(isa::unary_kind::sqrt, shifted));
+    const tensor_id deviation = s.unary(isa::unary_kind::sqrt, shifted);
+    tensor_id y = s.binary(isa::binary_kind::div, d, deviation);
+    const vec<tensor_id> results(c.source().results(id));
+    const auto also = [&](std::size_t i, tensor_id t) {
+      c.set(results[i], c.emit<tpu::reshape>(c.source().name(results[i]), {ints(c.source().at(results[i]).dims.span())},
+                                             {t}, c.format_at(t)));
+    };
+    if (results.size() > 1 && results[1] != none) also(1, middle);
+    if (results.size() > 2 && results[2] != none) also(2, s.unary(isa::unary_kind::reciprocal, deviation));
     const auto along = [&](std::size_t i) {
       const shape row{1, 1, 1, inner};
       return c.is_constant(i) ? c.constant_operand(i, row) : s.reshape(c.operand(i), row);

@@ -130,6 +130,48 @@ template <class Dtype> struct conv_1d_rule {
   }
 };
 
+/// conv whose weights or bias are activations, over one or two axes; floats only.
+template <class Dtype> struct conv_activations_rule {
+  using op = top::conv;
+  using dtype = Dtype;
+  static constexpr bool takes(const context& c, node_id) {
+    const std::size_t rank = c.dims(0).rank();
+    return (rank == 3 || rank == 4);
+  }
+  static constexpr void apply(context& c, node_id) {
+    const auto a = c.attributes<op>();
+    const auto window = op::window_of(a, c.dims(0), c.dims(1));
+    const auto& h = window.axis[1];
+    const auto& v = window.axis[2];
+    sequence s(c);
+    const shape x = c.dims(0);
+    const shape w = c.dims(1);
+    const format y{c.type(), {}};
+    tensor_id params = none;
+    if (c.has(2)) {
+      params = s.reshape(c.is_constant(2) ? c.constant_operand(2, c.dims(2), {dtype_id::f32, {}})
+                                          : c.cast_to(c.operand(2), {dtype_id::f32, {}}),
+                         {w[0], 1});
+    } else {
+      text wanted(c.result_name());
+      wanted << ".zeros";
+      params = c.add_constant(wanted, value(dtype_id::f32, {w[0], 1}));
+    }
+    text wanted(c.result_name());
+    wanted << ".flat";
+    s.finish(c.emit<tpu::conv>(wanted,
+                               {.kernel_shape = {h.kernel, v.kernel},
+                                .strides = {h.stride, v.stride},
+                                .dilations = {h.dilation, v.dilation},
+                                .pads = {h.begin, v.begin, h.end, v.end},
+                                .group = a.group,
+                                .clamp = bounds(a.clamp, y)},
+                               {s.reshape(c.operand(0), {x[0], x[1], h.in, v.in}),
+                                s.reshape(c.operand(1), {w[0], w[1], h.kernel, v.kernel}), params},
+                               y));
+  }
+};
+
 /// conv_transpose over one or two axes -> x with zeros between its elements, convolved with the weights turned around.
 template <class Dtype> struct conv_transpose_rule {
   using op = top::conv_transpose;

@@ -9,6 +9,7 @@
 #include "tmpu/lower/product.hpp"
 #include "tmpu/lower/rearrange.hpp"
 #include "tmpu/lower/reduce.hpp"
+#include "tmpu/lower/select.hpp"
 #include "tmpu/lower/softmax.hpp"
 #include "tmpu/lower/unary.hpp"
 #include "tmpu/top/operators.hpp"
@@ -29,6 +30,8 @@ using in_f32_only =
 
 namespace detail {
 template <class Op> using reduction = in_f32_only<reduce_family<Op>::template rule>;
+template <class Op, isa::compare_kind Kind, bool Swapped = false>
+using compares = in_floats_only<compare_family<Op, Kind, Swapped>::template rule>;
 template <class Op, isa::unary_kind Kind> using unary = in_all<unary_family<Op, Kind>::template rule>;
 template <class Op, isa::binary_kind Kind> using binary = in_all<binary_family<Op, Kind>::template rule>;
 template <class Op, isa::binary_kind Kind> using variadic = in_all<variadic_family<Op, Kind>::template rule>;
@@ -42,9 +45,9 @@ inline constexpr auto rules = detail::as_tuple(
     join_lists<
         in_all<conv_rule>, in_all<gemm_rule>, in_all<matmul_rule>, //
         detail::pool<top::max_pool, isa::pool_kind::max>, detail::pool<top::average_pool, isa::pool_kind::average>,
-        in_all<conv_1d_rule>, in_all<conv_transpose_rule>, in_floats_only<matmul_activations_rule>,
-        in_floats_only<gemm_activations_rule>, in_floats_only<softmax_rule>, in_f32_only<log_softmax_rule>,
-        in_f32_only<layer_norm_rule>,
+        in_all<conv_1d_rule>, in_floats_only<conv_activations_rule>, in_all<conv_transpose_rule>,
+        in_floats_only<matmul_activations_rule>, in_floats_only<gemm_activations_rule>, in_floats_only<softmax_rule>,
+        in_f32_only<log_softmax_rule>, in_f32_only<layer_norm_rule>,
         // reductions
         detail::reduction<top::reduce_sum>, detail::reduction<top::reduce_mean>, detail::reduction<top::reduce_max>,
         detail::reduction<top::reduce_min>, detail::reduction<top::reduce_prod>, detail::reduction<top::reduce_l1>,
@@ -77,7 +80,15 @@ inline constexpr auto rules = detail::as_tuple(
         detail::binary<top::mul, isa::binary_kind::mul>,
         in_floats_only<binary_family<top::div, isa::binary_kind::div>::rule>,
         detail::variadic<top::max, isa::binary_kind::max>, detail::variadic<top::min, isa::binary_kind::min>,
-        detail::variadic<top::sum, isa::binary_kind::add>, in_floats_only<prelu_rule>, in_floats_only<mean_rule>,
+        detail::variadic<top::sum, isa::binary_kind::add>, detail::compares<top::equal, isa::compare_kind::equal>,
+        detail::compares<top::less, isa::compare_kind::less>,
+        detail::compares<top::less_or_equal, isa::compare_kind::less_or_equal>,
+        detail::compares<top::greater, isa::compare_kind::less, true>,
+        detail::compares<top::greater_or_equal, isa::compare_kind::less_or_equal, true>,
+        detail::compares<top::logical_and, isa::compare_kind::logical_and>,
+        detail::compares<top::logical_or, isa::compare_kind::logical_or>,
+        detail::compares<top::logical_xor, isa::compare_kind::not_equal>, in_floats_only<logical_not_rule>,
+        in_floats_only<where_rule>, in_floats_only<prelu_rule>, in_floats_only<mean_rule>,
         // moves
         detail::reshape<top::reshape>, detail::reshape<top::flatten>, detail::reshape<top::squeeze>,
         detail::reshape<top::unsqueeze>, detail::reshape<top::identity>, in_all<transpose_rule>,
@@ -88,20 +99,18 @@ inline constexpr auto rules = detail::as_tuple(
 /// the chip lacks their element types, or nothing lowers them yet). One that is left in a graph stays as a host step.
 using host_only =
     list<top::global_average_pool, top::global_max_pool, top::batch_normalization, top::dropout, top::constant,
-         top::constant_of_shape, top::shape, top::size, top::cast, top::logical_not, top::pow, top::equal, top::less,
-         top::less_or_equal, top::greater, top::greater_or_equal, top::logical_and, top::logical_or, top::where,
-         top::gather, top::is_nan, top::is_inf, top::bitwise_not, top::mod, top::bit_shift, top::bitwise_and,
-         top::bitwise_or, top::bitwise_xor, top::logical_xor, top::arg_max, top::arg_min, top::hardmax, top::cum_sum,
-         top::gather_elements, top::gather_nd, top::compress, top::one_hot, top::scatter_elements, top::scatter_nd,
-         top::tensor_scatter, top::cast_like, top::reverse_sequence, top::trilu, top::center_crop_pad, top::range,
-         top::eye_like, top::top_k, top::non_zero, top::unique, top::non_max_suppression, top::quantize_linear,
-         top::dequantize_linear, top::dynamic_quantize_linear, top::conv_integer, top::qlinear_conv,
-         top::matmul_integer, top::qlinear_matmul, top::random_uniform, top::random_uniform_like, top::random_normal,
-         top::random_normal_like, top::bernoulli, top::multinomial, top::einsum, top::det,
-         top::negative_log_likelihood_loss, top::softmax_cross_entropy_loss, top::tf_idf_vectorizer, top::deform_conv,
-         top::col2im, top::lp_pool, top::global_lp_pool, top::max_unpool, top::max_roi_pool, top::roi_align,
-         top::resize, top::grid_sample, top::affine_grid, top::rms_normalization, top::group_normalization,
-         top::instance_normalization, top::lp_normalization, top::mean_variance_normalization,
+         top::constant_of_shape, top::shape, top::size, top::cast, top::pow, top::gather, top::is_nan, top::is_inf,
+         top::bitwise_not, top::mod, top::bit_shift, top::bitwise_and, top::bitwise_or, top::bitwise_xor, top::arg_max,
+         top::arg_min, top::hardmax, top::cum_sum, top::gather_elements, top::gather_nd, top::compress, top::one_hot,
+         top::scatter_elements, top::scatter_nd, top::tensor_scatter, top::cast_like, top::reverse_sequence, top::trilu,
+         top::center_crop_pad, top::range, top::eye_like, top::top_k, top::non_zero, top::unique,
+         top::non_max_suppression, top::quantize_linear, top::dequantize_linear, top::dynamic_quantize_linear,
+         top::conv_integer, top::qlinear_conv, top::matmul_integer, top::qlinear_matmul, top::random_uniform,
+         top::random_uniform_like, top::random_normal, top::random_normal_like, top::bernoulli, top::multinomial,
+         top::einsum, top::det, top::negative_log_likelihood_loss, top::softmax_cross_entropy_loss,
+         top::tf_idf_vectorizer, top::deform_conv, top::col2im, top::lp_pool, top::global_lp_pool, top::max_unpool,
+         top::max_roi_pool, top::roi_align, top::resize, top::grid_sample, top::affine_grid, top::rms_normalization,
+         top::group_normalization, top::instance_normalization, top::lp_normalization, top::mean_variance_normalization,
          top::local_response_normalization, top::rnn, top::gru, top::lstm, top::attention, top::rotary_embedding,
          top::dft, top::stft, top::hann_window, top::hamming_window, top::blackman_window, top::mel_weight_matrix>;
 

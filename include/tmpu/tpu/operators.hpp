@@ -7,12 +7,13 @@
 #include "tmpu/tpu/move.hpp"
 #include "tmpu/tpu/pool.hpp"
 #include "tmpu/tpu/reduce.hpp"
+#include "tmpu/tpu/select.hpp"
 #include "tmpu/tpu/softmax.hpp"
 
 namespace tmpu::tpu {
 
 /// The chip-level operators (registry): stage files, the emitters' coverage and the operator table are made from it.
 inline constexpr auto operators = hana::tuple_t<conv, matmul, pool, binary, unary, lookup, cast, reduce, softmax,
-                                                reshape, transpose, concat, slice, pad, expand>;
+                                                reshape, transpose, concat, slice, pad, expand, compare, select>;
 
 } // namespace tmpu::tpu
