@@ -3,6 +3,7 @@
 
 #include "tmpu/lower/binary.hpp"
 #include "tmpu/top/comparison.hpp"
+#include "tmpu/top/elementwise.hpp"
 
 namespace tmpu::lower {
 
