@@ -13,6 +13,7 @@ using namespace tmpu;
 void add_calibrate(CLI::App& app, work& chosen) {
   struct options {
     model_options model;
+    rule_options rules;
     data_options data;
     std::string method = "kl";
     std::string out;
@@ -21,6 +22,7 @@ void add_calibrate(CLI::App& app, work& chosen) {
       app.add_subcommand("calibrate", "Run samples through a model and write the range of each tensor (.cali)");
   auto o = std::make_shared<options>();
   o->model.add(*command, "The model, an .onnx file");
+  o->rules.add(*command);
   o->data.add(*command);
   command->add_option("--method", o->method, "How the threshold is chosen: kl, mse, percentile or minmax")
       ->type_name("NAME")
@@ -34,7 +36,7 @@ void add_calibrate(CLI::App& app, work& chosen) {
         return Method::name == o->method;
       });
       if (!known) refuse(text("--method '") << o->method << "' is not known: there are " << methods);
-      const canonical_model model = canonicalize(load_origin(o->model));
+      const canonical_model model = canonicalize(load_origin(o->model), rules_of(o->rules));
       const host::dataset data = open_data(o->data, inputs_of(model.graph));
       calibrate::calibrator calibrator(model.graph, model.rules);
       host::progress progress("calibrating", data.runs());

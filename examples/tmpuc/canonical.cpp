@@ -4,9 +4,15 @@
 
 namespace tmpuc {
 
-canonical_model canonicalize(tmpu::graph<tmpu::stage::origin> model) {
+canonical_model canonicalize(tmpu::graph<tmpu::stage::origin> model, const tmpu::canonicalize::options& rules) {
   using pass = tmpu::canonicalize::canonicalize_pass<tmpu::unpack<decltype(tmpu::canonicalize::rules)>>;
-  return {pass::run(std::move(model)), pass::fingerprint()};
+  return {pass::run(std::move(model), rules), pass::fingerprint(rules)};
+}
+
+tmpu::canonicalize::options rules_of(const rule_options& options) {
+  tmpu::canonicalize::options rules;
+  for (const std::string& name : options.without) rules.without.push_back(name);
+  return rules;
 }
 
 } // namespace tmpuc

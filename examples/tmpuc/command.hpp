@@ -34,8 +34,15 @@ struct model_options {
   void add(CLI::App& command, const std::string& what);
 };
 
+/// The canonicalize rules that are left out.
+struct rule_options {
+  std::vector<std::string> without;
+  void add(CLI::App& command);
+};
+
 struct compile_options {
   model_options model;
+  rule_options rules;
   std::string chip;
   std::string quantize;
   bool asymmetric = false;

@@ -3,6 +3,8 @@
 #include "tmpu/host/files.hpp"
 #include "tmpu/isa/tmodel.hpp"
 
+#include <fmt/core.h>
+
 #include <filesystem>
 #include <memory>
 
@@ -10,7 +12,7 @@ namespace tmpuc {
 
 using namespace tmpu;
 
-isa::program compile(const compile_options& o, const stage_observer& see) {
+isa::program compile(const compile_options& o, const stage_observer& see, vec<canonicalize::rule_count>* fired) {
   const bool int8 = o.quantize == "int8";
   if (!is_quantize(o.quantize)) {
     refuse(text("--quantize '") << o.quantize << "' is not known: it is f32, f16, bf16 or int8");
@@ -21,7 +23,9 @@ isa::program compile(const compile_options& o, const stage_observer& see) {
                     .network = network_name(o.model.path),
                     .quantize = o.quantize,
                     .asymmetric = o.asymmetric,
-                    .calibration = nullptr};
+                    .calibration = nullptr,
+                    .rules = rules_of(o.rules),
+                    .fired = fired};
   calibrate::table table;
   if (int8) {
     const vec<std::uint8_t> bytes = host::read_file(o.calibration);
@@ -33,6 +37,14 @@ isa::program compile(const compile_options& o, const stage_observer& see) {
   return int8 ? compile_int8(std::move(model), r, see) : compile_float(std::move(model), r, see);
 }
 
+namespace {
+void show(const vec<canonicalize::rule_count>& fired) {
+  for (const canonicalize::rule_count& f : fired) {
+    if (f.count > 0) fmt::print("{}: {}\n", f.rule, f.count);
+  }
+}
+} // namespace
+
 void add_compile(CLI::App& app, work& chosen) {
   struct options {
     compile_options compile;
@@ -43,19 +55,24 @@ void add_compile(CLI::App& app, work& chosen) {
   auto o = std::make_shared<options>();
   o->compile.add(*command);
   command
-      ->add_option("--keep-stages", o->keep_stages, "Save the graph of every stage in this folder, as NAME.STAGE.onnx")
+      ->add_option("--keep-stages", o->keep_stages,
+                   "Save the graph of every stage in this folder, as NAME.STAGE.onnx, and show how often each rule of "
+                   "canonicalize changed the graph")
       ->type_name("DIR");
   command->add_option("-o,--output", o->out, "The .tmodel file to write")->required()->type_name("OUT.tmodel");
   command->callback([&chosen, o] {
     chosen = [o] {
       const std::string network = network_name(o->compile.model.path);
-      const isa::program program = compile(o->compile, [&](const graph_body& g, stage at) {
+      vec<canonicalize::rule_count> fired;
+      const auto see = [&](const graph_body& g, stage at) {
         if (o->keep_stages.empty()) return;
+        if (at == stage::canonical) show(fired);
         std::error_code bad;
         std::filesystem::create_directories(o->keep_stages, bad);
         if (bad) refuse(text("the folder '") << o->keep_stages << "' cannot be made: " << bad.message());
         save_stage(o->keep_stages + "/" + network + "." + std::string(suffix_of(at)) + ".onnx", g, at, network);
-      });
+      };
+      const isa::program program = compile(o->compile, see, &fired);
       host::write_file(o->out, isa::to_bytes(program));
       return 0;
     };

@@ -10,12 +10,16 @@ namespace tmpuc {
 template <class DType>
 tmpu::isa::program compile_as(tmpu::graph<tmpu::stage::origin> model, const compile_request& r,
                               const stage_observer& see) {
-  return tmpu::compile<DType>(
-      std::move(model),
-      {.chip = r.chip, .network = r.network, .asymmetric = r.asymmetric, .calibration = r.calibration},
-      [&]<class Stage>(const Stage& g) {
-        if constexpr (!std::is_same_v<Stage, tmpu::isa::program>) see(g, Stage::at_stage);
-      });
+  return tmpu::compile<DType>(std::move(model),
+                              {.chip = r.chip,
+                               .network = r.network,
+                               .asymmetric = r.asymmetric,
+                               .calibration = r.calibration,
+                               .canonicalize = r.rules,
+                               .fired = r.fired},
+                              [&]<class Stage>(const Stage& g) {
+                                if constexpr (!std::is_same_v<Stage, tmpu::isa::program>) see(g, Stage::at_stage);
+                              });
 }
 
 /// The pipeline up to the lowered graph.

@@ -51,6 +51,8 @@ struct compile_request {
   std::string quantize;
   bool asymmetric = false;
   const tmpu::calibrate::table* calibration = nullptr;
+  tmpu::canonicalize::options rules;                          ///< of canonicalize: which are left out
+  tmpu::vec<tmpu::canonicalize::rule_count>* fired = nullptr; ///< where to put how often each rule changed the graph
 };
 tmpu::isa::program compile_float(tmpu::graph<tmpu::stage::origin> model, const compile_request& r,
                                  const stage_observer& see);
@@ -59,15 +61,19 @@ tmpu::isa::program compile_int8(tmpu::graph<tmpu::stage::origin> model, const co
 /// Lowers a model for the chip, int8 with ranges that are not its own: refuses what no rule takes.
 void lower_float(tmpu::graph<tmpu::stage::origin> model, const compile_request& r);
 void lower_int8(tmpu::graph<tmpu::stage::origin> model, const compile_request& r);
-/// Compiles as the options say; `see` gets the graph of every stage.
-tmpu::isa::program compile(const compile_options& options, const stage_observer& see);
+/// Compiles as the options say; `see` gets the graph of every stage. `fired`, where it is given, is filled from the stage
+/// canonical on.
+tmpu::isa::program compile(const compile_options& options, const stage_observer& see,
+                           tmpu::vec<tmpu::canonicalize::rule_count>* fired = nullptr);
 
 // --- canonical.cpp ------------------------------------------------------------------------------------------------
 struct canonical_model {
   tmpu::graph<tmpu::stage::canonical> graph;
   std::uint64_t rules = 0; ///< fingerprint of the rules that made it
 };
-canonical_model canonicalize(tmpu::graph<tmpu::stage::origin> model);
+canonical_model canonicalize(tmpu::graph<tmpu::stage::origin> model, const tmpu::canonicalize::options& rules = {});
+/// The names point into the options, which must stay.
+tmpu::canonicalize::options rules_of(const rule_options& options);
 
 // --- options.cpp --------------------------------------------------------------------------------------------------
 tmpu::chip::facts chip_named(const std::string& name);

@@ -17,8 +17,15 @@ void model_options::add(CLI::App& command, const std::string& what) {
       ->type_name("NAME=1,1,28,28");
 }
 
+void rule_options::add(CLI::App& command) {
+  command.add_option("--disable-rule", without, "Leave a rule of canonicalize out; once for each rule")
+      ->allow_extra_args(false)
+      ->type_name("NAME");
+}
+
 void compile_options::add(CLI::App& command) {
   model.add(command, "The model, an .onnx file");
+  rules.add(command);
   command.add_option("--chip", chip, "The chip to compile for; `tmpuc chips` lists them")
       ->required()
       ->type_name("NAME");
