@@ -66,7 +66,6 @@ void add_compile(CLI::App& app, work& chosen) {
       vec<canonicalize::rule_count> fired;
       const auto see = [&](const graph_body& g, stage at) {
         if (o->keep_stages.empty()) return;
-        if (at == stage::canonical) show(fired);
         std::error_code bad;
         std::filesystem::create_directories(o->keep_stages, bad);
         if (bad) refuse(text("the folder '") << o->keep_stages << "' cannot be made: " << bad.message());
@@ -74,6 +73,7 @@ void add_compile(CLI::App& app, work& chosen) {
       };
       const isa::program program = compile(o->compile, see, &fired);
       host::write_file(o->out, isa::to_bytes(program));
+      if (!o->keep_stages.empty()) show(fired);
       return 0;
     };
   });
