@@ -24,6 +24,8 @@ void add_info(CLI::App& app, work& chosen);
 void add_disasm(CLI::App& app, work& chosen);
 void add_chips(CLI::App& app, work& chosen);
 void add_ops(CLI::App& app, work& chosen);
+void add_place(CLI::App& app, work& chosen);
+void add_profile(CLI::App& app, work& chosen);
 void add_conformance(CLI::App& app, work& chosen);
 void add_embed(CLI::App& app, work& chosen);
 
@@ -47,6 +49,7 @@ struct compile_options {
   std::string quantize;
   bool asymmetric = false;
   std::string calibration;
+  int opt = 2;
   void add(CLI::App& command);
 };
 

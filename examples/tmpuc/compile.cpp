@@ -23,6 +23,7 @@ isa::program compile(const compile_options& o, const stage_observer& see, vec<ca
                     .network = network_name(o.model.path),
                     .quantize = o.quantize,
                     .asymmetric = o.asymmetric,
+                    .opt = static_cast<group::effort>(o.opt),
                     .calibration = nullptr,
                     .rules = rules_of(o.rules),
                     .fired = fired};
@@ -74,6 +75,7 @@ void add_compile(CLI::App& app, work& chosen) {
       const isa::program program = compile(o->compile, see, &fired);
       host::write_file(o->out, isa::to_bytes(program));
       if (!o->keep_stages.empty()) show(fired);
+      for (const isa::network& n : program.info.networks) fmt::print("{}: activations {}\n", network, activation_line(n));
       return 0;
     };
   });

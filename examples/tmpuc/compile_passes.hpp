@@ -14,6 +14,7 @@ tmpu::isa::program compile_as(tmpu::graph<tmpu::stage::origin> model, const comp
                               {.chip = r.chip,
                                .network = r.network,
                                .asymmetric = r.asymmetric,
+                               .opt = r.opt,
                                .calibration = r.calibration,
                                .canonicalize = r.rules,
                                .fired = r.fired},

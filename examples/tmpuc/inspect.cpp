@@ -37,15 +37,16 @@ void print_program(const isa::program& p, bool json) {
         }
         return out;
       };
-      fmt::print(
-          "{{\"kind\": \"tmodel\", \"network\": {}, \"chip\": {}, \"quantize\": {}, \"instructions\": {}, "
-          "\"host_steps\": {}, "
-          "\"weight_bytes\": {}, "
-          "\"activation_bytes\": {}, \"global_bytes\": {}, \"local_bytes_peak\": {}, \"gdma_bytes\": {}, \"macs\": {}, "
-          "\"cycles\": {}, \"inputs\": [{}], \"outputs\": [{}]}}\n",
-          json_text(n.name), json_text(p.info.target.chip), json_text(p.info.quantize), instructions, n.host_steps(),
-          weights, n.activation_bytes, n.activation_bytes + weights, n.local_bytes_peak, n.dma_bytes, n.macs, n.cycles,
-          side(n.inputs), side(n.outputs));
+      fmt::print("{{\"kind\": \"tmodel\", \"network\": {}, \"chip\": {}, \"quantize\": {}, \"instructions\": {}, "
+                 "\"host_steps\": {}, "
+                 "\"weight_bytes\": {}, "
+                 "\"activation_bytes\": {}, \"activation_bound\": {}, \"activation_optimal\": {}, \"global_bytes\": "
+                 "{}, \"local_bytes_peak\": {}, \"gdma_bytes\": {}, \"macs\": {}, "
+                 "\"cycles\": {}, \"inputs\": [{}], \"outputs\": [{}]}}\n",
+                 json_text(n.name), json_text(p.info.target.chip), json_text(p.info.quantize), instructions,
+                 n.host_steps(), weights, n.activation_bytes, n.activation_bound,
+                 n.activation_bytes == n.activation_bound, n.activation_bytes + weights, n.local_bytes_peak,
+                 n.dma_bytes, n.macs, n.cycles, side(n.inputs), side(n.outputs));
       continue;
     }
     fmt::print("network           {}\n", n.name.view());
@@ -67,7 +68,7 @@ void print_program(const isa::program& p, bool json) {
         fmt::print("host step         {} '{}'\n", s.step.op.view(), s.step.node.view());
     }
     fmt::print("weights           {} bytes\n", weights);
-    fmt::print("activations       {} bytes of global memory\n", n.activation_bytes);
+    fmt::print("activations       {}\n", activation_line(n));
     fmt::print("local memory      {} of {} bytes a lane at the peak\n", n.local_bytes_peak, p.info.target.local_bytes);
     fmt::print("DMA               {} bytes\n", n.dma_bytes);
     fmt::print("MACs              {}\n", n.macs);

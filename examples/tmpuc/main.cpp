@@ -39,6 +39,8 @@ int main(int argc, char** argv) {
   tmpuc::add_disasm(app, chosen);
   tmpuc::add_chips(app, chosen);
   tmpuc::add_ops(app, chosen);
+  tmpuc::add_place(app, chosen);
+  tmpuc::add_profile(app, chosen);
   tmpuc::add_conformance(app, chosen);
   tmpuc::add_embed(app, chosen);
   try {

@@ -6,6 +6,7 @@
 #include "tmpu/canonicalize/canonicalize.hpp"
 #include "tmpu/chip/chip.hpp"
 #include "tmpu/core/reflect.hpp"
+#include "tmpu/group/group.hpp"
 #include "tmpu/host/data.hpp"
 #include "tmpu/ir/graph.hpp"
 #include "tmpu/isa/program.hpp"
@@ -50,6 +51,7 @@ struct compile_request {
   std::string network;
   std::string quantize;
   bool asymmetric = false;
+  tmpu::group::effort opt = tmpu::group::effort::full;
   const tmpu::calibrate::table* calibration = nullptr;
   tmpu::canonicalize::options rules;                          ///< of canonicalize: which are left out
   tmpu::vec<tmpu::canonicalize::rule_count>* fired = nullptr; ///< where to put how often each rule changed the graph
@@ -77,6 +79,8 @@ tmpu::canonicalize::options rules_of(const rule_options& options);
 
 // --- options.cpp --------------------------------------------------------------------------------------------------
 tmpu::chip::facts chip_named(const std::string& name);
+/// Peak of the activations in global memory, the bound it cannot go below and the gap, for people.
+std::string activation_line(const tmpu::isa::network& n);
 /// Is it a word of --quantize?
 bool is_quantize(const std::string& word);
 tmpu::host::dataset open_data(const data_options& options, std::vector<tmpu::host::input_facts> inputs);

@@ -31,6 +31,10 @@ void compile_options::add(CLI::App& command) {
       ->type_name("NAME");
   command.add_option("--quantize", quantize, "f32, f16, bf16 or int8")->required()->type_name("DTYPE");
   command.add_flag("--asymmetric", asymmetric, "int8 activations with a zero point");
+  command.add_option("--opt", opt, "Layer groups: 0 none, 1 greedy, 2 full search")
+      ->check(CLI::Range(0, 2))
+      ->capture_default_str()
+      ->type_name("N");
   command.add_option("--calibration", calibration, "Table of ranges from `tmpuc calibrate` (for int8)")
       ->type_name("TABLE.cali");
 }
@@ -124,6 +128,13 @@ std::vector<host::input_facts> inputs_of(const isa::network& n) {
     out.push_back({std::string(t.name.view()), host::user_type(t.type, {t.scale, t.zero_point}), shape(t.dims.span())});
   }
   return out;
+}
+
+std::string activation_line(const isa::network& n) {
+  const std::int64_t gap = n.activation_bytes - n.activation_bound;
+  std::string line = std::to_string(n.activation_bytes) + " bytes of global memory at the peak, lower bound " +
+                     std::to_string(n.activation_bound) + ", gap " + std::to_string(gap);
+  return gap == 0 ? line + ": optimal" : line;
 }
 
 std::string json_text(std::string_view s) {

@@ -29,6 +29,7 @@ struct session {
   chip::facts chip;
   std::string_view network = "network";
   bool asymmetric = false;                              ///< int8 activations with a zero point
+  tmpu::group::effort opt = tmpu::group::effort::full;  ///< of the search for layer groups
   const tmpu::calibrate::table* calibration = nullptr;  ///< for int8
   tmpu::canonicalize::options canonicalize{};           ///< rules that are left out
   vec<tmpu::canonicalize::rule_count>* fired = nullptr; ///< where to put how often each rule changed the graph
@@ -67,7 +68,7 @@ template <class Lists, class DType> struct lower {
 struct group {
   static constexpr stage from = stage::lowered;
   static constexpr graph<stage::grouped> run(graph<from> g, const session& s) {
-    return tmpu::group::layer_group_pass::run(std::move(g), s.chip);
+    return tmpu::group::layer_group_pass::run(std::move(g), s.chip, s.opt);
   }
 };
 

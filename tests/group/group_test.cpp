@@ -88,6 +88,84 @@ TEST_CASE("groups cover the nodes, fit the chip and keep buffers apart") {
   }
 }
 
+namespace {
+
+/// Random chains with branches that join again, pools and depthwise convolutions.
+graph<stage::lowered> random_graph(std::uint32_t& seed) {
+  const auto random = [&](std::uint32_t below) {
+    seed = seed * 1664525U + 1013904223U;
+    return static_cast<std::int64_t>((seed >> 8) % below);
+  };
+  lowered_models::builder b;
+  const std::int64_t channels = 8 + 8 * random(3);
+  tensor_id at = b.input({1, channels, 8 + 8 * random(3), 8 + 8 * random(2)});
+  const std::size_t nodes = static_cast<std::size_t>(3 + random(6));
+  while (b.g.nodes.size() < nodes) {
+    const std::int64_t what = random(5);
+    if (what == 0 && b.g.at(at).dims[2] >= 4) {
+      at = b.max_pool(at);
+    } else if (what == 1 && b.g.nodes.size() + 3 <= nodes) {
+      at = b.sum(b.conv(at, channels, 3, 1), b.conv(at, channels, 1, 1));
+    } else if (what == 2) {
+      at = b.conv(at, channels, 3, 1, channels);
+    } else {
+      at = b.conv(at, channels, 1 + 2 * random(2), 1);
+    }
+  }
+  b.output(at);
+  return std::move(b.g);
+}
+
+std::int64_t cycles_of(const graph_body& g) {
+  std::int64_t sum = 0;
+  for (const layer_group& lg : g.groups) sum += lg.cycles;
+  return sum;
+}
+
+/// The least cost of all partitions into runs of nodes.
+std::int64_t least_cycles(const graph_body& g, const chip::facts& chip) {
+  const vec<std::int32_t> readers = group::last_readers(g);
+  const auto count = static_cast<std::int32_t>(g.nodes.size());
+  std::int64_t least = -1;
+  for (std::uint32_t cuts = 0; cuts < 1U << (count - 1); ++cuts) {
+    std::int64_t sum = 0;
+    std::int32_t first = 0;
+    for (std::int32_t i = 0; i < count && sum >= 0; ++i) {
+      if (i + 1 < count && (cuts >> i & 1U) == 0) continue;
+      const group::plan p = group::layer_group_pass::plan_of(g, first, i + 1 - first, readers, chip);
+      sum = p.fits ? sum + p.cycles : -1;
+      first = i + 1;
+    }
+    if (sum >= 0 && (least < 0 || sum < least)) least = sum;
+  }
+  return least;
+}
+
+} // namespace
+
+TEST_CASE("the full search reaches the best of all partitions; no group, greedy and full search are ever better in "
+          "this order") {
+  std::uint32_t seed = 3;
+  int equal = 0;
+  int merged = 0;
+  constexpr int rounds = 200;
+  for (int round = 0; round < rounds; ++round) {
+    const graph<stage::lowered> g = random_graph(seed);
+    const auto none = group::layer_group_pass::run(g, chip::nano::info, group::effort::none);
+    const auto greedy = group::layer_group_pass::run(g, chip::nano::info, group::effort::greedy);
+    const auto full = group::layer_group_pass::run(g, chip::nano::info, group::effort::full);
+    CHECK(none.groups.size() == g.nodes.size());
+    CHECK(cycles_of(greedy) <= cycles_of(none));
+    CHECK(cycles_of(full) <= cycles_of(greedy));
+    const std::int64_t least = least_cycles(g, chip::nano::info);
+    CHECK(cycles_of(full) * 100 <= least * 105);
+    if (cycles_of(full) == least) ++equal;
+    if (full.groups.size() < none.groups.size()) ++merged;
+  }
+  CHECK(equal * 100 >= rounds * 95);
+  CHECK(merged > rounds / 2);
+}
+
 TEST_CASE("a node whose smallest tile does not fit is refused with its name and bytes") {
   lowered_models::builder b;
   const tensor_id x = b.input({1, 8, 4, 40000}); // one row of one channel block exceeds a lane of nano

@@ -28,6 +28,8 @@ struct facts {
   std::int64_t macs_f32 = 0;
   std::int64_t load_bytes_per_second = 0;
   std::int64_t store_bytes_per_second = 0;
+  std::int32_t issue_cycles = 20; ///< to issue and retire a compute instruction *
+  std::int32_t dma_latency = 80;  ///< DMA cycles from the start of a transfer until its first byte moves *
 
   [[nodiscard]] constexpr std::int64_t macs(dtype_id type) const {
     switch (type) {

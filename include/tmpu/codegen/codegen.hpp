@@ -14,8 +14,8 @@ namespace detail {
 template <class Emitters> class group_emitter {
 public:
   constexpr group_emitter(const graph_body& g, const layer_group& plan, std::span<const std::int32_t> readers,
-                          const chip::facts& chip, stream_builder& out)
-      : g_(&g), plan_(&plan), chip_(&chip), out_(&out),
+                          const chip::facts& chip, stream_builder& out, std::int32_t group)
+      : g_(&g), plan_(&plan), chip_(&chip), out_(&out), group_(group),
         tiling_(g, plan.first, plan.count, readers), slices_{plan.n_slices, plan.c_slices, plan.h_slices,
                                                              plan.k_slices},
         content_(tiling_.buffers().size()) {}
@@ -66,6 +66,7 @@ private:
       if (c.valid) c.current = (c.current + 1) % plan_->buffers[b].copies;
       c.valid = true;
       c.held[c.current] = boxes[b];
+      out_->owner(plan_->first + x.first_use, group_);
       out_->emit(isa::dma_load{
           .src = part_of_tensor(*g_, x.tensor, x.dims, boxes[b]),
           .dst = part_of_buffer(*chip_, x.layout, x.type, x.dims.w, boxes[b], boxes[b], address(b, c.current))});
@@ -88,6 +89,7 @@ private:
                    .scratch = {},
                    .result = part(y, boxes_[y], step),
                    .out = *out_};
+    out_->owner(id, group_);
     const tpu::tpu_record& r = tpu::record(*g_, id);
     for (std::size_t o = 0; o < g_->operands(id).size(); ++o) {
       const tpu::box wanted = r.need(*g_, id, o, c.tile);
@@ -128,6 +130,7 @@ private:
   const layer_group* plan_;
   const chip::facts* chip_;
   stream_builder* out_;
+  std::int32_t group_; ///< its number
   group::tiling tiling_;
   group::slices slices_;
   group::tiling::boxes boxes_; // of the step at hand
@@ -211,7 +214,9 @@ template <class Emitters> struct codegen_pass {
     stream_builder out(chip.lanes);
     isa::network network{};
     network.name = text(network_name);
+    std::int32_t number = 0;
     for (const layer_group& lg : g.groups) {
+      const std::int32_t group = number++;
       if (tpu::is_host(g, lg.first)) {
         close_stream(network, out, chip);
         for (node_id id = lg.first; id < lg.first + lg.count; ++id) {
@@ -223,8 +228,9 @@ template <class Emitters> struct codegen_pass {
         continue;
       }
       if (tpu::is_tiled(g, lg.first)) {
-        detail::group_emitter<Emitters>(g, lg, readers, chip, out).run();
+        detail::group_emitter<Emitters>(g, lg, readers, chip, out, group).run();
       } else {
+        out.owner(lg.first, group);
         transfer_context c{.g = g, .chip = chip, .id = lg.first, .out = out, .local_peak = 0};
         dispatch<Emitters>(c);
         out.trace_in_global(g.result(lg.first));
@@ -237,11 +243,14 @@ template <class Emitters> struct codegen_pass {
     }
     for (std::size_t n = 0; n < g.nodes.size(); ++n) {
       const auto id = static_cast<node_id>(n);
-      if (!tpu::is_host(g, id)) network.macs += tpu::record(g, id).macs(g, id);
+      const std::int64_t macs = tpu::is_host(g, id) ? 0 : tpu::record(g, id).macs(g, id);
+      network.macs += macs;
+      network.layers.push_back({.name = text(g.node_name(id)), .op = text(g.node_at(id).op->info.name), .macs = macs});
     }
     for (const tensor_id t : g.inputs) network.inputs.push_back(detail::io_of(g, t));
     for (const tensor_id t : g.outputs) network.outputs.push_back(detail::io_of(g, t));
     network.activation_bytes = g.activation_bytes;
+    network.activation_bound = g.activation_bound;
     if (network.segments.empty() || out.count() > 0) close_stream(network, out, chip, true);
     network.tensors = detail::number_traced(g, network);
     isa::program p{};

@@ -45,6 +45,13 @@ public:
     return stream_.count - 1;
   }
 
+  /// What is emitted from here on belongs to this layer and layer group.
+  constexpr void owner(std::int32_t layer, std::int32_t group) {
+    vec<isa::owner>& list = stream_.owners;
+    if (!list.empty() && list.back().layer == layer && list.back().group == group) return;
+    if (!list.empty() && list.back().index == stream_.count) list.pop_back();
+    list.push_back({.index = stream_.count, .layer = layer, .group = group});
+  }
   /// The part of `tensor` at (n, c, h) is the result of instruction `index`.
   constexpr void trace(std::uint32_t index, std::int32_t tensor, std::int64_t n, std::int64_t c, std::int64_t h) {
     stream_.trace.push_back({.index = index,

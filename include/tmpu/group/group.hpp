@@ -104,8 +104,15 @@ constexpr plan best_plan(const graph_body& g, const tiling& t, const chip::facts
 }
 } // namespace detail
 
-/// Layer group: partitions the nodes, in their order, into groups that run in local memory, by dynamic programming over
-/// the predicted cycles of each possible group (at most `max_nodes` long).
+/// How much is done to keep data in local memory.
+enum class effort : std::uint8_t {
+  none,   ///< every node is a group of its own: each tensor and weight is moved once a layer
+  greedy, ///< a group takes the next node as long as that is predicted to be faster
+  full    ///< the fastest partition
+};
+
+/// Layer group: partitions the nodes, in their order, into groups that run in local memory; a group has at most `max_nodes`.
+/// The full search is dynamic programming over the predicted cycles of each possible group.
 ///
 /// Errors: one line with the node and the bytes when even a single node, cut as finely as it allows, exceeds local memory.
 struct layer_group_pass {
@@ -114,9 +121,58 @@ struct layer_group_pass {
   static constexpr stage to = stage::grouped;
   static constexpr std::int32_t max_nodes = 24;
 
-  static constexpr graph<stage::grouped> run(graph<stage::lowered> g, const chip::facts& chip) {
-    const auto count = static_cast<std::int32_t>(g.nodes.size());
+  static constexpr graph<stage::grouped> run(graph<stage::lowered> g, const chip::facts& chip,
+                                             effort how = effort::full) {
     const vec<std::int32_t> readers = last_readers(g);
+    g.groups = how == effort::full ? search(g, readers, chip) : grow(g, readers, chip, how);
+    return graph<stage::grouped>(std::move(g));
+  }
+
+  /// The best plan found for the nodes [first, first + size); `fits` is false where there is none.
+  static constexpr plan plan_of(const graph_body& g, node_id first, std::int32_t size,
+                                std::span<const std::int32_t> readers, const chip::facts& chip) {
+    if (!tpu::is_tiled(g, first) || !tpu::is_tiled(g, first + size - 1)) {
+      plan p; // a host step, or moves data in global memory: a group of its own, with all of local memory to stage it
+      p.fits = size == 1;
+      p.schedule.first = first;
+      p.schedule.count = 1;
+      p.schedule.n_slices = p.schedule.c_slices = p.schedule.h_slices = p.schedule.k_slices = 1;
+      return p;
+    }
+    const tiling t(g, first, size, readers);
+    if (!t.legal()) return {};
+    return detail::best_plan(g, t, chip);
+  }
+
+private:
+  static constexpr vec<layer_group> grow(const graph_body& g, const vec<std::int32_t>& readers, const chip::facts& chip,
+                                         effort how) {
+    const auto count = static_cast<std::int32_t>(g.nodes.size());
+    const auto alone = [&](node_id id) {
+      plan p = plan_of(g, id, 1, readers, chip);
+      if (!p.fits) refuse_node(g, id, p, chip);
+      return p;
+    };
+    vec<layer_group> groups;
+    for (std::int32_t first = 0; first < count;) {
+      plan group = alone(first);
+      std::int32_t end = first + 1;
+      while (how == effort::greedy && end < count && end - first < max_nodes) {
+        const plan next = alone(end);
+        plan longer = plan_of(g, first, end + 1 - first, readers, chip);
+        if (!longer.fits || longer.cycles > group.cycles + next.cycles) break;
+        group = std::move(longer);
+        ++end;
+      }
+      groups.push_back(std::move(group.schedule));
+      first = end;
+    }
+    return groups;
+  }
+
+  static constexpr vec<layer_group> search(const graph_body& g, const vec<std::int32_t>& readers,
+                                           const chip::facts& chip) {
+    const auto count = static_cast<std::int32_t>(g.nodes.size());
     struct choice {
       std::int64_t cycles = 0;
       layer_group schedule{};
@@ -144,25 +200,11 @@ struct layer_group_pass {
     for (std::int32_t end = count; end > 0; end -= reversed.back().count) {
       reversed.push_back(std::move(best[static_cast<std::size_t>(end)].schedule));
     }
-    for (std::size_t i = reversed.size(); i-- > 0;) g.groups.push_back(std::move(reversed[i]));
-    return graph<stage::grouped>(std::move(g));
+    vec<layer_group> groups;
+    for (std::size_t i = reversed.size(); i-- > 0;) groups.push_back(std::move(reversed[i]));
+    return groups;
   }
 
-private:
-  static constexpr plan plan_of(const graph_body& g, node_id first, std::int32_t size, const vec<std::int32_t>& readers,
-                                const chip::facts& chip) {
-    if (!tpu::is_tiled(g, first) || !tpu::is_tiled(g, first + size - 1)) {
-      plan p; // a host step, or moves data in global memory: a group of its own, with all of local memory to stage it
-      p.fits = size == 1;
-      p.schedule.first = first;
-      p.schedule.count = 1;
-      p.schedule.n_slices = p.schedule.c_slices = p.schedule.h_slices = p.schedule.k_slices = 1;
-      return p;
-    }
-    const tiling t(g, first, size, readers);
-    if (!t.legal()) return {};
-    return detail::best_plan(g, t, chip);
-  }
   [[noreturn]] static void refuse_node(const graph_body& g, node_id id, const plan& p, const chip::facts& chip) {
     refuse(text("node '") << g.node_name(id) << "' (" << g.node_at(id).op->info.name << ") does not fit " << chip.name
                           << ": its smallest tile needs " << p.bytes_needed

@@ -22,7 +22,7 @@ constexpr std::int64_t tile_cycles(const graph_body& g, node_id id, const tpu::t
   const tpu::view4 v = tpu::fold(y.dims);
   const std::int64_t width = v.w;
   const std::int64_t macs = r.macs(g, id);
-  constexpr std::int64_t issue = 24;
+  const std::int64_t issue = chip.issue_cycles;
   if (macs == 0) {
     return issue + 2 * isa::lane_bytes(chip, isa::layout::aligned, y.type, t.out.n(), t.out.c(), t.out.h(), width) /
                        chip.eu_bytes;
@@ -35,8 +35,8 @@ constexpr std::int64_t tile_cycles(const graph_body& g, node_id id, const tpu::t
 
 /// Predicted compute cycles that a transfer takes: latency and bandwidth.
 constexpr std::int64_t transfer_cycles(std::int64_t bytes, std::int64_t bytes_per_second, const chip::facts& chip) {
-  constexpr std::int64_t latency = 100;
-  return latency + bytes * (chip.compute_hz / 1000) / (bytes_per_second / 1000);
+  return std::int64_t{chip.dma_latency} * (chip.compute_hz / 1000) / (chip.dma_hz / 1000) +
+         bytes * (chip.compute_hz / 1000) / (bytes_per_second / 1000);
 }
 
 constexpr std::int64_t box_bytes(const tiling::buffer& b, const tpu::box& x) {

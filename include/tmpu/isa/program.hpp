@@ -28,9 +28,19 @@ struct trace_point {
                            (std::int32_t, c), (std::int32_t, h), (bool, in_global));
 };
 
+/// What instructions are for: from instruction `index` on, they belong to this layer (its place in network::layers) and layer group.
+struct owner {
+  BOOST_HANA_DEFINE_STRUCT(owner, (std::uint32_t, index), (std::int32_t, layer), (std::int32_t, group));
+};
+/// A node of the compiled graph.
+struct layer {
+  BOOST_HANA_DEFINE_STRUCT(layer, (text, name), (text, op), (std::int64_t, macs));
+};
+
 /// The instructions of one core in program order. Each engine takes its own in this order as an in-order queue.
 struct core_stream {
-  BOOST_HANA_DEFINE_STRUCT(core_stream, (std::uint32_t, count), (vec<std::uint32_t>, words), (vec<trace_point>, trace));
+  BOOST_HANA_DEFINE_STRUCT(core_stream, (std::uint32_t, count), (vec<std::uint32_t>, words), (vec<trace_point>, trace),
+                           (vec<owner>, owners));
 };
 
 /// An operand or result of a host step: a constant in the weights, a tensor in the activations, or a slot of the host. A type of none: absent.
@@ -58,8 +68,9 @@ struct network {
   }
   BOOST_HANA_DEFINE_STRUCT(network, (text, name), (vec<io_tensor>, inputs), (vec<io_tensor>, outputs),
                            (vec<traced_tensor>, tensors), (std::int64_t, activation_bytes),
-                           (std::int64_t, local_bytes_peak), (std::int64_t, macs), (std::int64_t, cycles),
-                           (std::int64_t, dma_bytes), (vec<segment>, segments));
+                           (std::int64_t, activation_bound), (std::int64_t, local_bytes_peak), (std::int64_t, macs),
+                           (std::int64_t, cycles), (std::int64_t, dma_bytes), (vec<layer>, layers),
+                           (vec<segment>, segments));
 };
 
 /// The chip that a program was made for: the facts that its meaning depends on.

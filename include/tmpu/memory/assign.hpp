@@ -50,6 +50,8 @@ struct memory_pass {
   static constexpr std::string_view name = "memory";
   static constexpr stage from = stage::grouped;
   static constexpr stage to = stage::addressed;
+  /// The exact search may take so many steps: it goes by steps and not by time, so that bytes do not depend on the machine.
+  static constexpr std::int64_t search_steps = 20'000;
 
   static constexpr graph<stage::addressed> run(graph<stage::grouped> g, const chip::facts& chip) {
     const std::int64_t end = static_cast<std::int64_t>(g.groups.size());
@@ -90,7 +92,7 @@ struct memory_pass {
       lifetimes.push_back({.first = first[i], .last = last[i] + 1, .size = t.dims.elements() * bytes_of(t.type)});
       owners.push_back(static_cast<tensor_id>(i));
     }
-    const placement placed = place(lifetimes, chip.dma_align);
+    const placement placed = place(lifetimes, chip.dma_align, search_steps);
     for (std::size_t i = 0; i < owners.size(); ++i) g.at(owners[i]).address = placed.offsets[i];
     std::int64_t slot = tensor::first_host_slot;
     for (std::size_t i = 0; i < g.tensors.size(); ++i) {

@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/core/shape.hpp"
-#include "tmpu/core/vec.hpp"
+#include "tmpu/memory/solve.hpp"
 
 #include <cstdint>
 #include <span>
 
 namespace tmpu::memory {
-
-/// A buffer of `size` bytes that lives in [first, last) of any time axis.
-struct lifetime {
-  std::int64_t first = 0;
-  std::int64_t last = 0;
-  std::int64_t size = 0;
-};
 
 /// Offsets (bytes, multiples of the alignment) for all buffers, the space that they take, and what no placement can go below:
 /// the greatest sum of sizes that live at one time.
@@ -26,8 +18,6 @@ struct placement {
 };
 
 namespace detail {
-constexpr bool alive_together(const lifetime& a, const lifetime& b) { return a.first < b.last && b.first < a.last; }
-
 enum class order { size, area, first };
 
 constexpr bool goes_before(const lifetime& a, const lifetime& b, order by) {
@@ -80,22 +70,9 @@ constexpr placement place_in_order(std::span<const lifetime> buffers, std::int64
 }
 } // namespace detail
 
-/// The greatest sum of (aligned) sizes alive at one time.
-constexpr std::int64_t max_live(std::span<const lifetime> buffers, std::int64_t align) {
-  std::int64_t most = 0;
-  for (const lifetime& at : buffers) { // the maximum is reached where some buffer begins
-    std::int64_t sum = 0;
-    for (const lifetime& b : buffers) {
-      if (b.first <= at.first && at.first < b.last) sum += round_up(b.size, align);
-    }
-    if (sum > most) most = sum;
-  }
-  return most;
-}
-
-/// Places buffers so that no two that live at the same time overlap: the best of greedy best fit by size, by size times
-/// lifetime and by time. Deterministic. Stops as soon as the lower bound is met.
-constexpr placement place(std::span<const lifetime> buffers, std::int64_t align) {
+/// Placement by greedy best fit: the best of the orders by size, by size times lifetime and by time; ends as soon as the bound
+/// (the greatest sum alive at one time) is met.
+constexpr placement place_greedily(std::span<const lifetime> buffers, std::int64_t align) {
   const std::int64_t bound = max_live(buffers, align);
   placement best;
   bool first = true;
@@ -107,6 +84,69 @@ constexpr placement place(std::span<const lifetime> buffers, std::int64_t align)
   }
   best.lower_bound = bound;
   return best;
+}
+
+namespace detail {
+constexpr std::int64_t peak_of(std::span<const lifetime> buffers, const vec<std::int64_t>& offsets,
+                               std::int64_t align) {
+  std::int64_t peak = 0;
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    const std::int64_t end = offsets[i] + round_up(buffers[i].size, align);
+    peak = end > peak ? end : peak;
+  }
+  return peak;
+}
+} // namespace detail
+
+/// Lowers the peak of a placement by exact search within `steps` (see solver): first at the lower bound, then between what is proved
+/// and what is reached. Proofs raise the lower bound, so that `optimal()` also says that the search has proved it.
+constexpr void improve(placement& best, std::span<const lifetime> buffers, std::int64_t align, std::int64_t steps) {
+  std::int64_t goal = best.lower_bound;
+  std::int64_t open = best.lower_bound; // below it nothing is left to try
+  while (best.peak > open && steps > 0) {
+    solver search(buffers, align, goal);
+    const outcome o = search.run((steps + 1) / 2, [] { return false; });
+    steps -= search.steps() > 0 ? search.steps() : 1;
+    if (o == outcome::placed) {
+      best.offsets = search.offsets();
+      best.peak = detail::peak_of(buffers, best.offsets, align);
+    } else {
+      open = goal + align;
+      if (o == outcome::impossible) best.lower_bound = open;
+    }
+    goal = open + (best.peak - open) / 2 / align * align;
+  }
+}
+
+/// Places buffers so that no two that live at the same time overlap: greedily, then by exact search within `steps`. Deterministic.
+constexpr placement place(std::span<const lifetime> buffers, std::int64_t align, std::int64_t steps = 0) {
+  placement best = place_greedily(buffers, align);
+  improve(best, buffers, align, steps);
+  return best;
+}
+
+/// A placement within a capacity: greedily, then by exact search until `steps` are used or `stop()` says so.
+struct fitting {
+  outcome result = outcome::limit;
+  placement best;
+};
+template <class Stop>
+constexpr fitting place_within(std::span<const lifetime> buffers, std::int64_t align, std::int64_t capacity,
+                               std::int64_t steps, Stop&& stop) {
+  fitting f{.result = outcome::limit, .best = place_greedily(buffers, align)};
+  if (f.best.lower_bound > capacity) {
+    f.result = outcome::impossible;
+  } else if (f.best.peak <= capacity) {
+    f.result = outcome::placed;
+  } else {
+    solver search(buffers, align, capacity);
+    f.result = search.run(steps, stop);
+    if (f.result == outcome::placed) {
+      f.best.offsets = search.offsets();
+      f.best.peak = detail::peak_of(buffers, f.best.offsets, align);
+    }
+  }
+  return f;
 }
 
 } // namespace tmpu::memory

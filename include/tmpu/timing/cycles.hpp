@@ -9,11 +9,6 @@
 namespace tmpu::timing {
 
 namespace detail {
-/// Cycles to issue and retire any compute instruction.
-inline constexpr std::int64_t issue = 20;
-/// Start of a transfer until the first byte moves, in cycles of the DMA engine.
-inline constexpr std::int64_t dma_latency = 80;
-
 constexpr std::int64_t plane_bytes(const isa::local_ref& r) { return std::int64_t{r.h} * r.w * bytes_of(r.type); }
 
 /// One pass of the execution units over a tensor: every lane takes eu_bytes of its own part a cycle.
@@ -66,7 +61,7 @@ constexpr std::int64_t transfer(const isa::global_ref& g, std::int64_t bytes_per
   const std::int64_t burst = chip.dma_align < 64 ? chip.dma_align : 64; // bytes of one beat group
   const std::int64_t bytes = runs * round_up(run, burst);
   const std::int64_t moving = ceil_div(bytes * (chip.compute_hz / 1000), bytes_per_second / 1000);
-  return dma_latency * (chip.compute_hz / 1000) / (chip.dma_hz / 1000) + moving;
+  return std::int64_t{chip.dma_latency} * (chip.compute_hz / 1000) / (chip.dma_hz / 1000) + moving;
 }
 
 /// Passes that one evaluation of a function takes on the units, beside one for a simple operation.
@@ -98,27 +93,28 @@ constexpr std::int64_t cycles(const isa::dma_store& i, const chip::facts& chip) 
 constexpr std::int64_t cycles(const isa::conv& i, const chip::facts& chip) {
   const isa::local_ref& out = i.part.finish ? i.y : i.partial;
   const std::int64_t taps = std::int64_t{i.weight.h} * i.weight.w;
-  return detail::issue +
+  return chip.issue_cycles +
          detail::with_conflict(detail::mac_cycles(out.n, out.c, std::int64_t{out.h} * out.w, taps, i.x.type, chip),
                                detail::shares_bank(i.x, out, chip));
 }
 constexpr std::int64_t cycles(const isa::depthwise& i, const chip::facts& chip) {
   // Each lane works alone: one tap of one element-width of outputs a cycle.
   const std::int64_t taps = std::int64_t{i.kernel_h} * i.kernel_w;
-  return detail::issue + detail::with_conflict(detail::pass(i.y, chip) * taps, detail::shares_bank(i.x, i.y, chip));
+  return chip.issue_cycles + detail::with_conflict(detail::pass(i.y, chip) * taps, detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::matmul& i, const chip::facts& chip) {
   const isa::local_ref& out = i.part.finish ? i.y : i.partial;
-  return detail::issue + detail::with_conflict(detail::mac_cycles(out.n, out.c, 1, i.weight.h, i.x.type, chip),
-                                               detail::shares_bank(i.x, out, chip));
+  return chip.issue_cycles + detail::with_conflict(detail::mac_cycles(out.n, out.c, 1, i.weight.h, i.x.type, chip),
+                                                   detail::shares_bank(i.x, out, chip));
 }
 constexpr std::int64_t cycles(const isa::pool& i, const chip::facts& chip) {
-  return detail::issue +
+  return chip.issue_cycles +
          detail::with_conflict(detail::pass(i.y, chip) * i.kernel_h * i.kernel_w, detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::binary& i, const chip::facts& chip) {
-  return detail::issue + detail::with_conflict(2 * detail::pass(i.y, chip), detail::shares_bank(i.a, i.y, chip) ||
-                                                                                detail::shares_bank(i.b, i.y, chip));
+  return chip.issue_cycles +
+         detail::with_conflict(2 * detail::pass(i.y, chip),
+                               detail::shares_bank(i.a, i.y, chip) || detail::shares_bank(i.b, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::compare& i, const chip::facts& chip) {
   // In the width of the operands, which are wider than the mask.
@@ -132,22 +128,22 @@ constexpr std::int64_t cycles(const isa::select& i, const chip::facts& chip) {
                                                                                 detail::shares_bank(i.b, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::unary& i, const chip::facts& chip) {
-  return detail::issue + detail::with_conflict(detail::passes_of(i.kind) * detail::pass(i.y, chip),
-                                               detail::shares_bank(i.x, i.y, chip));
+  return chip.issue_cycles + detail::with_conflict(detail::passes_of(i.kind) * detail::pass(i.y, chip),
+                                                   detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::lookup& i, const chip::facts& chip) {
-  return detail::issue + detail::with_conflict(2 * detail::pass(i.y, chip), detail::shares_bank(i.x, i.y, chip));
+  return chip.issue_cycles + detail::with_conflict(2 * detail::pass(i.y, chip), detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::cast& i, const chip::facts& chip) {
   const std::int64_t in = detail::pass(i.x, chip);
   const std::int64_t out = detail::pass(i.y, chip);
-  return detail::issue + detail::with_conflict(in > out ? in : out, detail::shares_bank(i.x, i.y, chip));
+  return chip.issue_cycles + detail::with_conflict(in > out ? in : out, detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::reduce& i, const chip::facts& chip) {
-  return detail::issue + detail::with_conflict(detail::pass(i.x, chip), detail::shares_bank(i.x, i.y, chip));
+  return chip.issue_cycles + detail::with_conflict(detail::pass(i.x, chip), detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::fill& i, const chip::facts& chip) {
-  return detail::issue + detail::pass(i.y, chip);
+  return chip.issue_cycles + detail::pass(i.y, chip);
 }
 
 /// Bytes that a transfer moves (elements only); 0 for compute instructions.

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/timing/timeline.hpp"
+
+namespace tmpu::timing {
+
+/// What a layer or a layer group is predicted to cost.
+struct cost {
+  std::int32_t layer = -1; ///< place in network::layers; -1 for a whole group
+  std::int32_t group = -1;
+  std::int32_t layers = 1; ///< how many it sums up
+  std::int64_t instructions = 0;
+  std::int64_t busy[2] = {}; ///< cycles that each engine works for it, indexed by isa::engine
+  std::int64_t start = 0;
+  std::int64_t end = 0;
+  std::int64_t load_bytes = 0;
+  std::int64_t store_bytes = 0;
+  std::int64_t macs = 0;
+
+  [[nodiscard]] constexpr bool bound_by_memory() const { return busy[1] > busy[0]; }
+};
+
+/// A stream's timeline with what each instruction is for.
+struct profile {
+  struct instruction {
+    std::string_view name;
+    std::int32_t layer = -1;
+    std::int32_t group = -1;
+    std::int64_t bytes = 0; ///< that a transfer moves
+  };
+  timeline line;
+  vec<instruction> instructions; ///< in program order, as line.instructions
+  vec<cost> layers;              ///< in the order of their first instruction
+  vec<cost> groups;
+};
+
+/// Profile of one core's stream of a network. The multiply-accumulates of a layer are those that its meaning needs, not what
+/// padding to the lanes adds.
+template <class Instructions = unpack<decltype(isa::instructions)>>
+constexpr profile profile_of(const isa::network& n, const isa::core_stream& stream, const chip::facts& chip) {
+  static_assert(static_cast<int>(isa::engine::compute) == 0 && static_cast<int>(isa::engine::dma) == 1);
+  profile p;
+  p.line = simulate<Instructions>(stream, chip);
+  vec<std::int32_t> place(n.layers.size(), -1);
+  std::size_t owner = 0;
+  const auto add = [](cost& c, const span_of_time& span, std::int64_t loaded, std::int64_t stored) {
+    if (c.instructions == 0 || span.start < c.start) c.start = span.start;
+    if (span.end > c.end) c.end = span.end;
+    ++c.instructions;
+    c.busy[static_cast<std::size_t>(span.engine)] += span.end - span.start;
+    c.load_bytes += loaded;
+    c.store_bytes += stored;
+  };
+  std::size_t at = 0;
+  for (std::size_t k = 0; k < p.line.instructions.size(); ++k) {
+    const std::size_t size = isa::size_of(stream.words[at]);
+    while (owner + 1 < stream.owners.size() && stream.owners[owner + 1].index <= k) ++owner;
+    profile::instruction x;
+    if (!stream.owners.empty()) {
+      x.layer = stream.owners[owner].layer;
+      x.group = stream.owners[owner].group;
+    }
+    if (x.layer < 0 || static_cast<std::size_t>(x.layer) >= n.layers.size())
+      refuse(text("instruction ") << k << " belongs to no layer: compile the model again");
+    bool stores = false;
+    isa::decoder<Instructions>::decode(stream.words.span().subspan(at, size),
+                                       [&]<class I>(const isa::header&, const I& i) {
+                                         x.name = I::name;
+                                         x.bytes = bytes_moved(i);
+                                         stores = std::is_same_v<I, isa::dma_store>;
+                                       });
+    at += size;
+    std::int32_t& row = place[static_cast<std::size_t>(x.layer)];
+    if (row < 0) {
+      row = static_cast<std::int32_t>(p.layers.size());
+      p.layers.push_back({.layer = x.layer, .group = x.group});
+      p.layers.back().macs = n.layers[static_cast<std::size_t>(x.layer)].macs;
+      if (p.groups.empty() || p.groups.back().group != x.group)
+        p.groups.push_back({.layer = -1, .group = x.group, .layers = 0});
+      ++p.groups.back().layers;
+      p.groups.back().macs += p.layers.back().macs;
+    }
+    const span_of_time& span = p.line.instructions[k];
+    const std::int64_t loaded = stores ? 0 : x.bytes;
+    const std::int64_t stored = stores ? x.bytes : 0;
+    add(p.layers[static_cast<std::size_t>(row)], span, loaded, stored);
+    add(p.groups.back(), span, loaded, stored);
+    p.instructions.push_back(x);
+  }
+  return p;
+}
+
+} // namespace tmpu::timing
