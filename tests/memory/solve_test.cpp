@@ -145,11 +145,10 @@ TEST_CASE("a search that is cut off says so, and goes on where it is called agai
 }
 
 TEST_CASE("the published instances are placed within their capacity, each in less than 20 seconds of one core") {
-  const char* set = std::getenv("TMPU_MINIMALLOC");
-  const std::filesystem::path folder = set != nullptr ? set : "../shared/minimalloc";
+  const char* models = std::getenv("TMPU_SHARED_MODELS");
+  const std::filesystem::path folder = std::string(models == nullptr ? "" : models) + "/../minimalloc";
   if (!std::filesystem::is_directory(folder)) {
-    MESSAGE("skipped: there is no folder '"
-            << folder.string() << "'; TMPU_MINIMALLOC names the one with the benchmarks of google/minimalloc");
+    MESSAGE("skipped: there is no folder " << folder.string());
     return;
   }
   for (const char name : std::string("ABCDEFGHIJK")) {

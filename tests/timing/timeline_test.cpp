@@ -193,8 +193,10 @@ constexpr isa::wait compute(std::uint32_t count, std::uint8_t core = 0) { return
 constexpr isa::dma_load load_of(std::int32_t bytes) {
   return {.src = strided(dtype_id::i8, 1, 1, 1, bytes, 0, 0, 0, 1), .dst = at(0, dtype_id::i8, 1, 1, 1, bytes)};
 }
-/// 20 + widths cycles.
-constexpr isa::fill fill_of(std::int32_t widths) { return {.y = at(0, dtype_id::i8, 1, 1, widths, 16), .value = 0.0F}; }
+/// 20 + widths cycles, in another bank than load_of.
+constexpr isa::fill fill_of(std::int32_t widths, std::uint32_t address = 4096) {
+  return {.y = at(address, dtype_id::i8, 1, 1, widths, 16), .value = 0.0F};
+}
 
 void check_span(const timing::timeline& t, std::size_t i, isa::engine engine, std::int64_t start, std::int64_t end) {
   CAPTURE(i);
@@ -230,6 +232,22 @@ TEST_CASE("engines work side by side, waits put them in a row") {
   CHECK(t.busy[static_cast<int>(engine::dma)] == 400 + 112 + 112);
   CHECK(t.busy[static_cast<int>(engine::compute)] == 100 + 50 + 30);
   CHECK(t.dma_bytes == 640 + 64 + 64);
+}
+
+TEST_CASE("engines that are at one bank at one time take turns: a quarter more of the time that they share") {
+  isa::core_stream s{};
+  isa::append(s, {}, load_of(640));              // 0..400
+  isa::append(s, {}, fill_of(80, 0));            // 0..100 and a quarter
+  isa::append(s, {}, fill_of(80));               // 125..225, elsewhere
+  isa::append(s, {}, fill_of(215, 0));           // 225..460, of which 175 beside the load: 43 more
+  isa::append(s, after(dma(1)), fill_of(80, 0)); // the load is over
+  const timing::timeline t = timing::simulate(s, nano);
+  using isa::engine;
+  check_span(t, 1, engine::compute, 0, 125);
+  check_span(t, 2, engine::compute, 125, 225);
+  check_span(t, 3, engine::compute, 225, 503);
+  check_span(t, 4, engine::compute, 503, 603);
+  CHECK(t.conflict_cycles == 25 + 43);
 }
 
 TEST_CASE("the tiny program runs without overlap") {

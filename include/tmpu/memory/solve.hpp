@@ -130,16 +130,19 @@ private:
     return static_cast<std::int32_t>(low);
   }
 
-  static constexpr std::int64_t life = 24; ///< rounds after which what was learned is dropped, since it may mislead
+  /// Rounds after which what was learned is dropped, since it may mislead. Every 16th time the rounds become twice as long.
+  static constexpr std::int64_t life = 24;
 
   constexpr void forget() {
     for (item& x : items_) x.weight = first_weight;
     weight_step_ = first_weight;
-    length_ += length_ / 8;
+    if (round_ / life % 16 == 0) first_length_ *= 2;
+    length_ = first_length_;
   }
-  /// What is in the way from now on weighs a tenth more than what was before. Weights stay below 2^28.
+  /// What is in the way from now on weighs a tenth more than what was before, and the next round is longer. Weights stay below 2^28.
   constexpr void raise_weight() {
     weight_step_ += weight_step_ / 10;
+    length_ += length_ / 20;
     std::int64_t most = 0;
     for (const item& x : items_) most = x.weight > most ? x.weight : most;
     for (; most > 1 << 28; most >>= 4) {
@@ -148,9 +151,9 @@ private:
     }
   }
 
-  /// The order of the buffers for this round: by weight times area, or weight times length, and a little chance.
+  /// The order of the buffers for this round: by weight times area, in every second life weight times length, and a little chance.
   constexpr void rank_items() {
-    const bool by_area = round_ % 2 == 0;
+    const bool by_area = round_ / life % 2 == 0;
     vec<std::int32_t> order;
     for (std::size_t i = 0; i < items_.size(); ++i) {
       item& x = items_[i];
@@ -431,7 +434,8 @@ private:
   std::size_t depth_ = 0;
   std::int64_t used_ = 0;
   std::int64_t weight_step_ = first_weight;
-  std::int64_t length_ = 1000; ///< of a round, in steps
+  std::int64_t first_length_ = 2000; ///< of a life's first round, in steps
+  std::int64_t length_ = 2000;       ///< of the round at hand
   std::int64_t round_ = 0;
   std::uint32_t random_ = 1;
   bool stopped_ = false;
