@@ -68,7 +68,11 @@ public:
   }
 
   [[nodiscard]] constexpr std::uint32_t count() const { return stream_.count; }
-  [[nodiscard]] constexpr isa::core_stream take() { return std::move(stream_); }
+  [[nodiscard]] constexpr isa::core_stream take() {
+    vec<isa::owner>& list = stream_.owners;
+    if (!list.empty() && list.back().index == stream_.count) list.pop_back(); // what came last emits nothing
+    return std::move(stream_);
+  }
 
 private:
   struct access {

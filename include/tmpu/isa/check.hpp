@@ -110,6 +110,13 @@ template <class Instructions> constexpr text fault(const core_stream& stream, co
   }
   if (count != stream.count) return text("a stream says ") << stream.count << " instructions and holds " << count;
   std::uint32_t before = 0;
+  for (std::size_t i = 0; i < stream.owners.size(); ++i) {
+    const owner& o = stream.owners[i];
+    if (o.index >= stream.count || (i > 0 && o.index <= stream.owners[i - 1].index))
+      return text("the owners name instruction ") << o.index << " of " << stream.count << " out of order";
+    if (o.layer < 0 || static_cast<std::size_t>(o.layer) >= n.layers.size() || o.group < 0)
+      return text("the owners name layer ") << o.layer << " of " << n.layers.size();
+  }
   for (const trace_point& t : stream.trace) {
     if (t.index >= stream.count || t.index < before)
       return text("the trace names instruction ") << t.index << " of " << stream.count << " out of order";
