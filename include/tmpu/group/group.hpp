@@ -124,7 +124,11 @@ struct layer_group_pass {
   static constexpr graph<stage::grouped> run(graph<stage::lowered> g, const chip::facts& chip,
                                              effort how = effort::full) {
     const vec<std::int32_t> readers = last_readers(g);
-    g.groups = how == effort::full ? search(g, readers, chip) : grow(g, readers, chip, how);
+    if (how == effort::full) { // not ?:, whose results g++ 12 destroys early in constant evaluation
+      g.groups = search(g, readers, chip);
+    } else {
+      g.groups = grow(g, readers, chip, how);
+    }
     return graph<stage::grouped>(std::move(g));
   }
 
