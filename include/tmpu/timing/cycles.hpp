@@ -119,13 +119,14 @@ constexpr std::int64_t cycles(const isa::binary& i, const chip::facts& chip) {
 constexpr std::int64_t cycles(const isa::compare& i, const chip::facts& chip) {
   // In the width of the operands, which are wider than the mask.
   const std::int64_t bytes = bytes_of(i.a.type) > bytes_of(i.b.type) ? bytes_of(i.a.type) : bytes_of(i.b.type);
-  return detail::issue +
+  return chip.issue_cycles +
          detail::with_conflict(2 * bytes * detail::pass(i.y, chip),
                                detail::shares_bank(i.a, i.y, chip) || detail::shares_bank(i.b, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::select& i, const chip::facts& chip) {
-  return detail::issue + detail::with_conflict(3 * detail::pass(i.y, chip), detail::shares_bank(i.a, i.y, chip) ||
-                                                                                detail::shares_bank(i.b, i.y, chip));
+  return chip.issue_cycles +
+         detail::with_conflict(3 * detail::pass(i.y, chip),
+                               detail::shares_bank(i.a, i.y, chip) || detail::shares_bank(i.b, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::unary& i, const chip::facts& chip) {
   return chip.issue_cycles + detail::with_conflict(detail::passes_of(i.kind) * detail::pass(i.y, chip),
