@@ -75,7 +75,8 @@ void add_compile(CLI::App& app, work& chosen) {
       const isa::program program = compile(o->compile, see, &fired);
       host::write_file(o->out, isa::to_bytes(program));
       if (!o->keep_stages.empty()) show(fired);
-      for (const isa::network& n : program.info.networks) fmt::print("{}: activations {}\n", network, activation_line(n));
+      for (const isa::network& n : program.info.networks)
+        fmt::print("{}: activations {}\n", network, activation_line(n));
       return 0;
     };
   });
