@@ -110,7 +110,7 @@ struct writer {
   constexpr tensor_id c(const value& v) { return m.constant(fresh(), v); }
   template <class Op>
   constexpr tensor_id n(std::initializer_list<tensor_id> operands, const typename Op::attributes& a = {}) {
-    return m.add<Op>(fresh(), a, operands);
+    return m.add<Op>(fresh().view(), a, operands);
   }
   constexpr tensor_id add(tensor_id a, tensor_id b) { return n<top::add>({a, b}); }
   constexpr tensor_id sub(tensor_id a, tensor_id b) { return n<top::sub>({a, b}); }

@@ -170,6 +170,142 @@ TEST_CASE("what is no layer normalization") {
   }
 }
 
+TEST_CASE("RMS normalization from its pieces, with scale") {
+  for (int form = 0; form < 4; ++form) {
+    writer w({2, 3, 8});
+    const ints axes = form == 2 ? ints{1, 2} : ints{-1};
+    const auto square = form == 0 ? w.n<top::pow>({w.x, w.c(2.0F)}) : w.mul(w.x, w.x);
+    const auto shifted = w.add(w.over<top::reduce_mean>(square, axes), w.c(1e-6F));
+    const auto root = form == 3 ? w.n<top::pow>({shifted, w.c(-0.5F)}) : w.n<top::sqrt>({shifted});
+    auto y = form == 3 ? w.mul(root, w.x) : form == 1 ? w.mul(w.x, w.div(w.c(1.0F), root)) : w.div(w.x, root);
+    y = w.mul(w.c(filled({1, 8}, 4)), y);
+    const auto out = w.done(y);
+    check_alone<top::rms_normalization>(out, "fuse-rms-norm");
+    CHECK(out.fired("fold-norm-constant") == 1);
+    const auto a = attributes_of<top::rms_normalization>(out.g, 0);
+    CHECK(a.axis == (form == 2 ? 1 : 2));
+    CHECK(a.epsilon == 1e-6F);
+  }
+}
+
+TEST_CASE("what is no RMS normalization") {
+  for (int form = 0; form < 4; ++form) {
+    writer w({2, 3, 8});
+    const auto other = w.m.input("other", dtype_id::f32, {2, 3, 8});
+    const auto of = form == 0 ? w.n<top::abs>({w.x}) : w.x;
+    const auto square = w.mul(of, of);
+    const auto mean = w.over<top::reduce_mean>(square, form == 1 ? ints{1} : ints{2});
+    const auto root = w.n<top::sqrt>({w.add(mean, w.c(1e-5F))});
+    if (form == 2) w.m.output(root);
+    check_absent<top::rms_normalization>(w.done(w.div(form == 3 ? other : w.x, root)), "fuse-rms-norm");
+  }
+}
+
+TEST_CASE("a bias after an RMS normalization stays outside of it") {
+  writer w({2, 3, 8});
+  const auto out = w.done(w.add(w.n<top::rms_normalization>({w.x, w.c(filled({8}, 2))}), w.c(filled({8}, 3))));
+  CHECK(out.fired("fold-norm-constant") == 0);
+  CHECK(out.g.nodes.size() == 2);
+  CHECK(out.difference <= 1e-5F);
+}
+
+namespace {
+/// [first, last) of the last of four axes.
+tensor_id part(writer& w, tensor_id t, std::int64_t first, std::int64_t last) {
+  return w.n<top::slice>({t, w.c(list_of({first})), w.c(list_of({last})), w.c(list_of({3})), w.c(list_of({1}))});
+}
+/// A table whose rows are two equal halves.
+value doubled(const shape& dims, std::int64_t seed) {
+  value v = filled(dims, seed);
+  const auto width = static_cast<std::size_t>(dims[dims.rank() - 1]);
+  for (std::size_t n = 0; n < v.f.size(); ++n) {
+    if (n % width >= width / 2) v.f[n] = v.f[n - width / 2];
+  }
+  return v;
+}
+} // namespace
+
+TEST_CASE("rotary embedding from its pieces") {
+  for (int form = 0; form < 3; ++form) {
+    const shape table = form == 1 ? shape{1, 1, 5, 8} : shape{5, 8};
+    writer w({2, 3, 5, 8});
+    const auto high = part(w, w.x, 4, 100);
+    const auto minus = form == 2 ? w.mul(high, w.c(-1.0F)) : w.n<top::neg>({high});
+    const auto turned = w.n<top::concat>({minus, part(w, w.x, 0, 4)}, {.axis = -1});
+    const auto kept = w.mul(w.x, w.c(doubled(table, 2)));
+    const auto moved = w.mul(w.c(doubled(table, 3)), turned);
+    const auto out = w.done(form == 1 ? w.add(moved, kept) : w.add(kept, moved));
+    check_alone<top::rotary_embedding>(out, "fuse-rope");
+    CHECK(out.difference <= 1e-6F);
+  }
+}
+
+TEST_CASE("what is no rotary embedding") {
+  for (int form = 0; form < 6; ++form) {
+    writer w({2, 3, 5, 8});
+    const auto other = w.m.input("other", dtype_id::f32, {2, 3, 5, 8});
+    const std::int64_t cut = form == 0 ? 3 : 4;
+    const auto high = part(w, w.x, cut, 8);
+    const auto low = part(w, form == 1 ? other : w.x, 0, cut);
+    const auto turned = w.n<top::concat>({form == 2 ? high : w.n<top::neg>({high}), low}, {.axis = 3});
+    const value sines = form == 3 ? filled({5, 8}, 3) : doubled(form == 4 ? shape{3, 5, 8} : shape{5, 8}, 3);
+    if (form == 5) w.m.output(turned);
+    const auto out = w.done(w.add(w.mul(w.x, w.c(doubled({5, 8}, 2))), w.mul(turned, w.c(sines))));
+    check_absent<top::rotary_embedding>(out, "fuse-rope");
+  }
+}
+
+namespace {
+struct attention_form {
+  shape keys{2, 3, 5, 8};
+  shape mask{4, 5}; ///< of rank 0: none
+  float of_q = 1.0F;
+  float of_scores = 0.25F;
+  std::int64_t axis = -1;
+  bool transposed = true; ///< the keys come as [N, heads, width, length] from elsewhere where not
+  bool shows_scores = false;
+  bool mask_is_input = false;
+};
+outcome attend(const attention_form& f) {
+  writer w({2, 3, 4, 8});
+  const auto k =
+      w.m.input("k", dtype_id::f32, f.transposed ? f.keys : shape{f.keys[0], f.keys[1], f.keys[3], f.keys[2]});
+  const auto v = w.m.input("v", dtype_id::f32, {2, 3, 5, 6});
+  const auto q = f.of_q == 1.0F ? w.x : w.mul(w.x, w.c(f.of_q));
+  auto s = w.n<top::matmul>({q, f.transposed ? w.n<top::transpose>({k}, {.perm = {0, 1, 3, 2}}) : k});
+  if (f.of_scores != 1.0F) s = w.mul(s, w.c(f.of_scores));
+  if (f.mask_is_input) {
+    s = w.add(s, w.m.input("mask", dtype_id::f32, f.mask));
+  } else if (f.mask.rank() > 0) {
+    s = w.add(s, w.c(filled(f.mask, 9)));
+  }
+  if (f.shows_scores) w.m.output(s);
+  return w.done(w.n<top::matmul>({w.n<top::softmax>({s}, {.axis = f.axis}), v}));
+}
+} // namespace
+
+TEST_CASE("attention from its pieces") {
+  for (const attention_form& f :
+       {attention_form{}, attention_form{.mask = {}}, attention_form{.mask = {2, 1, 4, 5}, .of_q = 0.5F, .axis = 3},
+        attention_form{.mask = {5}, .of_q = 0.35F, .of_scores = 1.0F}}) {
+    const auto out = attend(f);
+    check_alone<top::attention>(out, "fuse-attention");
+    CHECK(math::abs(attributes_of<top::attention>(out.g, 0).scale - f.of_q * f.of_scores) <= 1e-6F);
+  }
+  const auto out = attend({.transposed = false}); // the keys are turned first
+  CHECK(out.valid);
+  CHECK(out.difference <= 1e-5F);
+  CHECK(out.fired("fuse-attention") == 1);
+  CHECK(count_of<top::transpose>(out.g) == 1);
+}
+
+TEST_CASE("what is no attention") {
+  for (const attention_form& f :
+       {attention_form{.axis = 2}, attention_form{.of_scores = -0.25F}, attention_form{.shows_scores = true},
+        attention_form{.mask_is_input = true}, attention_form{.mask = {4, 1}}, attention_form{.keys = {2, 1, 5, 8}}})
+    check_absent<top::attention>(attend(f), "fuse-attention");
+}
+
 TEST_CASE("a constant of more than the normalized axes, or a sum before a product, stays outside of a normalization") {
   writer w({2, 3, 8});
   auto y = w.n<top::layer_normalization>({w.x, w.c(filled({8}, 2))});

@@ -434,6 +434,21 @@ TEST_CASE("equal nodes are merged, dead ones removed") {
   CHECK(out.fired("merge-equal-nodes") == 1);
 }
 
+TEST_CASE("two nodes that draw random numbers stay two") {
+  model_builder m;
+  const auto x = m.input("x", dtype_id::f32, {4});
+  const auto a = m.add<top::random_normal_like>("a", {}, {x});
+  const auto b = m.add<top::random_normal_like>("b", {}, {x});
+  const auto c = m.add<top::bernoulli>("c", {}, {x});
+  const auto d = m.add<top::bernoulli>("d", {}, {x});
+  m.output(m.add<top::sub>("apart", {}, {a, b}));
+  m.output(m.add<top::sub>("draws", {}, {c, d}));
+  const auto out = run(m.take());
+  CHECK_KEPT(out);
+  CHECK(out.fired("merge-equal-nodes") == 0);
+  CHECK(out.g.nodes.size() == 6);
+}
+
 TEST_CASE("a constant node's tensor is folded") {
   auto g = [] {
     model_builder m;

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 using namespace lower_test;
 
 namespace {
@@ -399,4 +401,106 @@ TEST_CASE("channel shuffle in all dtypes") {
   m.output(m.add<top::channel_shuffle>("y", {3}, {x}));
   const value in[] = {r.tensor({2, 6, 3, 4}, 2.0F, 0.3F)};
   check_close(canonical(m), in);
+}
+
+TEST_CASE("normalizations in all dtypes") {
+  generator r;
+  const value in[] = {r.tensor({2, 3, 40}, 2.0F, 0.3F)};
+  {
+    model_builder m;
+    const auto x = m.input("x", dtype_id::f32, {2, 3, 40});
+    const auto scale = m.constant("scale", r.tensor({40}, 0.5F, 1.0F));
+    m.output(m.add<top::layer_normalization>("y", {}, {x, scale, m.constant("bias", r.tensor({40}))}));
+    check_close(canonical(m), in);
+  }
+  for (const std::int64_t axis : {-1, 1}) {
+    model_builder m;
+    const auto x = m.input("x", dtype_id::f32, {2, 3, 40});
+    const auto scale = m.constant("scale", r.tensor(axis == 1 ? shape{3, 40} : shape{40}, 0.5F, 1.0F));
+    m.output(m.add<top::rms_normalization>("y", {.axis = axis}, {x, scale}));
+    check_close(canonical(m), in);
+  }
+}
+
+TEST_CASE("rotary embedding in all dtypes: halves, interleaved, of a part of each head, by places, flat heads") {
+  struct form {
+    top::rotary_embedding::attributes a;
+    shape x;
+    shape table;
+    bool places;
+  };
+  const form forms[] = {{{}, {2, 3, 4, 8}, {2, 4, 4}, false},
+                        {{.interleaved = 1}, {2, 3, 4, 8}, {2, 4, 4}, false},
+                        {{.rotary_embedding_dim = 4}, {2, 3, 4, 8}, {6, 2}, true},
+                        {{.interleaved = 1, .num_heads = 3, .rotary_embedding_dim = 6}, {2, 4, 24}, {6, 3}, true}};
+  for (const form& f : forms) {
+    generator r;
+    model_builder m;
+    const auto x = m.input("x", dtype_id::f32, f.x);
+    const auto c = m.constant("c", r.tensor(f.table));
+    const auto s = m.constant("s", r.tensor(f.table));
+    const std::int64_t places[] = {1, 2, 3, 0, 5, 4, 3, 2};
+    if (f.places) {
+      const auto p = m.constant("p", make_value(dtype_id::i64, {2, 4}, places));
+      m.output(m.add<top::rotary_embedding>("y", f.a, {x, c, s, p}));
+    } else {
+      m.output(m.add<top::rotary_embedding>("y", f.a, {x, c, s}));
+    }
+    const value in[] = {r.tensor(f.x)};
+    check_close(canonical(m), in);
+  }
+}
+
+TEST_CASE("attention in all dtypes: masks, causal, shared keys, flat heads") {
+  struct form {
+    top::attention::attributes a;
+    shape q;
+    shape k;
+    shape v;
+    shape mask; ///< of rank 0: none
+    bool chip;  ///< the chip computes it
+  };
+  const form forms[] = {
+      {{}, {2, 2, 3, 8}, {2, 2, 5, 8}, {2, 2, 5, 6}, {}, true},
+      {{.is_causal = 1, .scale = 1.0F}, {1, 2, 5, 8}, {1, 2, 5, 8}, {1, 2, 5, 8}, {}, true},
+      {{.is_causal = 1}, {2, 4, 5, 8}, {2, 2, 5, 8}, {2, 2, 5, 4}, {2, 1, 1, 5}, true},
+      {{.kv_num_heads = 1, .q_num_heads = 2}, {2, 3, 16}, {2, 5, 8}, {2, 5, 6}, {3, 4}, true},
+      {{.softcap = 2.0F}, {1, 2, 5, 8}, {1, 2, 5, 8}, {1, 2, 5, 8}, {}, false},
+  };
+  for (const form& f : forms) {
+    generator r;
+    model_builder m;
+    const auto q = m.input("q", dtype_id::f32, f.q);
+    const auto k = m.input("k", dtype_id::f32, f.k);
+    const auto v = m.input("v", dtype_id::f32, f.v);
+    if (f.mask.rank() > 0) {
+      value mask = r.tensor(f.mask);
+      mask.f[1] = -math::infinity<float>;
+      m.output(m.add<top::attention>("y", f.a, {q, k, v, m.constant("mask", mask)}));
+    } else {
+      m.output(m.add<top::attention>("y", f.a, {q, k, v}));
+    }
+    const value in[] = {r.tensor(f.q, 2.0F), r.tensor(f.k, 2.0F), r.tensor(f.v)};
+    const auto g = canonical(m);
+    check_close(g, in);
+    const auto lowered = lower::lower_all<f32>{}(g, chip::nano::info);
+    bool host = false;
+    for (const node& n : lowered.nodes) host = host || is<top::attention>(n);
+    CHECK(host != f.chip);
+  }
+}
+
+TEST_CASE("attention whose mask hides every key of a query stays a host step") {
+  generator r;
+  model_builder m;
+  const auto x = m.input("x", dtype_id::f32, {1, 1, 2, 4});
+  const auto mask = m.constant("mask", make_value(dtype_id::boolean, {2, 2}, std::vector<std::int64_t>{1, 1, 0, 0}));
+  m.output(m.add<top::attention>("y", {}, {x, x, x, mask}));
+  const auto g = canonical(m);
+  const value in[] = {r.tensor({1, 1, 2, 4})};
+  const auto lowered = lower::lower_all<f32>{}(g, chip::nano::info);
+  REQUIRE(lowered.nodes.size() == 1);
+  CHECK(is<top::attention>(lowered.nodes[0]));
+  const vec<float> y = run(lowered, in);
+  for (std::size_t i = 4; i < 8; ++i) CHECK(y[i] == 0.0F);
 }

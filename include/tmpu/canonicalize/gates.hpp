@@ -7,12 +7,6 @@
 namespace tmpu::canonicalize {
 
 namespace detail {
-/// t = -x, as Neg or as a product; none where it is not.
-constexpr tensor_id negated(const rewriter& r, tensor_id t) {
-  if (const node_id n = r.inner<top::neg>(t); n != none) return r.operand(n);
-  const with_scalar m = inner_scalar_form<top::mul>(r, t);
-  return m.node != none && m.c == -1.0F ? m.x : none;
-}
 /// t = 1 + exp(x); gives x.
 constexpr tensor_id one_plus_exp(const rewriter& r, tensor_id t) {
   const with_scalar sum = inner_scalar_form<top::add>(r, t);

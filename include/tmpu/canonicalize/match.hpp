@@ -36,6 +36,13 @@ template <class Op> constexpr with_scalar inner_scalar_form(const rewriter& r, t
   return scalar_form<Op>(r, r.inner<Op>(t));
 }
 
+/// t = -x, as Neg or as a product; none where it is not.
+constexpr tensor_id negated(const rewriter& r, tensor_id t) {
+  if (const node_id n = r.inner<top::neg>(t); n != none) return r.operand(n);
+  const with_scalar m = inner_scalar_form<top::mul>(r, t);
+  return m.node != none && m.c == -1.0F ? m.x : none;
+}
+
 /// A tensor as a product: the factors that are no constant scalar, and the product of those that are.
 struct product {
   vec<tensor_id> factors;

@@ -82,7 +82,23 @@ struct fuse_layer_norm {
 };
 static_assert(rewrite_rule<fuse_layer_norm>);
 
-/// LayerNormalization(x) * c  ==>  c in its scale; LayerNormalization(x) + c  ==>  c in its bias.
+/// x / Sqrt(ReduceMean(x * x) + epsilon)  ==>  RMSNormalization(x) with a scale of ones.
+/// Needs: the mean over the last axes; nothing else reads what lies between.
+struct fuse_rms_norm {
+  static constexpr std::string_view name = "fuse-rms-norm";
+  static constexpr bool apply(rewriter& r, node_id id) {
+    const detail::root_mean root = detail::root_mean_of(r, id);
+    if (root.x == none || !detail::is_square(r, root.inside, root.x)) return false;
+    top::rms_normalization::attributes a{};
+    a.axis = root.axis;
+    a.epsilon = root.epsilon;
+    r.become<top::rms_normalization>(id, a, {root.x, detail::ones_from(r, id, root.x, root.axis)});
+    return true;
+  }
+};
+static_assert(rewrite_rule<fuse_rms_norm>);
+
+/// LayerNormalization(x) * c, RMSNormalization(x) * c  ==>  c in its scale; LayerNormalization(x) + c  ==>  c in its bias.
 /// Needs: nothing else reads the normalization; c constant, of the normalized axes only; for Mul, no bias yet; no clamp.
 struct fold_norm_constant {
   static constexpr std::string_view name = "fold-norm-constant";
@@ -134,7 +150,7 @@ public:
   static constexpr bool apply(rewriter& r, node_id id) {
     const bool adds = detail::unclamped<top::add>(r, id);
     if (!adds && !detail::unclamped<top::mul>(r, id)) return false;
-    return fold<top::layer_normalization>(r, id, adds);
+    return fold<top::layer_normalization>(r, id, adds) || fold<top::rms_normalization>(r, id, adds);
   }
 };
 static_assert(rewrite_rule<fold_norm_constant>);

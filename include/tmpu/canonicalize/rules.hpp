@@ -3,6 +3,7 @@
 
 #include "tmpu/canonicalize/activations.hpp"
 #include "tmpu/canonicalize/arithmetic.hpp"
+#include "tmpu/canonicalize/attention.hpp"
 #include "tmpu/canonicalize/choices.hpp"
 #include "tmpu/canonicalize/constants.hpp"
 #include "tmpu/canonicalize/dense.hpp"
@@ -38,10 +39,12 @@ inline constexpr auto rules = hana::tuple_t<
     constant_second, sub_to_add, div_to_mul, remove_neutral, merge_constants, merge_neg,
     // operators from their pieces
     fuse_hard_swish, fuse_hard_sigmoid, fuse_sigmoid, fuse_softplus, fuse_gate, fuse_gelu, fuse_layer_norm,
-    fold_norm_constant, fuse_softmax, fuse_pixel_shuffle, fuse_channel_shuffle,
+    fuse_rms_norm, fold_norm_constant, fuse_softmax, fuse_rope, fuse_pixel_shuffle, fuse_channel_shuffle,
     // activations into the operator before
     merge_clamps, fuse_clamp,
     // what parts operators goes behind them
-    move_transpose, move_reshape>;
+    move_transpose, move_reshape,
+    // the largest pieces, when all of theirs have been found
+    fuse_attention>;
 
 } // namespace tmpu::canonicalize

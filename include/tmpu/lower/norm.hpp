@@ -7,6 +7,26 @@
 
 namespace tmpu::lower {
 
+namespace detail {
+/// How many elements of operand 0 are normalized together: those of the axes from `axis` on.
+constexpr std::int64_t normalized_elements(const context& c, std::int64_t axis) {
+  const shape& x = c.dims(0);
+  std::int64_t count = 1;
+  for (std::size_t i = top::detail::axis_at(axis, x.rank()); i < x.rank(); ++i) count *= x[i];
+  return count;
+}
+/// Operand i, of as many elements as a row, beside rows [1, rows, 1, K].
+constexpr tensor_id along_rows(context& c, sequence& s, std::size_t i, std::int64_t inner) {
+  const shape row{1, 1, 1, inner};
+  return c.is_constant(i) ? c.constant_operand(i, row) : s.reshape(c.operand(i), row);
+}
+/// The means of rows.
+constexpr tensor_id mean_of_rows(sequence& s, tensor_id x) {
+  const auto count = static_cast<float>(s.dims(x)[3]);
+  return s.binary(isa::binary_kind::div, s.reduce(isa::reduce_kind::sum, x), s.scalar(count));
+}
+} // namespace detail
+
 /// layer_normalization -> rows: mean, difference, variance, its root, quotient, scale and bias.
 template <class Dtype> struct layer_norm_rule {
   using op = top::layer_normalization;
@@ -16,19 +36,16 @@ template <class Dtype> struct layer_norm_rule {
     for (std::size_t i = 1; i < results.size(); ++i) {
       if (results[i] != none && c.type() != dtype_id::f32) return false; // mean and deviation are f32
     }
-    const std::int64_t inner = inner_of(c);
+    const std::int64_t inner = detail::normalized_elements(c, c.attributes<op>().axis);
     return !c.is_constant(0) && c.dims(1).elements() == inner && (!c.has(2) || c.dims(2).elements() == inner);
   }
   static constexpr void apply(context& c, node_id id) {
-    const std::int64_t inner = inner_of(c);
+    const std::int64_t inner = detail::normalized_elements(c, c.attributes<op>().axis);
     sequence s(c);
     const tensor_id x = s.reshape(c.operand(0), {1, c.dims(0).elements() / inner, 1, inner});
-    const auto mean = [&](tensor_id t) {
-      return s.binary(isa::binary_kind::div, s.reduce(isa::reduce_kind::sum, t), s.scalar(static_cast<float>(inner)));
-    };
-    const tensor_id middle = mean(x);
+    const tensor_id middle = detail::mean_of_rows(s, x);
     const tensor_id d = s.binary(isa::binary_kind::sub, x, middle);
-    const tensor_id variance = mean(s.binary(isa::binary_kind::mul, d, d));
+    const tensor_id variance = detail::mean_of_rows(s, s.binary(isa::binary_kind::mul, d, d));
     const tensor_id shifted = s.binary(isa::binary_kind::add, variance, s.scalar(c.attributes<op>().epsilon));
     const tensor_id deviation = s.unary(isa::unary_kind::sqrt, shifted);
     tensor_id y = s.binary(isa::binary_kind::div, d, deviation);
@@ -39,21 +56,27 @@ template <class Dtype> struct layer_norm_rule {
     };
     if (results.size() > 1 && results[1] != none) also(1, middle);
     if (results.size() > 2 && results[2] != none) also(2, s.unary(isa::unary_kind::reciprocal, deviation));
-    const auto along = [&](std::size_t i) {
-      const shape row{1, 1, 1, inner};
-      return c.is_constant(i) ? c.constant_operand(i, row) : s.reshape(c.operand(i), row);
-    };
-    y = s.binary(isa::binary_kind::mul, y, along(1));
-    if (c.has(2)) y = s.binary(isa::binary_kind::add, y, along(2));
+    y = s.binary(isa::binary_kind::mul, y, detail::along_rows(c, s, 1, inner));
+    if (c.has(2)) y = s.binary(isa::binary_kind::add, y, detail::along_rows(c, s, 2, inner));
     s.finish(y);
   }
+};
 
-private:
-  static constexpr std::int64_t inner_of(const context& c) {
-    const shape& x = c.dims(0);
-    std::int64_t inner = 1;
-    for (std::size_t i = top::detail::axis_at(c.attributes<op>().axis, x.rank()); i < x.rank(); ++i) inner *= x[i];
-    return inner;
+/// rms_normalization -> rows: mean of the squares, its root, quotient, scale.
+template <class Dtype> struct rms_norm_rule {
+  using op = top::rms_normalization;
+  using dtype = Dtype;
+  static constexpr bool takes(const context& c, node_id) {
+    return !c.is_constant(0) && c.dims(1).elements() == detail::normalized_elements(c, c.attributes<op>().axis);
+  }
+  static constexpr void apply(context& c, node_id) {
+    const std::int64_t inner = detail::normalized_elements(c, c.attributes<op>().axis);
+    sequence s(c);
+    const tensor_id x = s.reshape(c.operand(0), {1, c.dims(0).elements() / inner, 1, inner});
+    const tensor_id mean = detail::mean_of_rows(s, s.binary(isa::binary_kind::mul, x, x));
+    const tensor_id shifted = s.binary(isa::binary_kind::add, mean, s.scalar(c.attributes<op>().epsilon));
+    const tensor_id y = s.binary(isa::binary_kind::div, x, s.unary(isa::unary_kind::sqrt, shifted));
+    s.finish(s.binary(isa::binary_kind::mul, y, detail::along_rows(c, s, 1, inner)));
   }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/lower/attention.hpp"
 #include "tmpu/lower/binary.hpp"
 #include "tmpu/lower/conv.hpp"
 #include "tmpu/lower/move.hpp"
@@ -47,7 +48,8 @@ inline constexpr auto rules = detail::as_tuple(
         detail::pool<top::max_pool, isa::pool_kind::max>, detail::pool<top::average_pool, isa::pool_kind::average>,
         in_all<conv_1d_rule>, in_floats_only<conv_activations_rule>, in_all<conv_transpose_rule>,
         in_floats_only<matmul_activations_rule>, in_floats_only<gemm_activations_rule>, in_floats_only<softmax_rule>,
-        in_f32_only<log_softmax_rule>, in_f32_only<layer_norm_rule>,
+        in_f32_only<log_softmax_rule>, in_f32_only<layer_norm_rule>, in_f32_only<rms_norm_rule>,
+        in_floats_only<rotary_embedding_rule>, in_floats_only<attention_rule>,
         // reductions
         detail::reduction<top::reduce_sum>, detail::reduction<top::reduce_mean>, detail::reduction<top::reduce_max>,
         detail::reduction<top::reduce_min>, detail::reduction<top::reduce_prod>, detail::reduction<top::reduce_l1>,
@@ -109,9 +111,9 @@ using host_only =
          top::random_uniform_like, top::random_normal, top::random_normal_like, top::bernoulli, top::multinomial,
          top::einsum, top::det, top::negative_log_likelihood_loss, top::softmax_cross_entropy_loss,
          top::tf_idf_vectorizer, top::deform_conv, top::col2im, top::lp_pool, top::global_lp_pool, top::max_unpool,
-         top::max_roi_pool, top::roi_align, top::resize, top::grid_sample, top::affine_grid, top::rms_normalization,
-         top::group_normalization, top::instance_normalization, top::lp_normalization, top::mean_variance_normalization,
-         top::local_response_normalization, top::rnn, top::gru, top::lstm, top::attention, top::rotary_embedding,
-         top::dft, top::stft, top::hann_window, top::hamming_window, top::blackman_window, top::mel_weight_matrix>;
+         top::max_roi_pool, top::roi_align, top::resize, top::grid_sample, top::affine_grid, top::group_normalization,
+         top::instance_normalization, top::lp_normalization, top::mean_variance_normalization,
+         top::local_response_normalization, top::rnn, top::gru, top::lstm, top::dft, top::stft, top::hann_window,
+         top::hamming_window, top::blackman_window, top::mel_weight_matrix>;
 
 } // namespace tmpu::lower

@@ -66,6 +66,8 @@ public:
     const tensor_id parts = c_->emit<tpu::reduce>(name(), a, {reshape(x, {1, rows * (count / part), 1, part})}, f_);
     return reduce(kind, reshape(parts, {1, rows, 1, count / part}));
   }
+  /// Softmax of the rows of x [1, rows, 1, K].
+  constexpr tensor_id softmax(tensor_id x) { return c_->emit<tpu::softmax>(name(), {}, {x}, f_); }
   /// x [M, K] times w [N, K] transposed, both activations: [M, N].
   constexpr tensor_id product(tensor_id x, tensor_id w) {
     value zeros(dtype_id::f32, {dims(w)[0], 1});

@@ -199,4 +199,8 @@ struct multinomial {
 };
 static_assert(op<multinomial>);
 
+/// Operators of which two nodes with the same attributes and operands give different elements.
+using random_operators =
+    list<random_uniform, random_uniform_like, random_normal, random_normal_like, bernoulli, multinomial>;
+
 } // namespace tmpu::top
