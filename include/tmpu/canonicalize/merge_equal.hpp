@@ -9,6 +9,18 @@ namespace tmpu::canonicalize {
 /// Needs: no random numbers; one result; an operand that is no constant; an output of the graph does not lose its name.
 struct merge_equal_nodes {
   static constexpr std::string_view name = "merge-equal-nodes";
+
+private:
+  // First: clang evaluates at compile time only templates that are defined before their use.
+  template <class T> static constexpr bool equal(std::span<const T> a, std::span<const T> b) {
+    if (a.size() != b.size()) return false;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      if (a[i] != b[i]) return false;
+    }
+    return true;
+  }
+
+public:
   static constexpr bool apply(rewriter& r, node_id id) {
     const graph_body& g = r.graph();
     if (g.results(id).size() != 1 || top::random_operators::any([&]<class Op>() { return r.is<Op>(id); })) return false;
@@ -65,13 +77,6 @@ private:
     const tensor& x = g.at(a);
     const tensor& y = g.at(b);
     return x.type == y.type && x.dims == y.dims && equal(g.bytes(a), g.bytes(b));
-  }
-  template <class T> static constexpr bool equal(std::span<const T> a, std::span<const T> b) {
-    if (a.size() != b.size()) return false;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-      if (a[i] != b[i]) return false;
-    }
-    return true;
   }
 };
 static_assert(rewrite_rule<merge_equal_nodes>);
