@@ -3,6 +3,7 @@
 
 #include "tmpu/ir/propagate.hpp"
 
+#include <concepts>
 #include <cstddef>
 #include <initializer_list>
 
@@ -16,8 +17,8 @@ struct result_spec {
   quantization quant{};
   std::string_view node{}; ///< empty: as the result
 
-  constexpr result_spec(std::string_view result) : name(result) {} // NOLINT: a name alone will do
-  constexpr result_spec(const char* result) : name(result) {}      // NOLINT: a name alone will do
+  template <std::convertible_to<std::string_view> Name>
+  constexpr result_spec(const Name& result) : name(result) {} // NOLINT: a name alone will do
   constexpr result_spec(std::string_view result, std::string_view of_node) : name(result), node(of_node) {}
   constexpr result_spec(std::string_view result, dtype_id t, quantization q = {}, std::string_view of_node = {})
       : name(result), type(t), quant(q), node(of_node) {}
