@@ -2,6 +2,7 @@
 #include "tmpu/tpu/operators.hpp"
 
 #include "tmpu/ir/evaluate.hpp"
+#include "tmpu/isa/check.hpp"
 
 #include <doctest/doctest.h>
 
@@ -394,16 +395,36 @@ TEST_CASE("unary: every kind against <cmath>") {
     case round: return std::nearbyint(x);
     case sin: return std::sin(x);
     case cos: return std::cos(x);
+    case tan: return std::tan(x);
+    case asin: return std::asin(x);
+    case acos: return std::acos(x);
+    case atan: return std::atan(x);
+    case sinh: return std::sinh(x);
+    case cosh: return std::cosh(x);
+    case asinh: return std::asinh(x);
+    case acosh: return std::acosh(x);
+    case atanh: return std::atanh(x);
+    case sign: return x > 0 ? 1.0 : (x < 0 ? -1.0 : 0.0);
+    case celu: return std::max(x, 0.0) + std::min(0.0, 0.25 * (std::exp(x / 0.25) - 1));
+    case thresholded_relu: return x > 0.25 ? x : 0.0;
+    case shrink: return x < -0.25 ? x + 0.75 : (x > 0.25 ? x - 0.75 : 0.0);
+    case swish: return x / (1 + std::exp(-0.25 * x));
     }
     return 0.0;
   };
-  for (std::int64_t kind = 0; kind <= static_cast<std::int64_t>(isa::unary_kind::cos); ++kind) {
+  for (std::int64_t kind = 0; kind <= isa::detail::last_enumerator<isa::unary_kind>; ++kind) {
     const auto k = static_cast<isa::unary_kind>(kind);
     CAPTURE(std::string(isa::name_of(k)));
     single s;
     s.make<tpu::unary>({.kind = kind, .alpha = 0.25F, .beta = 0.75F}, {{dtype_id::f32, {1, 2, 10, 10}}}, dtype_id::f32);
     if (k == isa::unary_kind::log || k == isa::unary_kind::sqrt) {
       for (float& x : s.in[0].f) x = std::abs(x) + 0.01F;
+    }
+    if (k == isa::unary_kind::asin || k == isa::unary_kind::acos || k == isa::unary_kind::atanh) {
+      for (float& x : s.in[0].f) x /= 1.01F + std::abs(x);
+    }
+    if (k == isa::unary_kind::acosh) {
+      for (float& x : s.in[0].f) x = 1.0F + std::abs(x);
     }
     const value y = s.run();
     double worst = 0.0;
