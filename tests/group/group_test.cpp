@@ -151,16 +151,16 @@ TEST_CASE("the full search reaches the best of all partitions; no group, greedy 
   constexpr int rounds = 200;
   for (int round = 0; round < rounds; ++round) {
     const graph<stage::lowered> g = random_graph(seed);
-    const auto none = group::layer_group_pass::run(g, chip::nano::info, group::effort::none);
+    const auto alone = group::layer_group_pass::run(g, chip::nano::info, group::effort::none);
     const auto greedy = group::layer_group_pass::run(g, chip::nano::info, group::effort::greedy);
     const auto full = group::layer_group_pass::run(g, chip::nano::info, group::effort::full);
-    CHECK(none.groups.size() == g.nodes.size());
-    CHECK(cycles_of(greedy) <= cycles_of(none));
+    CHECK(alone.groups.size() == g.nodes.size());
+    CHECK(cycles_of(greedy) <= cycles_of(alone));
     CHECK(cycles_of(full) <= cycles_of(greedy));
     const std::int64_t least = least_cycles(g, chip::nano::info);
     CHECK(cycles_of(full) * 100 <= least * 105);
     if (cycles_of(full) == least) ++equal;
-    if (full.groups.size() < none.groups.size()) ++merged;
+    if (full.groups.size() < alone.groups.size()) ++merged;
   }
   CHECK(equal * 100 >= rounds * 95);
   CHECK(merged > rounds / 2);

@@ -18,12 +18,25 @@ template <class... Ts> struct list {
   static constexpr std::size_t size = sizeof...(Ts);
 
   /// Calls f.template operator()<T>() for each type, in order.
-  template <class F> static constexpr void for_each(F&& f) { (f.template operator()<Ts>(), ...); }
-  /// True when f.template operator()<T>() is true for some type; stops there.
-  template <class F> static constexpr bool any(F&& f) { return (f.template operator()<Ts>() || ...); }
+  template <class F> static constexpr void for_each(F&& f) {
+    static_cast<void>(any([&f]<class T>() {
+      f.template operator()<T>();
+      return false;
+    }));
+  }
+  /// True when f.template operator()<T>() is true for some type; stops there. (A loop: clang folds at most 256 operands.)
+  template <class F> static constexpr bool any(F&& f) {
+    using function = std::remove_reference_t<F>;
+    using call = bool (*)(function&);
+    constexpr call calls[] = {[](function& g) -> bool { return g.template operator()<Ts>(); }..., nullptr};
+    for (std::size_t i = 0; i < size; ++i) {
+      if (calls[i](f)) return true;
+    }
+    return false;
+  }
   /// Puts the types into a template: list<a, b>::into<t> is t<a, b>.
   template <template <class...> class Template> using into = Template<Ts...>;
-  template <class T> static constexpr bool contains = (std::is_same_v<T, Ts> || ...);
+  template <class T> static constexpr bool contains = any([]<class Other>() { return std::is_same_v<T, Other>; });
 };
 
 namespace detail {

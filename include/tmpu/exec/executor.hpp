@@ -149,7 +149,7 @@ private:
   static constexpr void run_one(const basic_executor& e, std::uint32_t index, memory& m, workspace& w) {
     exec::run(std::get<vec<I>>(e.decoded_)[index], m, w);
   }
-  static constexpr kernel kernels[] = {&run_one<Is>...};
+  static constexpr kernel kernels[sizeof...(Is)] = {&run_one<Is>...};
 
   constexpr void decode(const isa::core_stream& stream) {
     vec<step> steps;

@@ -198,8 +198,8 @@ private:
   /// A constant or an input of the model that is an output, too.
   static constexpr tensor_id copied(context& c, tensor_id t) {
     const graph_body& g = c.source();
-    const tensor_id from = g.is_constant(t) ? c.host_constant(t) : c.lowered(t);
-    return c.copy_of(from, g.name(t));
+    const tensor_id made = g.is_constant(t) ? c.host_constant(t) : c.lowered(t);
+    return c.copy_of(made, g.name(t));
   }
 
   /// The rule of each node; nullptr: it is a host step.
