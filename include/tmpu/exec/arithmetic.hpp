@@ -8,16 +8,21 @@
 
 namespace tmpu::exec {
 
-/// value / 2^shift, rounded half away from zero. shift in [0, 62].
+/// value / 2^shift, rounded half away from zero. Shifts of a valid program are in [0, 62]; of any other the low six bits
+/// count, since parameters are read from memory, where a damaged program may have left anything.
 constexpr std::int64_t rounding_shift(std::int64_t value, std::int32_t shift) {
-  if (shift == 0) return value;
-  const std::int64_t half = std::int64_t{1} << (shift - 1);
-  return value >= 0 ? (value + half) >> shift : -((-value + half) >> shift);
+  const auto places = static_cast<std::uint32_t>(shift) & 63U;
+  if (places == 0) return value;
+  const auto bits = static_cast<std::uint64_t>(value);
+  const std::uint64_t magnitude = value < 0 ? 0U - bits : bits;
+  const std::uint64_t rounded = (magnitude + (std::uint64_t{1} << (places - 1))) >> places;
+  return value < 0 ? -static_cast<std::int64_t>(rounded) : static_cast<std::int64_t>(rounded);
 }
 
-/// One 64-bit product, one shift, one rounding.
+/// One 64-bit product (modulo 2^64, which no valid program reaches), one shift, one rounding.
 constexpr std::int64_t requantize(std::int64_t value, std::int32_t multiplier, std::int32_t shift) {
-  return rounding_shift(value * multiplier, shift);
+  const auto wide = static_cast<std::uint64_t>(std::int64_t{multiplier});
+  return rounding_shift(static_cast<std::int64_t>(static_cast<std::uint64_t>(value) * wide), shift);
 }
 
 /// To the range of an integer type and to [low, high].
