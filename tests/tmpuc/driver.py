@@ -357,8 +357,19 @@ def test_refusals():
     refused(f"run int8.tmodel {DIGITS} --input-shape input=1,1,28,28 -o out.npz", "--input-shape", "tmodel")
     refused(f"run {CNN} {DIGITS} --checked -o out.npz", "--checked", "tmodel")
 
+    # rules of canonicalize
+    refused(f"compile {CNN} --chip nano --quantize f32 --disable-rule no-such-rule -o out.tmodel", "'no-such-rule'", "fuse-clamp")
+    without = f"--disable-rule fuse-clamp --disable-rule fold-constants {CNN}"
+    fired = ok(f"compile {without} --chip nano --quantize f16 --keep-stages without -o without.tmodel")
+    check("fuse-clamp" not in fired and re.search(r"^matmul-to-gemm: |^reshape-to-attribute: 1$", fired, re.M), f"rules that fired: {fired!r}")
+    ok(f"calibrate {CNN} --data digits.npz:calib_x --samples 2 -o all_rules.cali")
+    refused(f"compile {without} --chip nano --quantize int8 --calibration all_rules.cali -o out.tmodel", "other canonicalize rules")
+    ok(f"calibrate {without} --data digits.npz:calib_x --samples 2 -o fewer_rules.cali")
+    ok(f"compile {without} --chip nano --quantize int8 --calibration fewer_rules.cali -o without.tmodel")
+
     # stage files
-    ok(f"compile {CNN} --chip nano --quantize f16 --keep-stages stages -o kept.tmodel")
+    fired = ok(f"compile {CNN} --chip nano --quantize f16 --keep-stages stages -o kept.tmodel")
+    check(re.search(r"^fuse-clamp: 2$", fired, re.M), f"rules that fired: {fired!r}")
     refused(f"compile stages/digits_cnn.tpu.onnx {f32}", "lowered", "give the model itself")
     refused(f"run stages/digits_cnn.tpu.onnx {DIGITS} --input-shape input=1,1,28,28 -o out.npz", "--input-shape", "stage file")
     addressed = content("stages/digits_cnn.addr.onnx")
