@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The one source of the version: the build reads these three lines. Nothing else in the project defines a public macro.
+// The one source of the version: the build reads these three lines. TMPU_STRUCT (core/struct.hpp) is the only other public macro.
 #define TMPU_VERSION_MAJOR 0
 #define TMPU_VERSION_MINOR 1
 #define TMPU_VERSION_PATCH 0

@@ -11,7 +11,7 @@ struct line {
   static constexpr std::string_view domain = "top";
   static constexpr tmpu::op_info info{.name = "line"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (float, factor), (float, offset));
+    TMPU_STRUCT((float, factor), (float, offset));
   };
   static constexpr void infer(const attributes&, tmpu::infer_context& c) { c.result(0, c.type(0), c.dims(0)); }
   static constexpr void eval(const attributes& a, tmpu::eval_context& c) {

@@ -16,7 +16,7 @@ struct twice {
 #endif
   static constexpr std::string_view name = "twice";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(twice, (isa::local_ref, x), (isa::local_ref, y));
+  TMPU_STRUCT((isa::local_ref, x), (isa::local_ref, y));
 };
 
 static_assert(sizeof(exec::basic_executor<list<isa::fill, isa::lookup, twice>>) > 0);

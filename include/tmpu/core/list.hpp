@@ -40,18 +40,23 @@ template <class... Ts> struct list {
 };
 
 namespace detail {
-template <class Tuple> struct unpacked;
-template <class... Types> struct unpacked<hana::tuple<Types...>> { using type = list<typename Types::type...>; };
-template <class... Ts> struct unpacked<list<Ts...>> { using type = list<Ts...>; };
 template <class... Lists> struct joined;
 template <> struct joined<> { using type = list<>; };
 template <class... As> struct joined<list<As...>> { using type = list<As...>; };
 template <class... As, class... Bs, class... Rest> struct joined<list<As...>, list<Bs...>, Rest...> {
   using type = typename joined<list<As..., Bs...>, Rest...>::type;
 };
+template <class T> struct as_list { using type = list<T>; };
+template <class... Ts> struct as_list<list<Ts...>> { using type = list<Ts...>; };
+template <class Tuple> struct unpacked;
+template <class... Types> struct unpacked<hana::tuple<Types...>> {
+  using type = typename joined<list<>, typename as_list<typename Types::type>::type...>::type;
+};
+template <class... Ts> struct unpacked<list<Ts...>> { using type = list<Ts...>; };
 } // namespace detail
 
-/// list<conv, relu> of `hana::tuple_t<conv, relu>` (given as `decltype(tuple)`, const or not); a list stays what it is.
+/// list<conv, relu, gelu> of `hana::tuple_t<conv, list<relu, gelu>>` (given as `decltype(tuple)`, const or not): lists among
+/// the elements are families, taken member by member. A list stays what it is.
 template <class Tuple> using unpack = typename detail::unpacked<std::remove_cvref_t<Tuple>>::type;
 
 /// One list after the other.

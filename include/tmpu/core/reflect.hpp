@@ -1,27 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/core/struct.hpp"
 #include "tmpu/core/text.hpp"
 #include "tmpu/core/vec.hpp"
-
-#include <boost/hana/accessors.hpp>
-#include <boost/hana/define_struct.hpp>
-#include <boost/hana/first.hpp>
-#include <boost/hana/second.hpp>
-#include <boost/hana/string.hpp>
-#include <boost/hana/tuple.hpp>
 
 #include <bit>
 #include <cstdint>
 #include <string_view>
 #include <type_traits>
 
-/// Reflection: attribute structs, instructions and file records are Hana structs
-/// (`BOOST_HANA_DEFINE_STRUCT(attributes, (ints, pads), (defaulted<std::int64_t, 1>, group));`), and this alone writes the
-/// ONNX attribute reader, the stage files, the printer, equality and the instruction encodings.
+/// Reflection: attribute structs, instructions and file records declare their members once (core/struct.hpp:
+/// `TMPU_STRUCT((ints, pads), (defaulted<std::int64_t, 1>, group));`), and this alone writes the ONNX attribute reader, the stage files, the printer, equality and the instruction encodings.
 namespace tmpu {
-
-namespace hana = boost::hana;
 
 /// A scalar member that may be absent in ONNX and then has the value Num / Den.
 template <class T, std::int64_t Num, std::int64_t Den = 1> struct defaulted {
@@ -39,32 +30,17 @@ using floats = vec<float>;
 using texts = vec<text>;
 using texts = vec<text>;
 
-namespace detail {
-template <class String> struct member_name;
-template <char... Cs> struct member_name<hana::string<Cs...>> {
-  static constexpr char chars[] = {Cs..., '\0'};
-  static constexpr std::string_view view{chars, sizeof...(Cs)};
-};
-
-/// What Hana knows of a struct, unpacked to types once: the accessors are empty objects, so that reading a member through
-/// them costs the optimiser nothing.
-template <class Accessors> struct member_list;
-template <class... Accessors> struct member_list<hana::tuple<Accessors...>> {
-  template <class Struct, class F> static constexpr void for_each(Struct&& object, F&& f) {
-    (f(member_name<std::remove_cvref_t<decltype(hana::first(std::declval<Accessors>()))>>::view,
-       std::remove_cvref_t<decltype(hana::second(std::declval<Accessors>()))>{}(object)),
-     ...);
-  }
-};
-template <class Struct> using members_of = member_list<std::remove_cvref_t<decltype(hana::accessors<Struct>())>>;
-} // namespace detail
-
-/// Calls f(name, member) for each member of a Hana struct, in order of declaration. `object` may be const.
+/// Calls f(name, member) for each member of a reflected struct, in order of declaration. `object` may be const.
 template <class Struct, class F> constexpr void for_each_member(Struct&& object, F&& f) {
-  detail::members_of<std::remove_cvref_t<Struct>>::for_each(object, f);
+  std::remove_cvref_t<Struct>::visit_members(object, f);
 }
 
-template <class T> concept reflected = hana::Struct<T>::value;
+namespace detail {
+struct any_visitor {
+  constexpr void operator()(std::string_view, auto&&) const {}
+};
+} // namespace detail
+template <class T> concept reflected = requires(T& object) { T::visit_members(object, detail::any_visitor{}); };
 
 namespace detail {
 template <class T> struct is_defaulted : std::false_type {};
@@ -239,7 +215,7 @@ template <reflected Struct> constexpr bool equal_members(const Struct& a, const 
 
 /// An operator or instruction without attributes.
 struct no_attributes {
-  BOOST_HANA_DEFINE_STRUCT(no_attributes);
+  TMPU_STRUCT();
 };
 
 } // namespace tmpu

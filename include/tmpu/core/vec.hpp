@@ -35,28 +35,24 @@ public:
   }
 
   constexpr vec(const vec& other) { append(other.span()); }
-  constexpr vec(vec&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
-        capacity_(std::exchange(other.capacity_, 0)), borrowed_(std::exchange(other.borrowed_, false)) {}
+  constexpr vec(vec&& other) noexcept { take(other); }
   constexpr vec& operator=(const vec& other) {
-    if (this != &other) {
-      vec copy(other);
-      swap(copy);
-    }
+    if (this != &other) *this = vec(other);
     return *this;
   }
   constexpr vec& operator=(vec&& other) noexcept {
-    vec taken(std::move(other));
-    swap(taken);
+    if (this != &other) {
+      release();
+      take(other);
+    }
     return *this;
   }
   constexpr ~vec() { release(); }
 
   constexpr void swap(vec& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    std::swap(capacity_, other.capacity_);
-    std::swap(borrowed_, other.borrowed_);
+    vec taken(std::move(other));
+    other.take(*this);
+    take(taken);
   }
 
   [[nodiscard]] constexpr std::size_t size() const { return size_; }
@@ -132,6 +128,18 @@ private:
   [[gnu::noinline]] static constexpr void free(T* space) { delete[] space; }
   constexpr void release() {
     if (!borrowed_) free(data_);
+  }
+
+  // By hand: std::exchange and std::swap instantiate a dozen traits for each T.
+  constexpr void take(vec& other) noexcept {
+    data_ = other.data_;
+    size_ = other.size_;
+    capacity_ = other.capacity_;
+    borrowed_ = other.borrowed_;
+    other.data_ = nullptr;
+    other.size_ = 0;
+    other.capacity_ = 0;
+    other.borrowed_ = false;
   }
 
   T* data_ = nullptr;

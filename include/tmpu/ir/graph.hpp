@@ -22,14 +22,14 @@ inline constexpr std::int32_t none = -1;
 
 /// real = scale * (q - zero_point). A scale of 0 means: not quantized.
 struct quantization {
-  BOOST_HANA_DEFINE_STRUCT(quantization, (float, scale), (std::int32_t, zero_point));
+  TMPU_STRUCT((float, scale), (std::int32_t, zero_point));
   [[nodiscard]] constexpr bool present() const { return scale != 0.0F; }
 };
 
 /// What calibration saw of an activation: least and greatest value and the threshold that the method chose
 /// (|x| above it is clipped).
 struct activation_range {
-  BOOST_HANA_DEFINE_STRUCT(activation_range, (bool, known), (float, threshold), (float, min), (float, max));
+  TMPU_STRUCT((bool, known), (float, threshold), (float, min), (float, max));
 };
 
 /// A tensor: an activation, a graph input, or a constant (then `constant` indexes graph_body::constants).
@@ -79,18 +79,17 @@ struct node {
 /// so that one can be filled while the other is read.
 struct local_buffer {
   enum class role_kind : std::uint8_t { load, compute, scratch };
-  BOOST_HANA_DEFINE_STRUCT(local_buffer, (role_kind, role), (tensor_id, tensor), (node_id, node), (std::int32_t, index),
-                           (std::uint8_t, layout), (std::int32_t, copies), (std::int64_t, address),
-                           (std::int64_t, bytes));
+  TMPU_STRUCT((role_kind, role), (tensor_id, tensor), (node_id, node), (std::int32_t, index), (std::uint8_t, layout),
+              (std::int32_t, copies), (std::int64_t, address), (std::int64_t, bytes));
 };
 
 /// Nodes [first, first + count) that run slice by slice in local memory. The slices cut the group's results along
 /// N, C (channels), H (rows); K cuts the inner sum of a single convolution or matrix product. With `prefetch` the loads of
 /// a step are issued before the step that precedes it computes.
 struct layer_group {
-  BOOST_HANA_DEFINE_STRUCT(layer_group, (node_id, first), (std::int32_t, count), (std::int32_t, n_slices),
-                           (std::int32_t, c_slices), (std::int32_t, h_slices), (std::int32_t, k_slices),
-                           (bool, prefetch), (std::int64_t, cycles), (vec<local_buffer>, buffers));
+  TMPU_STRUCT((node_id, first), (std::int32_t, count), (std::int32_t, n_slices), (std::int32_t, c_slices),
+              (std::int32_t, h_slices), (std::int32_t, k_slices), (bool, prefetch), (std::int64_t, cycles),
+              (vec<local_buffer>, buffers));
 };
 
 /// The facts of a graph that every stage has. Passes are functions from graph<A> to graph<B>; helpers that do not care

@@ -21,12 +21,12 @@ constexpr std::string_view name_of(engine e) { return e == engine::compute ? "co
 
 /// Waits until the named queue has completed `count` instructions of this segment. A count of 0 waits for nothing.
 struct wait {
-  BOOST_HANA_DEFINE_STRUCT(wait, (std::uint8_t, core), (isa::engine, engine), (std::uint32_t, count));
+  TMPU_STRUCT((std::uint8_t, core), (isa::engine, engine), (std::uint32_t, count));
 };
 
 /// What every instruction starts with (after the word of opcode and size).
 struct header {
-  BOOST_HANA_DEFINE_STRUCT(header, (wait, first), (wait, second));
+  TMPU_STRUCT((wait, first), (wait, second));
 };
 
 /// dst[n,c,h,w] = src[n,c,h,w]: global to local memory. Shapes and types are equal; spread::copy writes every lane.
@@ -34,7 +34,7 @@ struct dma_load {
   static constexpr std::uint8_t opcode = 0x01;
   static constexpr std::string_view name = "dma.load";
   static constexpr isa::engine engine = isa::engine::dma;
-  BOOST_HANA_DEFINE_STRUCT(dma_load, (global_ref, src), (local_ref, dst));
+  TMPU_STRUCT((global_ref, src), (local_ref, dst));
   constexpr void reads(auto&& visit) const { visit(src); }
   constexpr void writes(auto&& visit) const { visit(dst); }
 };
@@ -44,15 +44,15 @@ struct dma_store {
   static constexpr std::uint8_t opcode = 0x02;
   static constexpr std::string_view name = "dma.store";
   static constexpr isa::engine engine = isa::engine::dma;
-  BOOST_HANA_DEFINE_STRUCT(dma_store, (local_ref, src), (global_ref, dst));
+  TMPU_STRUCT((local_ref, src), (global_ref, dst));
   constexpr void reads(auto&& visit) const { visit(src); }
   constexpr void writes(auto&& visit) const { visit(dst); }
 };
 
 /// Which part of a sum over K an instruction computes. The sum of an output is one sequence over all its parts.
 struct sum_part {
-  BOOST_HANA_DEFINE_STRUCT(sum_part, (bool, resume), ///< start from `partial` instead of zero
-                           (bool, finish)            ///< add bias, requantize and write y; otherwise write `partial`
+  TMPU_STRUCT((bool, resume), ///< start from `partial` instead of zero
+              (bool, finish)  ///< add bias, requantize and write y; otherwise write `partial`
   );
 };
 
@@ -64,12 +64,11 @@ struct conv {
   static constexpr std::uint8_t opcode = 0x10;
   static constexpr std::string_view name = "conv";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(conv, (local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, partial),
-                           (local_ref, y), (std::int32_t, groups), (std::int32_t, kernel_h), (std::int32_t, kernel_w),
-                           (std::int32_t, stride_h), (std::int32_t, stride_w), (std::int32_t, dilation_h),
-                           (std::int32_t, dilation_w), (std::int32_t, pad_top), (std::int32_t, pad_left),
-                           (std::int32_t, pad_value), (sum_part, part), (std::int32_t, y_zero), (float, low),
-                           (float, high));
+  TMPU_STRUCT((local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, partial), (local_ref, y),
+              (std::int32_t, groups), (std::int32_t, kernel_h), (std::int32_t, kernel_w), (std::int32_t, stride_h),
+              (std::int32_t, stride_w), (std::int32_t, dilation_h), (std::int32_t, dilation_w), (std::int32_t, pad_top),
+              (std::int32_t, pad_left), (std::int32_t, pad_value), (sum_part, part), (std::int32_t, y_zero),
+              (float, low), (float, high));
   constexpr void reads(auto&& visit) const {
     visit(x);
     visit(weight);
@@ -84,11 +83,10 @@ struct depthwise {
   static constexpr std::uint8_t opcode = 0x11;
   static constexpr std::string_view name = "depthwise";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(depthwise, (local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, y),
-                           (std::int32_t, kernel_h), (std::int32_t, kernel_w), (std::int32_t, stride_h),
-                           (std::int32_t, stride_w), (std::int32_t, dilation_h), (std::int32_t, dilation_w),
-                           (std::int32_t, pad_top), (std::int32_t, pad_left), (std::int32_t, pad_value),
-                           (std::int32_t, y_zero), (float, low), (float, high));
+  TMPU_STRUCT((local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, y), (std::int32_t, kernel_h),
+              (std::int32_t, kernel_w), (std::int32_t, stride_h), (std::int32_t, stride_w), (std::int32_t, dilation_h),
+              (std::int32_t, dilation_w), (std::int32_t, pad_top), (std::int32_t, pad_left), (std::int32_t, pad_value),
+              (std::int32_t, y_zero), (float, low), (float, high));
   constexpr void reads(auto&& visit) const {
     visit(x);
     visit(weight);
@@ -103,8 +101,8 @@ struct matmul {
   static constexpr std::uint8_t opcode = 0x12;
   static constexpr std::string_view name = "matmul";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(matmul, (local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, partial),
-                           (local_ref, y), (sum_part, part), (std::int32_t, y_zero), (float, low), (float, high));
+  TMPU_STRUCT((local_ref, x), (local_ref, weight), (local_ref, params), (local_ref, partial), (local_ref, y),
+              (sum_part, part), (std::int32_t, y_zero), (float, low), (float, high));
   constexpr void reads(auto&& visit) const {
     visit(x);
     visit(weight);
@@ -125,11 +123,10 @@ struct pool {
   static constexpr std::uint8_t opcode = 0x13;
   static constexpr std::string_view name = "pool";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(pool, (pool_kind, kind), (local_ref, x), (local_ref, y), (std::int32_t, kernel_h),
-                           (std::int32_t, kernel_w), (std::int32_t, stride_h), (std::int32_t, stride_w),
-                           (std::int32_t, dilation_h), (std::int32_t, dilation_w), (std::int32_t, pad_top),
-                           (std::int32_t, pad_left), (bool, count_pad), (std::int32_t, x_zero), (std::int32_t, y_zero),
-                           (std::int32_t, multiplier), (std::int32_t, shift));
+  TMPU_STRUCT((pool_kind, kind), (local_ref, x), (local_ref, y), (std::int32_t, kernel_h), (std::int32_t, kernel_w),
+              (std::int32_t, stride_h), (std::int32_t, stride_w), (std::int32_t, dilation_h),
+              (std::int32_t, dilation_w), (std::int32_t, pad_top), (std::int32_t, pad_left), (bool, count_pad),
+              (std::int32_t, x_zero), (std::int32_t, y_zero), (std::int32_t, multiplier), (std::int32_t, shift));
   constexpr void reads(auto&& visit) const { visit(x); }
   constexpr void writes(auto&& visit) const { visit(y); }
 };
@@ -147,10 +144,9 @@ struct binary {
   static constexpr std::uint8_t opcode = 0x20;
   static constexpr std::string_view name = "binary";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(binary, (binary_kind, kind), (local_ref, a), (local_ref, b), (local_ref, y),
-                           (std::int32_t, a_zero), (std::int32_t, b_zero), (std::int32_t, y_zero),
-                           (std::int32_t, a_multiplier), (std::int32_t, b_multiplier), (std::int32_t, shift),
-                           (float, low), (float, high));
+  TMPU_STRUCT((binary_kind, kind), (local_ref, a), (local_ref, b), (local_ref, y), (std::int32_t, a_zero),
+              (std::int32_t, b_zero), (std::int32_t, y_zero), (std::int32_t, a_multiplier),
+              (std::int32_t, b_multiplier), (std::int32_t, shift), (float, low), (float, high));
   constexpr void reads(auto&& visit) const {
     visit(a);
     visit(b);
@@ -231,7 +227,7 @@ struct unary {
   static constexpr std::uint8_t opcode = 0x21;
   static constexpr std::string_view name = "unary";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(unary, (unary_kind, kind), (local_ref, x), (local_ref, y), (float, alpha), (float, beta));
+  TMPU_STRUCT((unary_kind, kind), (local_ref, x), (local_ref, y), (float, alpha), (float, beta));
   constexpr void reads(auto&& visit) const { visit(x); }
   constexpr void writes(auto&& visit) const { visit(y); }
 };
@@ -241,7 +237,7 @@ struct lookup {
   static constexpr std::uint8_t opcode = 0x22;
   static constexpr std::string_view name = "lookup";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(lookup, (local_ref, x), (local_ref, table), (local_ref, y));
+  TMPU_STRUCT((local_ref, x), (local_ref, table), (local_ref, y));
   constexpr void reads(auto&& visit) const {
     visit(x);
     visit(table);
@@ -255,8 +251,8 @@ struct cast {
   static constexpr std::uint8_t opcode = 0x23;
   static constexpr std::string_view name = "cast";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(cast, (local_ref, x), (local_ref, y), (float, scale), (std::int32_t, x_zero),
-                           (std::int32_t, y_zero), (std::int32_t, multiplier), (std::int32_t, shift));
+  TMPU_STRUCT((local_ref, x), (local_ref, y), (float, scale), (std::int32_t, x_zero), (std::int32_t, y_zero),
+              (std::int32_t, multiplier), (std::int32_t, shift));
   constexpr void reads(auto&& visit) const { visit(x); }
   constexpr void writes(auto&& visit) const { visit(y); }
 };
@@ -273,7 +269,7 @@ struct reduce {
   static constexpr std::uint8_t opcode = 0x24;
   static constexpr std::string_view name = "reduce";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(reduce, (reduce_kind, kind), (local_ref, x), (local_ref, y));
+  TMPU_STRUCT((reduce_kind, kind), (local_ref, x), (local_ref, y));
   constexpr void reads(auto&& visit) const { visit(x); }
   constexpr void writes(auto&& visit) const { visit(y); }
 };
@@ -283,7 +279,7 @@ struct fill {
   static constexpr std::uint8_t opcode = 0x25;
   static constexpr std::string_view name = "fill";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(fill, (local_ref, y), (float, value));
+  TMPU_STRUCT((local_ref, y), (float, value));
   constexpr void reads(auto&&) const {}
   constexpr void writes(auto&& visit) const { visit(y); }
 };
@@ -307,7 +303,7 @@ struct compare {
   static constexpr std::uint8_t opcode = 0x26;
   static constexpr std::string_view name = "compare";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(compare, (compare_kind, kind), (local_ref, a), (local_ref, b), (local_ref, y));
+  TMPU_STRUCT((compare_kind, kind), (local_ref, a), (local_ref, b), (local_ref, y));
   constexpr void reads(auto&& visit) const {
     visit(a);
     visit(b);
@@ -320,7 +316,7 @@ struct select {
   static constexpr std::uint8_t opcode = 0x27;
   static constexpr std::string_view name = "select";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(select, (local_ref, mask), (local_ref, a), (local_ref, b), (local_ref, y));
+  TMPU_STRUCT((local_ref, mask), (local_ref, a), (local_ref, b), (local_ref, y));
   constexpr void reads(auto&& visit) const {
     visit(mask);
     visit(a);

@@ -32,17 +32,16 @@ constexpr std::string_view name_of(spread s) { return s == spread::lanes ? "lane
 /// address + n * n_stride + ((lane + c) / lanes) * c_stride + h * h_stride + w * size of the element;
 /// with spread::copy in every lane at address + n * n_stride + c * c_stride + h * h_stride + w * size.
 struct local_ref {
-  BOOST_HANA_DEFINE_STRUCT(local_ref, (std::uint32_t, address), (dtype_id, type), (isa::spread, spread),
-                           (std::int32_t, lane), (std::int32_t, n), (std::int32_t, c), (std::int32_t, h),
-                           (std::int32_t, w), (std::int32_t, n_stride), (std::int32_t, c_stride),
-                           (std::int32_t, h_stride));
+  TMPU_STRUCT((std::uint32_t, address), (dtype_id, type), (isa::spread, spread), (std::int32_t, lane),
+              (std::int32_t, n), (std::int32_t, c), (std::int32_t, h), (std::int32_t, w), (std::int32_t, n_stride),
+              (std::int32_t, c_stride), (std::int32_t, h_stride));
 };
 
 /// A tensor [n, c, h, w] in global memory; strides in bytes, any order.
 struct global_ref {
-  BOOST_HANA_DEFINE_STRUCT(global_ref, (std::uint64_t, address), (dtype_id, type), (std::int32_t, n), (std::int32_t, c),
-                           (std::int32_t, h), (std::int32_t, w), (std::int64_t, n_stride), (std::int64_t, c_stride),
-                           (std::int64_t, h_stride), (std::int64_t, w_stride));
+  TMPU_STRUCT((std::uint64_t, address), (dtype_id, type), (std::int32_t, n), (std::int32_t, c), (std::int32_t, h),
+              (std::int32_t, w), (std::int64_t, n_stride), (std::int64_t, c_stride), (std::int64_t, h_stride),
+              (std::int64_t, w_stride));
 };
 
 /// Layouts of local memory (docs/design.md, "The machine").

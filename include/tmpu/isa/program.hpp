@@ -12,51 +12,50 @@ namespace tmpu::isa {
 /// An input or output of a network: where it lies and how its elements are to be read. In a slot of the host a dimension
 /// may be -1: only a run tells it.
 struct io_tensor {
-  BOOST_HANA_DEFINE_STRUCT(io_tensor, (text, name), (dtype_id, type), (ints, dims), (float, scale),
-                           (std::int32_t, zero_point), (std::uint64_t, address));
+  TMPU_STRUCT((text, name), (dtype_id, type), (ints, dims), (float, scale), (std::int32_t, zero_point),
+              (std::uint64_t, address));
 };
 
 /// A tensor that can be seen while the program runs. `address` is its place in global memory where it is seen there.
 struct traced_tensor {
-  BOOST_HANA_DEFINE_STRUCT(traced_tensor, (text, name), (dtype_id, type), (ints, dims), (float, scale),
-                           (std::int32_t, zero_point), (std::uint64_t, address));
+  TMPU_STRUCT((text, name), (dtype_id, type), (ints, dims), (float, scale), (std::int32_t, zero_point),
+              (std::uint64_t, address));
 };
 /// When a traced tensor, or a part of it, is complete: after instruction `index` of the core's stream. The part is that
 /// instruction's result, at (n, c, h) of the tensor folded to [n, c, h, w]; with `in_global` it is the whole tensor in global memory.
 struct trace_point {
-  BOOST_HANA_DEFINE_STRUCT(trace_point, (std::uint32_t, index), (std::int32_t, tensor), (std::int32_t, n),
-                           (std::int32_t, c), (std::int32_t, h), (bool, in_global));
+  TMPU_STRUCT((std::uint32_t, index), (std::int32_t, tensor), (std::int32_t, n), (std::int32_t, c), (std::int32_t, h),
+              (bool, in_global));
 };
 
 /// What instructions are for: from instruction `index` on, they belong to this layer (its place in network::layers) and layer group.
 struct owner {
-  BOOST_HANA_DEFINE_STRUCT(owner, (std::uint32_t, index), (std::int32_t, layer), (std::int32_t, group));
+  TMPU_STRUCT((std::uint32_t, index), (std::int32_t, layer), (std::int32_t, group));
 };
 /// A node of the compiled graph.
 struct layer {
-  BOOST_HANA_DEFINE_STRUCT(layer, (text, name), (text, op), (std::int64_t, macs));
+  TMPU_STRUCT((text, name), (text, op), (std::int64_t, macs));
 };
 
 /// The instructions of one core in program order. Each engine takes its own in this order as an in-order queue.
 struct core_stream {
-  BOOST_HANA_DEFINE_STRUCT(core_stream, (std::uint32_t, count), (vec<std::uint32_t>, words), (vec<trace_point>, trace),
-                           (vec<owner>, owners));
+  TMPU_STRUCT((std::uint32_t, count), (vec<std::uint32_t>, words), (vec<trace_point>, trace), (vec<owner>, owners));
 };
 
 /// An operand or result of a host step: a constant in the weights, a tensor in the activations, or a slot of the host. A type of none: absent.
 struct host_tensor {
-  BOOST_HANA_DEFINE_STRUCT(host_tensor, (dtype_id, type), (ints, dims), (std::uint64_t, address));
+  TMPU_STRUCT((dtype_id, type), (ints, dims), (std::uint64_t, address));
 };
 /// What the host computes between two streams: an operator of Top by its name, and its attributes as words (core/reflect.hpp).
 struct host_step {
-  BOOST_HANA_DEFINE_STRUCT(host_step, (text, node), (text, op), (vec<std::uint32_t>, words),
-                           (vec<host_tensor>, operands), (vec<host_tensor>, results));
+  TMPU_STRUCT((text, node), (text, op), (vec<std::uint32_t>, words), (vec<host_tensor>, operands),
+              (vec<host_tensor>, results));
 };
 
 /// Cores of a stream run side by side; segments run one after the other. A segment is a stream or a host step.
 enum class segment_kind : std::uint8_t { stream = 0, host = 1 };
 struct segment {
-  BOOST_HANA_DEFINE_STRUCT(segment, (segment_kind, kind), (vec<core_stream>, cores), (host_step, step));
+  TMPU_STRUCT((segment_kind, kind), (vec<core_stream>, cores), (host_step, step));
 };
 
 struct network {
@@ -66,24 +65,22 @@ struct network {
     for (const segment& s : segments) count += s.kind == segment_kind::host ? 1 : 0;
     return count;
   }
-  BOOST_HANA_DEFINE_STRUCT(network, (text, name), (vec<io_tensor>, inputs), (vec<io_tensor>, outputs),
-                           (vec<traced_tensor>, tensors), (std::int64_t, activation_bytes),
-                           (std::int64_t, activation_bound), (std::int64_t, local_bytes_peak), (std::int64_t, macs),
-                           (std::int64_t, cycles), (std::int64_t, dma_bytes), (vec<layer>, layers),
-                           (vec<segment>, segments));
+  TMPU_STRUCT((text, name), (vec<io_tensor>, inputs), (vec<io_tensor>, outputs), (vec<traced_tensor>, tensors),
+              (std::int64_t, activation_bytes), (std::int64_t, activation_bound), (std::int64_t, local_bytes_peak),
+              (std::int64_t, macs), (std::int64_t, cycles), (std::int64_t, dma_bytes), (vec<layer>, layers),
+              (vec<segment>, segments));
 };
 
 /// The chip that a program was made for: the facts that its meaning depends on.
 struct target {
-  BOOST_HANA_DEFINE_STRUCT(target, (text, chip), (std::int32_t, lanes), (std::int32_t, eu_bytes),
-                           (std::int64_t, local_bytes), (std::int32_t, banks), (std::int32_t, cores));
+  TMPU_STRUCT((text, chip), (std::int32_t, lanes), (std::int32_t, eu_bytes), (std::int64_t, local_bytes),
+              (std::int32_t, banks), (std::int32_t, cores));
 };
 
 /// A program: what `sample.tmodel` holds. Weights are apart, so that a loader can map them.
 struct program {
   struct description {
-    BOOST_HANA_DEFINE_STRUCT(description, (text, producer), (isa::target, target), (text, quantize),
-                             (vec<network>, networks));
+    TMPU_STRUCT((text, producer), (isa::target, target), (text, quantize), (vec<network>, networks));
   };
   description info;
   vec<std::uint8_t> weights;

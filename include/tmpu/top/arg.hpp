@@ -15,8 +15,8 @@ namespace tmpu::top {
 template <class Self> struct arg_reduction {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, axis), (defaulted<std::int64_t, 1>, keepdims),
-                             (defaulted<std::int64_t, 0>, select_last_index));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, axis), (defaulted<std::int64_t, 1>, keepdims),
+                (defaulted<std::int64_t, 0>, select_last_index));
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     const auto& x = c.dims(0);
@@ -77,7 +77,7 @@ static_assert(op<arg_min>);
 struct hardmax {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, -1>, axis));
+    TMPU_STRUCT((defaulted<std::int64_t, -1>, axis));
   };
   static constexpr op_info info{.name = "hardmax", .onnx = "Hardmax"};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -111,8 +111,7 @@ static_assert(op<hardmax>);
 struct cum_sum {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, exclusive),
-                             (defaulted<std::int64_t, 0>, reverse));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, exclusive), (defaulted<std::int64_t, 0>, reverse));
   };
   static constexpr op_info info{.name = "cum_sum", .onnx = "CumSum", .min_operands = 2, .max_operands = 2};
   static constexpr void infer(const attributes&, infer_context& c) {

@@ -59,12 +59,11 @@ constexpr void fit(const infer_context& c, std::int64_t a, std::int64_t b, std::
 struct attention {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, is_causal),
-                             (defaulted<std::int64_t, 0>, kv_num_heads),
-                             (defaulted<std::int64_t, -1>, left_window_size), (defaulted<std::int64_t, 0>, q_num_heads),
-                             (defaulted<std::int64_t, 0>, qk_matmul_output_mode),
-                             (defaulted<std::int64_t, -1>, right_window_size), (defaulted<float, 0>, scale),
-                             (defaulted<float, 0>, softcap), (defaulted<std::int64_t, 0>, softmax_precision));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, is_causal), (defaulted<std::int64_t, 0>, kv_num_heads),
+                (defaulted<std::int64_t, -1>, left_window_size), (defaulted<std::int64_t, 0>, q_num_heads),
+                (defaulted<std::int64_t, 0>, qk_matmul_output_mode), (defaulted<std::int64_t, -1>, right_window_size),
+                (defaulted<float, 0>, scale), (defaulted<float, 0>, softcap),
+                (defaulted<std::int64_t, 0>, softmax_precision));
   };
   static constexpr op_info info{
       .name = "attention", .onnx = "Attention", .min_operands = 3, .max_operands = 7, .max_results = 4};
@@ -289,9 +288,8 @@ static_assert(op<attention>);
 struct rotary_embedding {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, interleaved),
-                             (defaulted<std::int64_t, 0>, num_heads),
-                             (defaulted<std::int64_t, 0>, rotary_embedding_dim));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, interleaved), (defaulted<std::int64_t, 0>, num_heads),
+                (defaulted<std::int64_t, 0>, rotary_embedding_dim));
   };
   static constexpr op_info info{
       .name = "rotary_embedding", .onnx = "RotaryEmbedding", .min_operands = 3, .max_operands = 4};

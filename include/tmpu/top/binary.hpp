@@ -77,7 +77,7 @@ template <class Self> struct binary {
 /// Arithmetic that may have a fused activation: clamp is empty, or [low, high] applied to the result.
 template <class Self> struct arithmetic : binary<Self> {
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (floats, clamp));
+    TMPU_STRUCT((floats, clamp));
   };
 };
 
@@ -170,7 +170,7 @@ static_assert(op<pow>);
 struct mod : binary<mod> {
   static constexpr op_info info{.name = "mod", .onnx = "Mod", .min_operands = 2, .max_operands = 2};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, fmod));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, fmod));
   };
   /// Exact: b times powers of two is taken away from a, in double, where nothing overflows or rounds.
   static constexpr float apply(float a, float b) {
@@ -217,7 +217,7 @@ static_assert(op<mod>);
 struct bit_shift : binary<bit_shift> {
   static constexpr op_info info{.name = "bit_shift", .onnx = "BitShift", .min_operands = 2, .max_operands = 2};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, direction));
+    TMPU_STRUCT((text, direction));
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::require_integers(c, 0);

@@ -45,8 +45,7 @@ struct cast {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, saturate), (std::int64_t, to),
-                             (text, round_mode));
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, saturate), (std::int64_t, to), (text, round_mode));
   };
   static constexpr op_info info{.name = "cast", .onnx = "Cast"};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -72,7 +71,7 @@ struct cast_like {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, saturate), (text, round_mode));
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, saturate), (text, round_mode));
   };
   static constexpr op_info info{.name = "cast_like", .onnx = "CastLike", .min_operands = 2, .max_operands = 2};
   static constexpr void infer(const attributes&, infer_context& c) {

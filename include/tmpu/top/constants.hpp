@@ -64,8 +64,7 @@ struct shape {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = reads_dims;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, start),
-                             (defaulted<std::int64_t, 9223372036854775807>, end));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, start), (defaulted<std::int64_t, 9223372036854775807>, end));
   };
   static constexpr op_info info{.name = "shape", .onnx = "Shape"};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -165,7 +164,7 @@ static_assert(op<range>);
 struct eye_like {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, dtype), (defaulted<std::int64_t, 0>, k));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, dtype), (defaulted<std::int64_t, 0>, k));
   };
   static constexpr op_info info{.name = "eye_like", .onnx = "EyeLike"};
   static constexpr void infer(const attributes& a, infer_context& c) {

@@ -102,8 +102,8 @@ constexpr void conv_row(const window& w, const T* x, const T* weight, std::int64
 struct conv {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (ints, dilations), (defaulted<std::int64_t, 1>, group),
-                             (ints, kernel_shape), (ints, pads), (ints, strides), (floats, clamp));
+    TMPU_STRUCT((text, auto_pad), (ints, dilations), (defaulted<std::int64_t, 1>, group), (ints, kernel_shape),
+                (ints, pads), (ints, strides), (floats, clamp));
   };
   static constexpr op_info info{.name = "conv", .onnx = "Conv", .min_operands = 2, .max_operands = 3};
 
@@ -211,9 +211,8 @@ static_assert(op<conv>);
 struct conv_transpose {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (ints, dilations), (defaulted<std::int64_t, 1>, group),
-                             (ints, kernel_shape), (ints, output_padding), (ints, output_shape), (ints, pads),
-                             (ints, strides), (floats, clamp));
+    TMPU_STRUCT((text, auto_pad), (ints, dilations), (defaulted<std::int64_t, 1>, group), (ints, kernel_shape),
+                (ints, output_padding), (ints, output_shape), (ints, pads), (ints, strides), (floats, clamp));
   };
   static constexpr op_info info{
       .name = "conv_transpose", .onnx = "ConvTranspose", .min_operands = 2, .max_operands = 3};

@@ -33,8 +33,8 @@ struct window_attributes {
 struct deform_conv {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, dilations), (defaulted<std::int64_t, 1>, group), (ints, kernel_shape),
-                             (defaulted<std::int64_t, 1>, offset_group), (ints, pads), (ints, strides));
+    TMPU_STRUCT((ints, dilations), (defaulted<std::int64_t, 1>, group), (ints, kernel_shape),
+                (defaulted<std::int64_t, 1>, offset_group), (ints, pads), (ints, strides));
   };
   static constexpr op_info info{.name = "deform_conv", .onnx = "DeformConv", .min_operands = 3, .max_operands = 5};
 
@@ -158,7 +158,7 @@ static_assert(op<deform_conv>);
 struct col2im {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, dilations), (ints, pads), (ints, strides));
+    TMPU_STRUCT((ints, dilations), (ints, pads), (ints, strides));
   };
   static constexpr op_info info{.name = "col2im", .onnx = "Col2Im", .min_operands = 3, .max_operands = 3};
 

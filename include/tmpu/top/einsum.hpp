@@ -16,7 +16,7 @@ namespace tmpu::top {
 struct einsum {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, equation));
+    TMPU_STRUCT((text, equation));
   };
   static constexpr op_info info{.name = "einsum", .onnx = "Einsum", .max_operands = -1};
 

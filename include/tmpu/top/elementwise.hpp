@@ -70,7 +70,7 @@ static_assert(op<relu>);
 struct leaky_relu : unary<leaky_relu> {
   static constexpr op_info info{.name = "leaky_relu", .onnx = "LeakyRelu"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1, 100>, alpha));
+    TMPU_STRUCT((defaulted<float, 1, 100>, alpha));
   };
   static constexpr float apply(const attributes& a, float x) { return activation::leaky_relu(x, a.alpha); }
 };
@@ -80,7 +80,7 @@ static_assert(op<leaky_relu>);
 struct elu : unary<elu> {
   static constexpr op_info info{.name = "elu", .onnx = "Elu"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha));
+    TMPU_STRUCT((defaulted<float, 1>, alpha));
   };
   static constexpr float apply(const attributes& a, float x) { return activation::elu(x, a.alpha); }
 };
@@ -90,8 +90,7 @@ static_assert(op<elu>);
 struct selu : unary<selu> {
   static constexpr op_info info{.name = "selu", .onnx = "Selu"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 14036349, 8388608>, alpha),
-                             (defaulted<float, 8813919, 8388608>, gamma));
+    TMPU_STRUCT((defaulted<float, 14036349, 8388608>, alpha), (defaulted<float, 8813919, 8388608>, gamma));
   };
   static constexpr float apply(const attributes& a, float x) { return activation::selu(x, a.alpha, a.gamma); }
 };
@@ -101,7 +100,7 @@ static_assert(op<selu>);
 struct celu : unary<celu> {
   static constexpr op_info info{.name = "celu", .onnx = "Celu"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha));
+    TMPU_STRUCT((defaulted<float, 1>, alpha));
   };
   static constexpr float apply(const attributes& a, float x) { return activation::celu(x, a.alpha); }
 };
@@ -111,7 +110,7 @@ static_assert(op<celu>);
 struct thresholded_relu : unary<thresholded_relu> {
   static constexpr op_info info{.name = "thresholded_relu", .onnx = "ThresholdedRelu"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha));
+    TMPU_STRUCT((defaulted<float, 1>, alpha));
   };
   static constexpr float apply(const attributes& a, float x) { return activation::thresholded_relu(x, a.alpha); }
 };
@@ -128,7 +127,7 @@ static_assert(op<sigmoid>);
 struct hard_sigmoid : unary<hard_sigmoid> {
   static constexpr op_info info{.name = "hard_sigmoid", .onnx = "HardSigmoid"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1, 5>, alpha), (defaulted<float, 1, 2>, beta));
+    TMPU_STRUCT((defaulted<float, 1, 5>, alpha), (defaulted<float, 1, 2>, beta));
   };
   static constexpr float apply(const attributes& a, float x) { return activation::hard_sigmoid(x, a.alpha, a.beta); }
 };
@@ -181,7 +180,7 @@ static_assert(op<mish>);
 struct gelu : unary<gelu> {
   static constexpr op_info info{.name = "gelu", .onnx = "Gelu"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, approximate));
+    TMPU_STRUCT((text, approximate));
   };
   static constexpr float apply(const attributes& a, float x) {
     return a.approximate.view() == "tanh" ? activation::gelu_tanh(x) : activation::gelu(x);
@@ -350,7 +349,7 @@ static_assert(op<atanh>);
 struct shrink : unary<shrink> {
   static constexpr op_info info{.name = "shrink", .onnx = "Shrink"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 0>, bias), (defaulted<float, 1, 2>, lambd));
+    TMPU_STRUCT((defaulted<float, 0>, bias), (defaulted<float, 1, 2>, lambd));
   };
   static constexpr float apply(const attributes& a, float x) { return activation::shrink(x, a.lambd, a.bias); }
   static constexpr std::int64_t apply_integer(const attributes& a, auto x) {
@@ -363,7 +362,7 @@ static_assert(op<shrink>);
 struct swish : unary<swish> {
   static constexpr op_info info{.name = "swish", .onnx = "Swish"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha));
+    TMPU_STRUCT((defaulted<float, 1>, alpha));
   };
   static constexpr float apply(const attributes& a, float x) { return activation::swish(x, a.alpha); }
 };
@@ -415,8 +414,7 @@ static_assert(op<is_nan>);
 struct is_inf : element_test<is_inf> {
   static constexpr op_info info{.name = "is_inf", .onnx = "IsInf"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, detect_negative),
-                             (defaulted<std::int64_t, 1>, detect_positive));
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, detect_negative), (defaulted<std::int64_t, 1>, detect_positive));
   };
   static constexpr bool holds(const attributes& a, float x) {
     return (x == math::infinity<float> && a.detect_positive != 0) ||
@@ -453,7 +451,7 @@ struct clip {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = each_by_each;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (floats, clamp));
+    TMPU_STRUCT((floats, clamp));
   };
   static constexpr op_info info{.name = "clip", .onnx = "Clip", .max_operands = 3};
 

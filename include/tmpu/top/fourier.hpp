@@ -87,7 +87,7 @@ constexpr std::int64_t spectrum_size(std::int64_t length, bool onesided) { retur
 struct dft {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, inverse), (defaulted<std::int64_t, 0>, onesided));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, inverse), (defaulted<std::int64_t, 0>, onesided));
   };
   static constexpr op_info info{.name = "dft", .onnx = "DFT", .max_operands = 3};
 
@@ -178,7 +178,7 @@ static_assert(op<dft>);
 struct stft {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, onesided));
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, onesided));
   };
   static constexpr op_info info{.name = "stft", .onnx = "STFT", .min_operands = 2, .max_operands = 4};
 

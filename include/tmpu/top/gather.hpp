@@ -46,7 +46,7 @@ struct gather {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, axis));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, axis));
   };
   static constexpr op_info info{.name = "gather", .onnx = "Gather", .min_operands = 2, .max_operands = 2};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -90,7 +90,7 @@ struct gather_elements {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, axis));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, axis));
   };
   static constexpr op_info info{
       .name = "gather_elements", .onnx = "GatherElements", .min_operands = 2, .max_operands = 2};
@@ -135,7 +135,7 @@ struct gather_nd {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, batch_dims));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, batch_dims));
   };
   static constexpr op_info info{.name = "gather_nd", .onnx = "GatherND", .min_operands = 2, .max_operands = 2};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -181,7 +181,7 @@ struct compress {
   static constexpr std::string_view domain = "top";
   static constexpr std::int64_t no_axis = 9223372036854775807;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 9223372036854775807>, axis));
+    TMPU_STRUCT((defaulted<std::int64_t, 9223372036854775807>, axis));
   };
   static constexpr op_info info{.name = "compress", .onnx = "Compress", .min_operands = 2, .max_operands = 2};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -232,7 +232,7 @@ static_assert(op<compress>);
 struct one_hot {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, -1>, axis));
+    TMPU_STRUCT((defaulted<std::int64_t, -1>, axis));
   };
   static constexpr op_info info{.name = "one_hot", .onnx = "OneHot", .min_operands = 3, .max_operands = 3};
   static constexpr void infer(const attributes& a, infer_context& c) {

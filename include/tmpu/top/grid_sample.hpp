@@ -16,8 +16,7 @@ namespace tmpu::top {
 struct grid_sample {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, align_corners), (text, mode),
-                             (text, padding_mode));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, align_corners), (text, mode), (text, padding_mode));
   };
   static constexpr op_info info{.name = "grid_sample", .onnx = "GridSample", .min_operands = 2, .max_operands = 2};
 
@@ -156,7 +155,7 @@ static_assert(op<grid_sample>);
 struct affine_grid {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, align_corners));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, align_corners));
   };
   static constexpr op_info info{.name = "affine_grid", .onnx = "AffineGrid", .min_operands = 2, .max_operands = 2};
 

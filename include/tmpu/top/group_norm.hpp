@@ -51,8 +51,8 @@ template <class Self> struct normalized_groups {
 /// Groups of C / num_groups channels.                                                          (ONNX GroupNormalization)
 struct group_normalization : normalized_groups<group_normalization> {
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1, 100000>, epsilon), (std::int64_t, num_groups),
-                             (defaulted<std::int64_t, 1>, stash_type));
+    TMPU_STRUCT((defaulted<float, 1, 100000>, epsilon), (std::int64_t, num_groups),
+                (defaulted<std::int64_t, 1>, stash_type));
   };
   static constexpr op_info info{
       .name = "group_normalization", .onnx = "GroupNormalization", .min_operands = 3, .max_operands = 3};
@@ -63,7 +63,7 @@ static_assert(op<group_normalization>);
 /// Each channel is a group of its own.                                                         (ONNX InstanceNormalization)
 struct instance_normalization : normalized_groups<instance_normalization> {
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1, 100000>, epsilon));
+    TMPU_STRUCT((defaulted<float, 1, 100000>, epsilon));
   };
   static constexpr op_info info{
       .name = "instance_normalization", .onnx = "InstanceNormalization", .min_operands = 3, .max_operands = 3};

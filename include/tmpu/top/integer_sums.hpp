@@ -70,8 +70,8 @@ constexpr void require_operands(const infer_context& c) {
 struct integer_conv {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (ints, dilations), (defaulted<std::int64_t, 1>, group),
-                             (ints, kernel_shape), (ints, pads), (ints, strides));
+    TMPU_STRUCT((text, auto_pad), (ints, dilations), (defaulted<std::int64_t, 1>, group), (ints, kernel_shape),
+                (ints, pads), (ints, strides));
   };
   static constexpr value sums(const attributes& a, const value& x, const value& w, const dims& result) {
     const window win = conv::window_of(a, x.dims, w.dims);

@@ -13,8 +13,7 @@ struct class_loss {
   static constexpr std::string_view domain = "top";
   static constexpr std::int64_t no_index = 9223372036854775807;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 9223372036854775807>, ignore_index),
-                             (text, reduction));
+    TMPU_STRUCT((defaulted<std::int64_t, 9223372036854775807>, ignore_index), (text, reduction));
   };
   static constexpr void infer_loss(const attributes& a, infer_context& c) {
     require_floating(c, 0);

@@ -25,7 +25,7 @@ constexpr float root_of_powers(float sum, std::int64_t p) {
 struct lp_normalization {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, -1>, axis), (defaulted<std::int64_t, 2>, p));
+    TMPU_STRUCT((defaulted<std::int64_t, -1>, axis), (defaulted<std::int64_t, 2>, p));
   };
   static constexpr op_info info{.name = "lp_normalization", .onnx = "LpNormalization"};
 
@@ -63,7 +63,7 @@ static_assert(op<lp_normalization>);
 struct mean_variance_normalization {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, axes));
+    TMPU_STRUCT((ints, axes));
   };
   static constexpr op_info info{.name = "mean_variance_normalization", .onnx = "MeanVarianceNormalization"};
 
@@ -115,8 +115,8 @@ static_assert(op<mean_variance_normalization>);
 struct local_response_normalization {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1, 10000>, alpha), (defaulted<float, 3, 4>, beta),
-                             (defaulted<float, 1>, bias), (std::int64_t, size));
+    TMPU_STRUCT((defaulted<float, 1, 10000>, alpha), (defaulted<float, 3, 4>, beta), (defaulted<float, 1>, bias),
+                (std::int64_t, size));
   };
   static constexpr op_info info{.name = "local_response_normalization", .onnx = "LRN"};
 

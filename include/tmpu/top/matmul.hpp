@@ -68,9 +68,8 @@ constexpr void multiply(const matrix_view& a, const matrix_view& b, std::int64_t
 struct gemm {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1>, alpha), (defaulted<float, 1>, beta),
-                             (defaulted<std::int64_t, 0>, transA), (defaulted<std::int64_t, 0>, transB),
-                             (floats, clamp));
+    TMPU_STRUCT((defaulted<float, 1>, alpha), (defaulted<float, 1>, beta), (defaulted<std::int64_t, 0>, transA),
+                (defaulted<std::int64_t, 0>, transB), (floats, clamp));
   };
   static constexpr op_info info{.name = "gemm", .onnx = "Gemm", .min_operands = 2, .max_operands = 3};
 

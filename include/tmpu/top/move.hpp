@@ -15,7 +15,7 @@ struct transpose {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, perm));
+    TMPU_STRUCT((ints, perm));
   };
   static constexpr op_info info{.name = "transpose", .onnx = "Transpose"};
 
@@ -60,7 +60,7 @@ struct concat {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_all;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, axis));
+    TMPU_STRUCT((std::int64_t, axis));
   };
   static constexpr op_info info{.name = "concat", .onnx = "Concat", .max_operands = -1};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -113,7 +113,7 @@ struct split {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, axis), (defaulted<std::int64_t, 0>, num_outputs));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, axis), (defaulted<std::int64_t, 0>, num_outputs));
   };
   static constexpr op_info info{.name = "split", .onnx = "Split", .max_operands = 2, .max_results = -1};
   static constexpr void infer(const attributes& a, infer_context& c) {

@@ -58,8 +58,8 @@ constexpr void require_broadcast_to_x(const infer_context& c, std::size_t i) {
 struct batch_normalization {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<float, 1, 100000>, epsilon), (defaulted<float, 9, 10>, momentum),
-                             (defaulted<std::int64_t, 0>, training_mode));
+    TMPU_STRUCT((defaulted<float, 1, 100000>, epsilon), (defaulted<float, 9, 10>, momentum),
+                (defaulted<std::int64_t, 0>, training_mode));
   };
   static constexpr op_info info{.name = "batch_normalization",
                                 .onnx = "BatchNormalization",
@@ -144,8 +144,8 @@ static_assert(op<batch_normalization>);
 struct layer_normalization {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, -1>, axis), (defaulted<float, 1, 100000>, epsilon),
-                             (defaulted<std::int64_t, 1>, stash_type));
+    TMPU_STRUCT((defaulted<std::int64_t, -1>, axis), (defaulted<float, 1, 100000>, epsilon),
+                (defaulted<std::int64_t, 1>, stash_type));
   };
   static constexpr op_info info{.name = "layer_normalization",
                                 .onnx = "LayerNormalization",
@@ -194,8 +194,8 @@ static_assert(op<layer_normalization>);
 struct rms_normalization {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, -1>, axis), (defaulted<float, 1, 100000>, epsilon),
-                             (defaulted<std::int64_t, 1>, stash_type));
+    TMPU_STRUCT((defaulted<std::int64_t, -1>, axis), (defaulted<float, 1, 100000>, epsilon),
+                (defaulted<std::int64_t, 1>, stash_type));
   };
   static constexpr op_info info{
       .name = "rms_normalization", .onnx = "RMSNormalization", .min_operands = 2, .max_operands = 2};

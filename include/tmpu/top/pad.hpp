@@ -15,7 +15,7 @@ namespace tmpu::top {
 struct pad {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, mode));
+    TMPU_STRUCT((text, mode));
   };
   static constexpr op_info info{.name = "pad", .onnx = "Pad", .min_operands = 2, .max_operands = 4};
 
@@ -115,7 +115,7 @@ static_assert(op<pad>);
 struct trilu {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, upper));
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, upper));
   };
   static constexpr op_info info{.name = "trilu", .onnx = "Trilu", .max_operands = 2};
   static constexpr void infer(const attributes&, infer_context& c) {
@@ -147,7 +147,7 @@ static_assert(op<trilu>);
 struct center_crop_pad {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, axes));
+    TMPU_STRUCT((ints, axes));
   };
   static constexpr op_info info{
       .name = "center_crop_pad", .onnx = "CenterCropPad", .min_operands = 2, .max_operands = 2};

@@ -17,9 +17,8 @@ namespace tmpu::top {
 struct max_pool {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (defaulted<std::int64_t, 0>, ceil_mode), (ints, dilations),
-                             (ints, kernel_shape), (ints, pads), (defaulted<std::int64_t, 0>, storage_order),
-                             (ints, strides));
+    TMPU_STRUCT((text, auto_pad), (defaulted<std::int64_t, 0>, ceil_mode), (ints, dilations), (ints, kernel_shape),
+                (ints, pads), (defaulted<std::int64_t, 0>, storage_order), (ints, strides));
   };
   static constexpr op_info info{.name = "max_pool", .onnx = "MaxPool", .max_results = 2};
 
@@ -80,9 +79,9 @@ static_assert(op<max_pool>);
 struct average_pool {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (defaulted<std::int64_t, 0>, ceil_mode),
-                             (defaulted<std::int64_t, 0>, count_include_pad), (ints, dilations), (ints, kernel_shape),
-                             (ints, pads), (ints, strides));
+    TMPU_STRUCT((text, auto_pad), (defaulted<std::int64_t, 0>, ceil_mode),
+                (defaulted<std::int64_t, 0>, count_include_pad), (ints, dilations), (ints, kernel_shape), (ints, pads),
+                (ints, strides));
   };
   static constexpr op_info info{.name = "average_pool", .onnx = "AveragePool"};
 
@@ -136,8 +135,8 @@ static_assert(op<average_pool>);
 struct lp_pool {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, auto_pad), (defaulted<std::int64_t, 0>, ceil_mode), (ints, dilations),
-                             (ints, kernel_shape), (defaulted<std::int64_t, 2>, p), (ints, pads), (ints, strides));
+    TMPU_STRUCT((text, auto_pad), (defaulted<std::int64_t, 0>, ceil_mode), (ints, dilations), (ints, kernel_shape),
+                (defaulted<std::int64_t, 2>, p), (ints, pads), (ints, strides));
   };
   static constexpr op_info info{.name = "lp_pool", .onnx = "LpPool"};
 
@@ -242,7 +241,7 @@ static_assert(op<global_max_pool>);
 struct global_lp_pool {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 2>, p));
+    TMPU_STRUCT((defaulted<std::int64_t, 2>, p));
   };
   static constexpr op_info info{.name = "global_lp_pool", .onnx = "GlobalLpPool"};
   static constexpr void infer(const attributes& a, infer_context& c) {

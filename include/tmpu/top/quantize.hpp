@@ -77,9 +77,9 @@ constexpr std::int64_t saturated(dtype_id type, float x, std::int64_t zero) {
 struct quantize_linear {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, axis), (defaulted<std::int64_t, 0>, block_size),
-                             (defaulted<std::int64_t, 0>, output_dtype), (defaulted<std::int64_t, 0>, precision),
-                             (defaulted<std::int64_t, 1>, saturate));
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, axis), (defaulted<std::int64_t, 0>, block_size),
+                (defaulted<std::int64_t, 0>, output_dtype), (defaulted<std::int64_t, 0>, precision),
+                (defaulted<std::int64_t, 1>, saturate));
   };
   static constexpr op_info info{
       .name = "quantize_linear", .onnx = "QuantizeLinear", .min_operands = 2, .max_operands = 3};
@@ -122,8 +122,8 @@ static_assert(op<quantize_linear>);
 struct dequantize_linear {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, axis), (defaulted<std::int64_t, 0>, block_size),
-                             (defaulted<std::int64_t, 0>, output_dtype));
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, axis), (defaulted<std::int64_t, 0>, block_size),
+                (defaulted<std::int64_t, 0>, output_dtype));
   };
   static constexpr op_info info{
       .name = "dequantize_linear", .onnx = "DequantizeLinear", .min_operands = 2, .max_operands = 3};

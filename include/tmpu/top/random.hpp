@@ -82,8 +82,8 @@ template <class Self> struct random_tensor {
 /// y = numbers of equal probability in [low, high).                                            (ONNX RandomUniform)
 struct random_uniform : random_tensor<random_uniform> {
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, dtype), (defaulted<float, 1>, high),
-                             (defaulted<float, 0>, low), (defaulted<float, 0>, seed), (ints, shape));
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, dtype), (defaulted<float, 1>, high), (defaulted<float, 0>, low),
+                (defaulted<float, 0>, seed), (ints, shape));
   };
   static constexpr op_info info{
       .name = "random_uniform", .onnx = "RandomUniform", .min_operands = 0, .max_operands = 0};
@@ -97,8 +97,8 @@ static_assert(op<random_uniform>);
 /// The same in the shape of x.                                                                 (ONNX RandomUniformLike)
 struct random_uniform_like : random_tensor<random_uniform_like> {
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, dtype), (defaulted<float, 1>, high),
-                             (defaulted<float, 0>, low), (defaulted<float, 0>, seed));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, dtype), (defaulted<float, 1>, high), (defaulted<float, 0>, low),
+                (defaulted<float, 0>, seed));
   };
   static constexpr op_info info{.name = "random_uniform_like", .onnx = "RandomUniformLike"};
   static constexpr double draw(const auto& a, detail::generator& from) { return random_uniform::draw(a, from); }
@@ -108,8 +108,8 @@ static_assert(op<random_uniform_like>);
 /// y = normally distributed numbers of this mean, scale (deviation).                           (ONNX RandomNormal)
 struct random_normal : random_tensor<random_normal> {
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, dtype), (defaulted<float, 0>, mean),
-                             (defaulted<float, 1>, scale), (defaulted<float, 0>, seed), (ints, shape));
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, dtype), (defaulted<float, 0>, mean), (defaulted<float, 1>, scale),
+                (defaulted<float, 0>, seed), (ints, shape));
   };
   static constexpr op_info info{.name = "random_normal", .onnx = "RandomNormal", .min_operands = 0, .max_operands = 0};
   static constexpr double draw(const auto& a, detail::generator& from) {
@@ -121,8 +121,8 @@ static_assert(op<random_normal>);
 /// The same in the shape of x.                                                                 (ONNX RandomNormalLike)
 struct random_normal_like : random_tensor<random_normal_like> {
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, dtype), (defaulted<float, 0>, mean),
-                             (defaulted<float, 1>, scale), (defaulted<float, 0>, seed));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, dtype), (defaulted<float, 0>, mean), (defaulted<float, 1>, scale),
+                (defaulted<float, 0>, seed));
   };
   static constexpr op_info info{.name = "random_normal_like", .onnx = "RandomNormalLike"};
   static constexpr double draw(const auto& a, detail::generator& from) { return random_normal::draw(a, from); }
@@ -138,7 +138,7 @@ static_assert(op<random_normal_like>);
 struct bernoulli {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, dtype), (defaulted<float, 0>, seed));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, dtype), (defaulted<float, 0>, seed));
   };
   static constexpr op_info info{.name = "bernoulli", .onnx = "Bernoulli"};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -162,8 +162,8 @@ static_assert(op<bernoulli>);
 struct multinomial {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 6>, dtype), (defaulted<std::int64_t, 1>, sample_size),
-                             (defaulted<float, 0>, seed));
+    TMPU_STRUCT((defaulted<std::int64_t, 6>, dtype), (defaulted<std::int64_t, 1>, sample_size),
+                (defaulted<float, 0>, seed));
   };
   static constexpr op_info info{.name = "multinomial", .onnx = "Multinomial"};
   static constexpr void infer(const attributes& a, infer_context& c) {

@@ -15,7 +15,7 @@ namespace tmpu::top {
 struct depth_to_space {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, blocksize), (text, mode));
+    TMPU_STRUCT((std::int64_t, blocksize), (text, mode));
   };
   static constexpr op_info info{.name = "depth_to_space", .onnx = "DepthToSpace"};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -58,7 +58,7 @@ static_assert(op<depth_to_space>);
 struct space_to_depth {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, blocksize));
+    TMPU_STRUCT((std::int64_t, blocksize));
   };
   static constexpr op_info info{.name = "space_to_depth", .onnx = "SpaceToDepth"};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -133,8 +133,7 @@ static_assert(op<tile>);
 struct reverse_sequence {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, batch_axis),
-                             (defaulted<std::int64_t, 0>, time_axis));
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, batch_axis), (defaulted<std::int64_t, 0>, time_axis));
   };
   static constexpr op_info info{
       .name = "reverse_sequence", .onnx = "ReverseSequence", .min_operands = 2, .max_operands = 2};
@@ -175,7 +174,7 @@ static_assert(op<reverse_sequence>);
 struct channel_shuffle {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, groups));
+    TMPU_STRUCT((std::int64_t, groups));
   };
   static constexpr op_info info{.name = "channel_shuffle"};
   static constexpr void infer(const attributes& a, infer_context& c) {

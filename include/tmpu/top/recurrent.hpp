@@ -303,9 +303,9 @@ private:
 /// h' = f(x W^T + h R^T + biases).                                                              (ONNX RNN)
 struct rnn : recurrent<rnn> {
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (floats, activation_alpha), (floats, activation_beta), (texts, activations),
-                             (defaulted<float, 0>, clip), (text, direction), (defaulted<std::int64_t, 0>, hidden_size),
-                             (defaulted<std::int64_t, 0>, layout));
+    TMPU_STRUCT((floats, activation_alpha), (floats, activation_beta), (texts, activations),
+                (defaulted<float, 0>, clip), (text, direction), (defaulted<std::int64_t, 0>, hidden_size),
+                (defaulted<std::int64_t, 0>, layout));
   };
   static constexpr op_info info{
       .name = "rnn", .onnx = "RNN", .min_operands = 3, .max_operands = 6, .results = 0, .max_results = 2};
@@ -322,9 +322,9 @@ static_assert(op<rnn>);
 /// linear_before_reset n = g(x Wn^T + bias + r * (h Rn^T + bias)).                              (ONNX GRU)
 struct gru : recurrent<gru> {
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (floats, activation_alpha), (floats, activation_beta), (texts, activations),
-                             (defaulted<float, 0>, clip), (text, direction), (defaulted<std::int64_t, 0>, hidden_size),
-                             (defaulted<std::int64_t, 0>, layout), (defaulted<std::int64_t, 0>, linear_before_reset));
+    TMPU_STRUCT((floats, activation_alpha), (floats, activation_beta), (texts, activations),
+                (defaulted<float, 0>, clip), (text, direction), (defaulted<std::int64_t, 0>, hidden_size),
+                (defaulted<std::int64_t, 0>, layout), (defaulted<std::int64_t, 0>, linear_before_reset));
   };
   static constexpr op_info info{
       .name = "gru", .onnx = "GRU", .min_operands = 3, .max_operands = 6, .results = 0, .max_results = 2};
@@ -365,9 +365,9 @@ static_assert(op<gru>);
 /// o = f(sums + Po * c'), h' = o * h(c').                                                       (ONNX LSTM)
 struct lstm : recurrent<lstm> {
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (floats, activation_alpha), (floats, activation_beta), (texts, activations),
-                             (defaulted<float, 0>, clip), (text, direction), (defaulted<std::int64_t, 0>, hidden_size),
-                             (defaulted<std::int64_t, 0>, input_forget), (defaulted<std::int64_t, 0>, layout));
+    TMPU_STRUCT((floats, activation_alpha), (floats, activation_beta), (texts, activations),
+                (defaulted<float, 0>, clip), (text, direction), (defaulted<std::int64_t, 0>, hidden_size),
+                (defaulted<std::int64_t, 0>, input_forget), (defaulted<std::int64_t, 0>, layout));
   };
   static constexpr op_info info{
       .name = "lstm", .onnx = "LSTM", .min_operands = 3, .max_operands = 8, .results = 0, .max_results = 3};

@@ -18,8 +18,8 @@ namespace tmpu::top {
 template <class Self> struct reduction {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, axes), (defaulted<std::int64_t, 1>, keepdims),
-                             (defaulted<std::int64_t, 0>, noop_with_empty_axes));
+    TMPU_STRUCT((ints, axes), (defaulted<std::int64_t, 1>, keepdims),
+                (defaulted<std::int64_t, 0>, noop_with_empty_axes));
   };
   static constexpr float start = 0.0F;
   static constexpr std::int64_t start_integer(dtype_id) { return static_cast<std::int64_t>(Self::start); }

@@ -30,7 +30,7 @@ static_assert(op<identity>);
 struct dropout {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, seed));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, seed));
   };
   static constexpr op_info info{.name = "dropout", .onnx = "Dropout", .max_operands = 3, .max_results = 2};
   static constexpr void infer(const attributes&, infer_context& c) {
@@ -62,7 +62,7 @@ struct reshape {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, allowzero), (ints, shape));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, allowzero), (ints, shape));
   };
   static constexpr op_info info{.name = "reshape", .onnx = "Reshape", .max_operands = 2};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -156,7 +156,7 @@ struct flatten {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, axis));
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, axis));
   };
   static constexpr op_info info{.name = "flatten", .onnx = "Flatten"};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -180,7 +180,7 @@ struct squeeze {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, axes));
+    TMPU_STRUCT((ints, axes));
   };
   static constexpr op_info info{.name = "squeeze", .onnx = "Squeeze", .max_operands = 2};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -216,7 +216,7 @@ struct unsqueeze {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, axes));
+    TMPU_STRUCT((ints, axes));
   };
   static constexpr op_info info{.name = "unsqueeze", .onnx = "Unsqueeze", .max_operands = 2};
   static constexpr void infer(const attributes& a, infer_context& c) {

@@ -29,10 +29,10 @@ constexpr std::int64_t clamp_index(std::int64_t i, std::int64_t size) { return i
 struct resize {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, antialias), (ints, axes),
-                             (text, coordinate_transformation_mode), (defaulted<float, -3, 4>, cubic_coeff_a),
-                             (defaulted<std::int64_t, 0>, exclude_outside), (defaulted<float, 0>, extrapolation_value),
-                             (text, keep_aspect_ratio_policy), (text, mode), (text, nearest_mode));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, antialias), (ints, axes), (text, coordinate_transformation_mode),
+                (defaulted<float, -3, 4>, cubic_coeff_a), (defaulted<std::int64_t, 0>, exclude_outside),
+                (defaulted<float, 0>, extrapolation_value), (text, keep_aspect_ratio_policy), (text, mode),
+                (text, nearest_mode));
   };
   static constexpr op_info info{.name = "resize", .onnx = "Resize", .max_operands = 4};
 

@@ -52,9 +52,9 @@ constexpr bilinear_place bilinear_at(float y, float x, std::int64_t h, std::int6
 struct roi_align {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, coordinate_transformation_mode), (text, mode),
-                             (defaulted<std::int64_t, 1>, output_height), (defaulted<std::int64_t, 1>, output_width),
-                             (defaulted<std::int64_t, 0>, sampling_ratio), (defaulted<float, 1>, spatial_scale));
+    TMPU_STRUCT((text, coordinate_transformation_mode), (text, mode), (defaulted<std::int64_t, 1>, output_height),
+                (defaulted<std::int64_t, 1>, output_width), (defaulted<std::int64_t, 0>, sampling_ratio),
+                (defaulted<float, 1>, spatial_scale));
   };
   static constexpr op_info info{.name = "roi_align", .onnx = "RoiAlign", .min_operands = 3, .max_operands = 3};
 
@@ -159,7 +159,7 @@ static_assert(op<roi_align>);
 struct max_roi_pool {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, pooled_shape), (defaulted<float, 1>, spatial_scale));
+    TMPU_STRUCT((ints, pooled_shape), (defaulted<float, 1>, spatial_scale));
   };
   static constexpr op_info info{.name = "max_roi_pool", .onnx = "MaxRoiPool", .min_operands = 2, .max_operands = 2};
 

@@ -65,7 +65,7 @@ constexpr void require_dims(const infer_context& c, std::size_t i, const dims& w
 struct scatter_elements {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, axis), (text, reduction));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, axis), (text, reduction));
   };
   static constexpr op_info info{
       .name = "scatter_elements", .onnx = "ScatterElements", .min_operands = 3, .max_operands = 3};
@@ -106,7 +106,7 @@ static_assert(op<scatter_elements>);
 struct scatter_nd {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (text, reduction));
+    TMPU_STRUCT((text, reduction));
   };
   static constexpr op_info info{.name = "scatter_nd", .onnx = "ScatterND", .min_operands = 3, .max_operands = 3};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -149,7 +149,7 @@ static_assert(op<scatter_nd>);
 struct tensor_scatter {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, -2>, axis), (text, mode));
+    TMPU_STRUCT((defaulted<std::int64_t, -2>, axis), (text, mode));
   };
   static constexpr op_info info{
       .name = "tensor_scatter", .onnx = "TensorScatter", .min_operands = 2, .max_operands = 3};

@@ -67,8 +67,8 @@ constexpr void take(value& y, dtype_id type, const dims& shape, const value& fro
 struct top_k {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, -1>, axis), (defaulted<std::int64_t, 1>, largest),
-                             (defaulted<std::int64_t, 1>, sorted));
+    TMPU_STRUCT((defaulted<std::int64_t, -1>, axis), (defaulted<std::int64_t, 1>, largest),
+                (defaulted<std::int64_t, 1>, sorted));
   };
   static constexpr op_info info{
       .name = "top_k", .onnx = "TopK", .min_operands = 2, .max_operands = 2, .results = 1, .max_results = 2};
@@ -155,8 +155,7 @@ struct unique {
   static constexpr std::string_view domain = "top";
   static constexpr std::int64_t no_axis = 9223372036854775807;
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 9223372036854775807>, axis),
-                             (defaulted<std::int64_t, 1>, sorted));
+    TMPU_STRUCT((defaulted<std::int64_t, 9223372036854775807>, axis), (defaulted<std::int64_t, 1>, sorted));
   };
   static constexpr op_info info{.name = "unique", .onnx = "Unique", .results = 1, .max_results = 4};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -269,7 +268,7 @@ static_assert(op<unique>);
 struct non_max_suppression {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 0>, center_point_box));
+    TMPU_STRUCT((defaulted<std::int64_t, 0>, center_point_box));
   };
   static constexpr op_info info{
       .name = "non_max_suppression", .onnx = "NonMaxSuppression", .min_operands = 2, .max_operands = 5};

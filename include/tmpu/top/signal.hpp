@@ -16,8 +16,7 @@ namespace tmpu::top {
 template <class Self> struct cosine_window {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, output_datatype),
-                             (defaulted<std::int64_t, 1>, periodic));
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, output_datatype), (defaulted<std::int64_t, 1>, periodic));
   };
 
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -78,7 +77,7 @@ static_assert(op<blackman_window>);
 struct mel_weight_matrix {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, 1>, output_datatype));
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, output_datatype));
   };
   static constexpr op_info info{
       .name = "mel_weight_matrix", .onnx = "MelWeightMatrix", .min_operands = 5, .max_operands = 5};

@@ -15,7 +15,7 @@ namespace tmpu::top {
 template <class Self> struct along_axis {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (defaulted<std::int64_t, -1>, axis));
+    TMPU_STRUCT((defaulted<std::int64_t, -1>, axis));
   };
 
   static constexpr void infer(const attributes& a, infer_context& c) {

@@ -17,9 +17,8 @@ namespace tmpu::top {
 struct tf_idf_vectorizer {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, max_gram_length), (std::int64_t, max_skip_count),
-                             (std::int64_t, min_gram_length), (text, mode), (ints, ngram_counts), (ints, ngram_indexes),
-                             (ints, pool_int64s), (floats, weights));
+    TMPU_STRUCT((std::int64_t, max_gram_length), (std::int64_t, max_skip_count), (std::int64_t, min_gram_length),
+                (text, mode), (ints, ngram_counts), (ints, ngram_indexes), (ints, pool_int64s), (floats, weights));
   };
   static constexpr op_info info{.name = "tf_idf_vectorizer", .onnx = "TfIdfVectorizer"};
 

@@ -17,7 +17,7 @@ namespace tmpu::top {
 struct max_unpool {
   static constexpr std::string_view domain = "top";
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, kernel_shape), (ints, pads), (ints, strides));
+    TMPU_STRUCT((ints, kernel_shape), (ints, pads), (ints, strides));
   };
   static constexpr op_info info{.name = "max_unpool", .onnx = "MaxUnpool", .min_operands = 2, .max_operands = 3};
 

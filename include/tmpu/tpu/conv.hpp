@@ -19,8 +19,8 @@ namespace tmpu::tpu {
 struct conv : basic_op<conv> {
   static constexpr op_info info{.name = "conv", .min_operands = 3, .max_operands = 3};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, kernel_shape), (ints, strides), (ints, dilations), (ints, pads),
-                             (std::int64_t, group), (floats, clamp));
+    TMPU_STRUCT((ints, kernel_shape), (ints, strides), (ints, dilations), (ints, pads), (std::int64_t, group),
+                (floats, clamp));
   };
 
   static constexpr void infer(const attributes& a, infer_context& c) {

@@ -66,8 +66,8 @@ constexpr float apply_unary(isa::unary_kind kind, float x, float alpha, float be
 struct binary : basic_op<binary> {
   static constexpr op_info info{.name = "binary", .min_operands = 2, .max_operands = 2};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, kind), (std::int64_t, a_multiplier),
-                             (std::int64_t, b_multiplier), (std::int64_t, shift), (floats, clamp));
+    TMPU_STRUCT((std::int64_t, kind), (std::int64_t, a_multiplier), (std::int64_t, b_multiplier), (std::int64_t, shift),
+                (floats, clamp));
   };
 
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -166,7 +166,7 @@ static_assert(op<binary>);
 struct unary : basic_op<unary> {
   static constexpr op_info info{.name = "unary"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, kind), (float, alpha), (float, beta));
+    TMPU_STRUCT((std::int64_t, kind), (float, alpha), (float, beta));
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     if (!is_floating(c.type(0))) c.fail("takes floats only");
@@ -220,7 +220,7 @@ static_assert(op<lookup>);
 struct cast : basic_op<cast> {
   static constexpr op_info info{.name = "cast"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (float, scale), (std::int64_t, multiplier), (std::int64_t, shift));
+    TMPU_STRUCT((float, scale), (std::int64_t, multiplier), (std::int64_t, shift));
   };
   static constexpr void infer(const attributes&, infer_context& c) { detail::result_dims(c, c.dims(0)); }
   static constexpr void eval(const attributes& a, eval_context& c) {

@@ -15,7 +15,7 @@ namespace tmpu::tpu {
 struct matmul : basic_op<matmul> {
   static constexpr op_info info{.name = "matmul", .min_operands = 3, .max_operands = 3};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (floats, clamp));
+    TMPU_STRUCT((floats, clamp));
   };
 
   static constexpr void infer(const attributes& a, infer_context& c) {

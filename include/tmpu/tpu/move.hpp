@@ -57,7 +57,7 @@ constexpr void row_major(const shape& dims, std::int64_t (&step)[shape::max_rank
 struct reshape : move_op<reshape> {
   static constexpr op_info info{.name = "reshape"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, shape));
+    TMPU_STRUCT((ints, shape));
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     const tmpu::shape y(a.shape.span());
@@ -78,7 +78,7 @@ static_assert(op<reshape>);
 struct transpose : move_op<transpose> {
   static constexpr op_info info{.name = "transpose"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, perm));
+    TMPU_STRUCT((ints, perm));
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     const shape& x = c.dims(0);
@@ -111,7 +111,7 @@ static_assert(op<transpose>);
 struct concat : move_op<concat> {
   static constexpr op_info info{.name = "concat", .min_operands = 1, .max_operands = -1};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, axis));
+    TMPU_STRUCT((std::int64_t, axis));
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     shape y = c.dims(0);
@@ -151,7 +151,7 @@ static_assert(op<concat>);
 struct slice : move_op<slice> {
   static constexpr op_info info{.name = "slice"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, starts), (ints, ends), (ints, steps));
+    TMPU_STRUCT((ints, starts), (ints, ends), (ints, steps));
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     const shape& x = c.dims(0);
@@ -190,7 +190,7 @@ static_assert(op<slice>);
 struct pad : move_op<pad> {
   static constexpr op_info info{.name = "pad"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, pads), (float, value));
+    TMPU_STRUCT((ints, pads), (float, value));
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     shape y = c.dims(0);
@@ -222,7 +222,7 @@ static_assert(op<pad>);
 struct expand : move_op<expand> {
   static constexpr op_info info{.name = "expand"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (ints, shape));
+    TMPU_STRUCT((ints, shape));
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     const tmpu::shape& x = c.dims(0);

@@ -18,9 +18,8 @@ namespace tmpu::tpu {
 struct pool : basic_op<pool> {
   static constexpr op_info info{.name = "pool"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, kind), (ints, kernel_shape), (ints, strides), (ints, dilations),
-                             (ints, pads), (std::int64_t, count_include_pad), (std::int64_t, multiplier),
-                             (std::int64_t, shift));
+    TMPU_STRUCT((std::int64_t, kind), (ints, kernel_shape), (ints, strides), (ints, dilations), (ints, pads),
+                (std::int64_t, count_include_pad), (std::int64_t, multiplier), (std::int64_t, shift));
   };
 
   static constexpr void infer(const attributes& a, infer_context& c) {

@@ -17,7 +17,7 @@ namespace tmpu::tpu {
 struct reduce : basic_op<reduce> {
   static constexpr op_info info{.name = "reduce"};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, kind));
+    TMPU_STRUCT((std::int64_t, kind));
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::require_rank(c, 0, 4);

@@ -63,7 +63,7 @@ constexpr shape broadcast_folded(const infer_context& c) {
 struct compare : basic_op<compare> {
   static constexpr op_info info{.name = "compare", .min_operands = 2, .max_operands = 2};
   struct attributes {
-    BOOST_HANA_DEFINE_STRUCT(attributes, (std::int64_t, kind));
+    TMPU_STRUCT((std::int64_t, kind));
   };
   static constexpr void infer(const attributes& a, infer_context& c) {
     if (a.kind < 0 || a.kind > static_cast<std::int64_t>(isa::compare_kind::logical_or))
