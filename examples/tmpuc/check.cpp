@@ -105,7 +105,7 @@ private:
 compare::tolerance default_tolerance(const std::string& quantize) {
   if (quantize == "f32") return {0.99999, 0.999};
   if (quantize == "f16") return {0.9999, 0.99};
-  if (quantize == "bf16") return {0.999, 0.95};
+  if (quantize == "bf16" || lower::mode_named(quantize)->weights == dtype_id::i8) return {0.999, 0.95};
   return {0.95, 0.7};
 }
 

@@ -48,6 +48,7 @@ struct compile_options {
   std::string chip;
   std::string quantize;
   bool asymmetric = false;
+  std::int64_t weight_group = 0; ///< 0: not given
   std::string calibration;
   int opt = 2;
   void add(CLI::App& command);

@@ -13,16 +13,17 @@ namespace tmpuc {
 using namespace tmpu;
 
 isa::program compile(const compile_options& o, const stage_observer& see, vec<canonicalize::rule_count>* fired) {
-  const bool int8 = o.quantize == "int8";
-  if (!is_quantize(o.quantize)) {
-    refuse(text("--quantize '") << o.quantize << "' is not known: it is f32, f16, bf16 or int8");
-  }
+  const lower::mode& mode = mode_named(o.quantize);
+  const bool int8 = mode.type == dtype_id::i8;
   if (o.asymmetric && !int8) refuse(text("--asymmetric is for int8, not for ") << o.quantize << ": leave it out");
+  if (o.weight_group != 0 && mode.weights == dtype_id::none)
+    refuse(text("--weight-group is for modes with weights of fewer bits, not for ") << o.quantize << ": leave it out");
   if (int8 && o.calibration.empty()) refuse("int8 needs --calibration TABLE.cali: make one with `tmpuc calibrate`");
   compile_request r{.chip = chip_named(o.chip),
                     .network = network_name(o.model.path),
                     .quantize = o.quantize,
                     .asymmetric = o.asymmetric,
+                    .weight_group = o.weight_group,
                     .opt = static_cast<group::effort>(o.opt),
                     .calibration = nullptr,
                     .rules = rules_of(o.rules),

@@ -6,6 +6,13 @@
 
 namespace tmpuc {
 
+inline tmpu::lower::weight_format weights_of(const compile_request& r) {
+  tmpu::lower::weight_format w;
+  w.type = mode_named(r.quantize).weights;
+  if (r.weight_group > 0) w.group = r.weight_group;
+  return w;
+}
+
 /// The pipeline of one dtype, with the driver's observer. Included where a pipeline is instantiated, and nowhere else.
 template <class DType>
 tmpu::isa::program compile_as(tmpu::graph<tmpu::stage::origin> model, const compile_request& r,
@@ -14,6 +21,7 @@ tmpu::isa::program compile_as(tmpu::graph<tmpu::stage::origin> model, const comp
                               {.chip = r.chip,
                                .network = r.network,
                                .asymmetric = r.asymmetric,
+                               .weights = weights_of(r),
                                .opt = r.opt,
                                .calibration = r.calibration,
                                .canonicalize = r.rules,
@@ -25,7 +33,7 @@ tmpu::isa::program compile_as(tmpu::graph<tmpu::stage::origin> model, const comp
 
 /// The pipeline up to the lowered graph.
 template <class DType> void lower_as(tmpu::graph<tmpu::stage::origin> model, const compile_request& r) {
-  const tmpu::session s{.chip = r.chip, .network = r.network, .asymmetric = r.asymmetric};
+  const tmpu::session s{.chip = r.chip, .network = r.network, .asymmetric = r.asymmetric, .weights = weights_of(r)};
   auto canonical = tmpu::passes::canonicalize<tmpu::standard>::run(std::move(model), s);
   using lower = tmpu::passes::lower<tmpu::standard, DType>;
   if constexpr (DType::id == tmpu::dtype_id::i8) {

@@ -23,6 +23,8 @@ struct embed_options {
 int embed(embed_options o) {
   using operators = join_lists<unpack<decltype(top::operators)>, unpack<decltype(tpu::operators)>>;
   const bool int8 = o.compile.quantize == "int8";
+  if (mode_named(o.compile.quantize).weights != dtype_id::none)
+    refuse("embed takes f32, f16, bf16 and int8: compile weights of fewer bits with `tmpuc compile`");
   const stage wanted = int8 ? stage::lowered : stage::canonical;
   graph_body chosen;
   compile(o.compile, [&](const graph_body& g, stage at) {

@@ -38,13 +38,13 @@ void print_program(const isa::program& p, bool json) {
         return out;
       };
       fmt::print("{{\"kind\": \"tmodel\", \"network\": {}, \"chip\": {}, \"quantize\": {}, \"instructions\": {}, "
-                 "\"host_steps\": {}, "
+                 "\"instruction_set\": {}, \"host_steps\": {}, "
                  "\"weight_bytes\": {}, "
                  "\"activation_bytes\": {}, \"activation_bound\": {}, \"activation_optimal\": {}, \"global_bytes\": "
                  "{}, \"local_bytes_peak\": {}, \"gdma_bytes\": {}, \"macs\": {}, "
                  "\"cycles\": {}, \"inputs\": [{}], \"outputs\": [{}]}}\n",
                  json_text(n.name), json_text(p.info.target.chip), json_text(p.info.quantize), instructions,
-                 n.host_steps(), weights, n.activation_bytes, n.activation_bound,
+                 isa::instruction_set, n.host_steps(), weights, n.activation_bytes, n.activation_bound,
                  n.activation_bytes == n.activation_bound, n.activation_bytes + weights, n.local_bytes_peak,
                  n.dma_bytes, n.macs, n.cycles, side(n.inputs), side(n.outputs));
       continue;
@@ -61,7 +61,7 @@ void print_program(const isa::program& p, bool json) {
         fmt::print("\n");
       }
     }
-    fmt::print("instructions      {}\n", instructions);
+    fmt::print("instructions      {} (version {} of the instruction set)\n", instructions, isa::instruction_set);
     fmt::print("host steps        {}\n", n.host_steps());
     for (const isa::segment& s : n.segments) {
       if (s.kind == isa::segment_kind::host)

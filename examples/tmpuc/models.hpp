@@ -10,6 +10,7 @@
 #include "tmpu/host/data.hpp"
 #include "tmpu/ir/graph.hpp"
 #include "tmpu/isa/program.hpp"
+#include "tmpu/lower/modes.hpp"
 
 #include <functional>
 #include <string>
@@ -49,8 +50,9 @@ using stage_observer = std::function<void(const tmpu::graph_body&, tmpu::stage)>
 struct compile_request {
   tmpu::chip::facts chip;
   std::string network;
-  std::string quantize;
+  std::string quantize; ///< a word of lower::modes
   bool asymmetric = false;
+  std::int64_t weight_group = 0; ///< elements that share a scale at most; 0: as many as usual
   tmpu::group::effort opt = tmpu::group::effort::full;
   const tmpu::calibrate::table* calibration = nullptr;
   tmpu::canonicalize::options rules;                          ///< of canonicalize: which are left out
@@ -81,8 +83,8 @@ tmpu::canonicalize::options rules_of(const rule_options& options);
 tmpu::chip::facts chip_named(const std::string& name);
 /// Peak of the activations in global memory, the bound it cannot go below and the gap, for people.
 std::string activation_line(const tmpu::isa::network& n);
-/// Is it a word of --quantize?
-bool is_quantize(const std::string& word);
+/// The mode that a word of --quantize names; refuses others.
+const tmpu::lower::mode& mode_named(const std::string& word);
 tmpu::host::dataset open_data(const data_options& options, std::vector<tmpu::host::input_facts> inputs);
 std::vector<tmpu::host::input_facts> inputs_of(const tmpu::graph_body& g);
 std::vector<tmpu::host::input_facts> inputs_of(const tmpu::isa::network& n);

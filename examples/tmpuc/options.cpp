@@ -29,7 +29,12 @@ void compile_options::add(CLI::App& command) {
   command.add_option("--chip", chip, "The chip to compile for; `tmpuc chips` lists them")
       ->required()
       ->type_name("NAME");
-  command.add_option("--quantize", quantize, "f32, f16, bf16 or int8")->required()->type_name("DTYPE");
+  command.add_option("--quantize", quantize, std::string(lower::mode_words().view()))->required()->type_name("MODE");
+  command
+      .add_option("--weight-group", weight_group,
+                  "Weights in fewer bits: elements of a sum that share a scale, at most (default 32)")
+      ->check(CLI::Range(1, 1 << 20))
+      ->type_name("N");
   command.add_flag("--asymmetric", asymmetric, "int8 activations with a zero point");
   command.add_option("--opt", opt, "Layer groups: 0 none, 1 greedy, 2 full search")
       ->check(CLI::Range(0, 2))
@@ -103,7 +108,11 @@ chip::facts chip_named(const std::string& name) {
   return found;
 }
 
-bool is_quantize(const std::string& word) { return word == "f32" || word == "f16" || word == "bf16" || word == "int8"; }
+const lower::mode& mode_named(const std::string& word) {
+  const lower::mode* m = lower::mode_named(word);
+  if (m == nullptr) refuse(text("--quantize '") << word << "' is not known: it is " << lower::mode_words());
+  return *m;
+}
 
 host::dataset open_data(const data_options& options, std::vector<host::input_facts> inputs) {
   std::vector<host::data_spec> specs;

@@ -81,7 +81,7 @@ maps maps_of(const isa::core_stream& stream, const timing::profile& p, const chi
                 const std::int64_t rows = r.spread == isa::spread::copy ? r.c : ceil_div(r.lane + r.c, chip.lanes);
                 first = r.address;
                 last = first + (r.n - 1) * std::int64_t{r.n_stride} + (rows - 1) * std::int64_t{r.c_stride} +
-                       (r.h - 1) * std::int64_t{r.h_stride} + r.w * bytes_of(r.type);
+                       (r.h - 1) * std::int64_t{r.h_stride} + isa::row_bytes(r);
               } else {
                 if (isa::region_of(r.address) == isa::region::weights) return;
                 map = &global;
@@ -111,10 +111,8 @@ double use_of(const timing::cost& c, const chip::facts& chip, dtype_id type) {
 }
 
 dtype_id type_of(std::string_view quantize) {
-  if (quantize == "f32") return dtype_id::f32;
-  if (quantize == "f16") return dtype_id::f16;
-  if (quantize == "bf16") return dtype_id::bf16;
-  return dtype_id::i8;
+  const lower::mode* mode = lower::mode_named(quantize);
+  return mode == nullptr ? dtype_id::i8 : mode->type;
 }
 
 void print_table(const isa::network& n, const timing::profile& p, const chip::facts& chip, dtype_id type) {

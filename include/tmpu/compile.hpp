@@ -29,6 +29,7 @@ struct session {
   chip::facts chip;
   std::string_view network = "network";
   bool asymmetric = false;                              ///< int8 activations with a zero point
+  tmpu::lower::weight_format weights{};                 ///< f16, bf16: constant weights in fewer bits
   tmpu::group::effort opt = tmpu::group::effort::full;  ///< of the search for layer groups
   const tmpu::calibrate::table* calibration = nullptr;  ///< for int8
   tmpu::canonicalize::options canonicalize{};           ///< rules that are left out
@@ -61,7 +62,7 @@ template <class Lists, class DType> struct lower {
                                   typename Lists::without_rule>;
   static constexpr stage from = pass::from;
   static constexpr graph<stage::lowered> run(graph<from> g, const session& s) {
-    return pass{}(g, s.chip, {.asymmetric = s.asymmetric});
+    return pass{}(g, s.chip, {.asymmetric = s.asymmetric, .weights = s.weights});
   }
 };
 
@@ -82,9 +83,9 @@ struct memory {
 template <class Lists, class DType> struct codegen {
   static constexpr stage from = stage::addressed;
   static constexpr isa::program run(const graph<from>& g, const session& s) {
-    constexpr std::string_view quantize = DType::id == dtype_id::i8 ? std::string_view("int8") : name_of(DType::id);
+    const std::string_view mode = tmpu::lower::mode_name(DType::id, s.weights.type);
     return tmpu::codegen::codegen_pass<typename Lists::emitters>::run(
-        g, s.chip, s.network, s.asymmetric ? std::string_view("int8 asymmetric") : quantize);
+        g, s.chip, s.network, s.asymmetric ? std::string_view("int8 asymmetric") : mode);
   }
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tmpu/core/numbers.hpp"
 
+#include "f8_vectors.hpp"
+
 #include <doctest/doctest.h>
 
 #include <bit>
@@ -126,6 +128,36 @@ TEST_CASE("all 65,536 codes survive the way to float and back") {
       REQUIRE(to_bf16_bits(b) == (h | 0x0040U));
     }
   }
+}
+
+/// All 256 codes and all 65,536 f16 against ml_dtypes; ours saturates where it goes to NaN or infinity.
+template <std::size_t Codes>
+void against_ml_dtypes(std::uint8_t (*to)(float), float (*from)(std::uint8_t), const std::uint32_t (&values)[256],
+                       const std::uint16_t (&first)[Codes], std::uint16_t last) {
+  for (unsigned code = 0; code < 256; ++code) {
+    const auto wanted = std::bit_cast<float>(values[code]);
+    const float got = from(static_cast<std::uint8_t>(code));
+    REQUIRE((wanted == wanted ? bits(got) == values[code] : got != got));
+  }
+  unsigned code = 0;
+  for (unsigned half = 0; half <= 0x7C00U; ++half) {
+    while (code < Codes && half >= first[code]) ++code;
+    if (half == last) REQUIRE(code == Codes);
+    REQUIRE(to(from_f16_bits(static_cast<std::uint16_t>(half))) == code);
+    REQUIRE(to(from_f16_bits(static_cast<std::uint16_t>(half | 0x8000U))) == (code | 0x80U));
+  }
+  for (unsigned half = 0x7C01U; half < 0x8000U; ++half) {
+    for (const unsigned sign : {0U, 0x8000U}) {
+      const float back = from(to(from_f16_bits(static_cast<std::uint16_t>(half | sign))));
+      REQUIRE(back != back);
+    }
+  }
+}
+
+TEST_CASE("f8: every code and every f16 as ml_dtypes has it") {
+  using namespace f8_vectors;
+  against_ml_dtypes(to_e4m3_bits, from_e4m3_bits, e4m3_values, e4m3_first, e4m3_last);
+  against_ml_dtypes(to_e5m2_bits, from_e5m2_bits, e5m2_values, e5m2_first, e5m2_last);
 }
 
 TEST_CASE("infinities and NaNs") {

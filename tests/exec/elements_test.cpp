@@ -319,6 +319,93 @@ TEST_CASE("cast") {
   }
 }
 
+TEST_CASE("dequant") {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    machine m(seed);
+    auto& rng = m.rng;
+    const dtype_id tx = rng.one_of(dtype_id::i4, dtype_id::i8, dtype_id::f8e4m3, dtype_id::f8e5m2);
+    const std::int32_t c = rng.between(1, 19);
+    const std::int32_t taps = rng.between(1, 3);
+    const std::int32_t channels = rng.between(1, 12);
+    isa::dequant i{};
+    i.group = taps * rng.between(1, channels);
+    const std::int32_t groups = (channels * taps + i.group - 1) / i.group;
+    const std::int32_t row = i.group + i.group % 2 + 2 * rng.between(0, 1);
+    const bool packed = tx == dtype_id::i4;
+    // Codes byte by byte: two of i4 in each, the first in the lower half.
+    const tensor x = m.random(m.make(dtype_id::u8, 1, c, groups, packed ? row / 2 : row));
+    tensor scale = m.random(m.make(rng.one_of(dtype_id::f32, dtype_id::bf16), 1, c, groups, 1));
+    tensor y = m.make(rng.one_of(dtype_id::f16, dtype_id::bf16, dtype_id::f32), 1, c, channels, taps);
+    i.x = x.r;
+    i.x.type = tx;
+    i.x.w = row;
+    i.scale = scale.r;
+    i.y = y.r;
+    y.each([&](auto n, auto k, auto h, auto w) {
+      const std::int32_t e = h * taps + w;
+      const std::int32_t at = e % i.group;
+      const auto byte = static_cast<unsigned>(x.at(n, k, e / i.group, packed ? at / 2 : at));
+      double code = 0.0;
+      if (packed) {
+        const auto half = static_cast<int>(at % 2 == 0 ? byte % 16 : byte / 16);
+        code = half >= 8 ? half - 16 : half;
+      } else if (tx == dtype_id::i8) {
+        code = byte >= 128 ? static_cast<int>(byte) - 256 : static_cast<int>(byte);
+      } else {
+        const auto bits = static_cast<std::uint8_t>(byte);
+        code = static_cast<double>(tx == dtype_id::f8e4m3 ? from_e4m3_bits(bits) : from_e5m2_bits(bits));
+      }
+      const double product = code * scale.at(n, k, e / i.group, 0);
+      y.at(n, k, h, w) = rounded(y.r.type, static_cast<double>(static_cast<float>(product)));
+    });
+    m.run(i, y);
+  }
+}
+
+TEST_CASE("elements of less than a byte are for dequant alone") {
+  machine m(1);
+  const exec::limits most{
+      .lanes = tiles::lanes, .local_bytes = tiles::local_bytes, .activation_bytes = 0, .weight_bytes = 0};
+  isa::dequant i{};
+  i.x = m.make(dtype_id::i8, 1, 4, 2, 6).r;
+  i.x.type = dtype_id::i4;
+  i.scale = m.make(dtype_id::bf16, 1, 4, 2, 1).r;
+  i.y = m.make(dtype_id::f16, 1, 4, 11, 1).r;
+  i.group = 6;
+  CHECK_NOTHROW(exec::validate(i, 0, most));
+  i.group = 5; // eleven elements want more than two groups of five
+  CHECK_THROWS_AS(exec::validate(i, 0, most), error);
+  isa::fill f{};
+  f.y = i.x;
+  CHECK_THROWS_AS(exec::validate(f, 0, most), error);
+  isa::compare c{};
+  c.a = c.b = i.x;
+  c.y = m.make(dtype_id::boolean, 1, 4, 2, 6).r;
+  CHECK_THROWS_AS(exec::validate(c, 0, most), error);
+}
+
+TEST_CASE("f8 is a storage type of every float instruction") {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    machine m(seed);
+    const dtype_id type = m.rng.one_of(dtype_id::f8e4m3, dtype_id::f8e5m2);
+    const tensor x = m.random(m.make(dtype_id::f32, 1, m.rng.between(1, 12), 3, 5));
+    tensor y = m.make(type, 1, x.r.c, 3, 5);
+    isa::cast i{};
+    i.x = x.r;
+    i.y = y.r;
+    y.each([&](auto n, auto c, auto h, auto w) {
+      y.at(n, c, h, w) = static_cast<double>(round_to(type, static_cast<float>(x.at(n, c, h, w))));
+    });
+    m.run(i, y);
+    m.write(y);
+    tensor z = m.make(dtype_id::f16, 1, x.r.c, 3, 5);
+    i.x = y.r;
+    i.y = z.r;
+    z.v = y.v; // every f8 number is an f16 number
+    m.run(i, z);
+  }
+}
+
 TEST_CASE("reduce") {
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     machine m(seed);

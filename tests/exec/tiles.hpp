@@ -47,6 +47,8 @@ inline double decode(dtype_id type, std::uint64_t bits) {
   case dtype_id::f32: return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
   case dtype_id::f16: return static_cast<double>(from_f16_bits(static_cast<std::uint16_t>(bits)));
   case dtype_id::bf16: return static_cast<double>(from_bf16_bits(static_cast<std::uint16_t>(bits)));
+  case dtype_id::f8e4m3: return static_cast<double>(from_e4m3_bits(static_cast<std::uint8_t>(bits)));
+  case dtype_id::f8e5m2: return static_cast<double>(from_e5m2_bits(static_cast<std::uint8_t>(bits)));
   case dtype_id::i8: return static_cast<double>(static_cast<std::int8_t>(bits));
   case dtype_id::u8: return static_cast<double>(static_cast<std::uint8_t>(bits));
   default: return static_cast<double>(static_cast<std::int32_t>(bits));
@@ -57,6 +59,8 @@ inline std::uint64_t encode(dtype_id type, double value) {
   case dtype_id::f32: return std::bit_cast<std::uint32_t>(static_cast<float>(value));
   case dtype_id::f16: return to_f16_bits(static_cast<float>(value));
   case dtype_id::bf16: return to_bf16_bits(static_cast<float>(value));
+  case dtype_id::f8e4m3: return to_e4m3_bits(static_cast<float>(value));
+  case dtype_id::f8e5m2: return to_e5m2_bits(static_cast<float>(value));
   default: return static_cast<std::uint64_t>(static_cast<std::int64_t>(value));
   }
 }

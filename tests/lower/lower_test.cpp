@@ -278,6 +278,81 @@ TEST_CASE("names and formats of a small classifier") {
   CHECK(attributes_of<tpu::conv>(s, 0).clamp == floats{-128.0F, 127.0F});
 }
 
+/// Sum of squares of what rounding to `type` in groups leaves of w, relative to w's.
+double weight_error(const vec<float>& w, dtype_id type, std::size_t group) {
+  double error = 0.0;
+  double signal = 0.0;
+  for (std::size_t at = 0; at < w.size(); at += group) {
+    const auto own = w.span().subspan(at, std::min(group, w.size() - at));
+    const auto scale = static_cast<double>(lower::detail::best_scale(own, type));
+    CHECK(round_to_bf16(static_cast<float>(scale)) == static_cast<float>(scale));
+    for (const float v : own) {
+      const double back = scale * lower::detail::code_of(type, static_cast<double>(v) / scale);
+      error += (static_cast<double>(v) - back) * (static_cast<double>(v) - back);
+      signal += static_cast<double>(v) * static_cast<double>(v);
+    }
+  }
+  return error / signal;
+}
+
+TEST_CASE("scales of weights in few bits") {
+  generator r;
+  const vec<float> w = r.tensor({64, 32}).f;
+  // Never worse than the plain choice, the greatest |w| on the greatest code of both signs.
+  for (const dtype_id type : {dtype_id::i4, dtype_id::i8}) {
+    double plain = 0.0;
+    double signal = 0.0;
+    for (std::size_t at = 0; at < w.size(); at += 32) {
+      double greatest = 0.0;
+      for (std::size_t i = at; i < at + 32; ++i) greatest = std::max(greatest, std::abs(static_cast<double>(w[i])));
+      const double scale = greatest / static_cast<double>(greatest_of(type));
+      for (std::size_t i = at; i < at + 32; ++i) {
+        const double v = static_cast<double>(w[i]);
+        plain += (v - scale * std::round(v / scale)) * (v - scale * std::round(v / scale));
+        signal += v * v;
+      }
+    }
+    const double ours = weight_error(w, type, 32);
+    INFO(name_of(type) << ": " << ours << " against " << plain / signal);
+    CHECK(ours < plain / signal * (type == dtype_id::i4 ? 0.9 : 1.02));
+  }
+  CHECK(weight_error(w, dtype_id::f8e4m3, 32) < 0.001);
+  CHECK(weight_error(w, dtype_id::f8e5m2, 32) < 0.004);
+  const float zeros[8] = {};
+  CHECK(lower::detail::best_scale(zeros, dtype_id::i4) == 1.0F);
+  const float lopsided[] = {-8.0F, 7.0F, 3.0F, -1.0F};
+  CHECK(std::abs(lower::detail::best_scale(lopsided, dtype_id::i4)) == 1.0F);
+}
+
+TEST_CASE("weights of fewer bits than the activations") {
+  generator r;
+  model_builder m;
+  const auto x = m.input("x", dtype_id::f32, {1, 6, 8, 8});
+  const auto c1 = m.add<top::conv>("c1", {.kernel_shape = {3, 3}, .pads = {1, 1, 1, 1}},
+                                   {x, m.constant("w1", r.tensor({8, 6, 3, 3})), m.constant("b1", r.tensor({8}))});
+  const auto f = m.add<top::flatten>("f", {}, {c1});
+  top::gemm::attributes dense{};
+  dense.transB = 1;
+  m.output(m.add<top::gemm>("y", dense, {f, m.constant("w2", r.tensor({10, 512})), m.constant("b2", r.tensor({10}))}));
+  const value in[] = {r.tensor({1, 6, 8, 8})};
+  const auto g = canonical(m);
+  const vec<value> all = evaluate(g, in);
+  const vec<float> wanted = all[static_cast<std::size_t>(g.outputs[0])].f;
+  CHECK(lowered_sqnr<f16>(g, in, wanted, {.weights = {dtype_id::i8, 64}}) > 38.0);
+  CHECK(lowered_sqnr<bf16>(g, in, wanted, {.weights = {dtype_id::i8, 64}}) > 34.0);
+  CHECK(lowered_sqnr<f16>(g, in, wanted, {.weights = {dtype_id::i4, 32}}) > 15.0);
+  CHECK(lowered_sqnr<f16>(g, in, wanted, {.weights = {dtype_id::f8e4m3, 32}}) > 25.0);
+  CHECK(lowered_sqnr<f16>(g, in, wanted, {.weights = {dtype_id::f8e5m2, 32}}) > 20.0);
+
+  const auto l = lower::lower_all<f16>{}(g, chip::nano::info, {.weights = {dtype_id::i4, 32}});
+  // Nine taps a channel: three channels a group; 27 codes, one of padding.
+  CHECK(l.at(l.find("w1.i4")).dims == shape{8, 2, 28});
+  CHECK(l.at(l.find("w1.scales")).dims == shape{8, 2});
+  CHECK(l.at(l.find("w1.scales")).type == dtype_id::bf16);
+  CHECK(l.at(l.find("w2.i4")).dims == shape{10, 16, 32});
+  CHECK(l.at(l.find("b2.params")).type == dtype_id::f32);
+}
+
 TEST_CASE("integer sums: dead channels, tiny channels, great bias") {
   model_builder m;
   const auto x = m.input("x", dtype_id::f32, {1, 2});

@@ -3,14 +3,13 @@
 // Trained classifiers through the driver, from the ONNX file to the instruction stream of two chips, in every dtype: accuracy against
 // the labels, outputs against ONNX Runtime's, every tensor of the chip against the Tpu stage, no hazards. digits_cnn is in the project;
 // the others are in TMPU_SHARED_MODELS. TMPU_LONG_TESTS=1 takes all 1,500 digits.
+#include "driver.hpp"
 #include "tmpu/compare/similarity.hpp"
 #include "tmpu/host/npz.hpp"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -19,16 +18,8 @@ namespace {
 
 using namespace tmpu;
 namespace fs = std::filesystem;
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-/// Runs the driver with its messages on the terminal; gives its exit code.
-int tmpuc(const std::string& words, bool quiet = false) {
-  return std::system(("\"" + variable("TMPU_TMPUC") + "\" " + words + (quiet ? " > /dev/null" : "")).c_str()) >> 8;
-}
+using models::tmpuc;
+using models::variable;
 
 struct classifier {
   std::string name;
@@ -61,10 +52,9 @@ measured measure(const std::string& results, const vec<float>& wanted, const val
 }
 
 void check(const classifier& model) {
-  const bool all = variable("TMPU_LONG_TESTS") == "1";
-  const fs::path work = fs::temp_directory_path() / ("tmpu_digits_" + model.name + std::to_string(::getpid()));
-  fs::create_directories(work);
-  const std::string at = work.string() + "/";
+  const bool all = models::long_form();
+  const models::workplace work("digits_" + model.name);
+  const std::string at = work.file("");
   const std::string input = " --input-shape input=1,1,28,28 ";
   const std::string pixels = " --scale 0.00392156862745098 ";
   const std::string test = " --data " + model.data + ":test_x" + pixels;
@@ -126,7 +116,6 @@ void check(const classifier& model) {
       CHECK(tmpuc("check " + model.path + how + test + "--samples 4", true) == 0);
     }
   }
-  fs::remove_all(work);
 }
 
 classifier shared(const std::string& name, double least_int8) {

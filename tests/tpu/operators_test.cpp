@@ -257,6 +257,82 @@ TEST_CASE("matmul") {
   CHECK(tpu::record(q.g, 0).scratch(q.g, 0, 0, {{0, 2, 0, 4, 0, 1}, 0, 20}, false).type == dtype_id::none);
 }
 
+TEST_CASE("scaled weights: as plain weights of the dequantized numbers, and cut by groups") {
+  for (const dtype_id type : {dtype_id::i4, dtype_id::i8, dtype_id::f8e4m3}) {
+    // 20 channels in three groups of seven, the last of six; a row is padded to eight.
+    single s;
+    s.make<tpu::matmul>(
+        {.clamp = {-inf, inf}},
+        {{dtype_id::f16, {3, 20}}, {type, {7, 3, 8}}, {dtype_id::f32, {7, 1}}, {dtype_id::bf16, {7, 3}}},
+        dtype_id::f16);
+    single plain;
+    plain.make<tpu::matmul>({.clamp = {-inf, inf}},
+                            {{dtype_id::f16, {3, 20}}, {dtype_id::f16, {7, 20}}, {dtype_id::f32, {7, 1}}},
+                            dtype_id::f16);
+    const auto number = [&](std::size_t oc, std::size_t k) {
+      const std::size_t at = (oc * 3 + k / 7) * 8 + k % 7;
+      const float q = is_floating(type) ? s.in[1].f[at] : static_cast<float>(s.in[1].i[at]);
+      return round_to_f16(q * s.in[3].f[oc * 3 + k / 7]);
+    };
+    for (std::size_t oc = 0; oc < 7; ++oc)
+      for (std::size_t k = 0; k < 20; ++k) plain.in[1].f[oc * 20 + k] = number(oc, k);
+    plain.in[0] = s.in[0];
+    plain.in[2] = s.in[2];
+    CHECK(s.run().f == plain.run().f);
+    check_needs(s, 11);
+    CHECK(tpu::record(s.g, 0).inner(s.g, 0) == 3);
+    CHECK(tpu::record(s.g, 0).macs(s.g, 0) == 3 * 7 * 20);
+    const tpu::tile last{{0, 2, 0, 4, 0, 1}, 1, 3};
+    CHECK(tpu::matmul::need(s.g, 0, 0, last) == tpu::box{0, 2, 0, 1, 7, 20});
+    CHECK(tpu::matmul::need(s.g, 0, 1, last) == tpu::box{0, 1, 0, 4, 1, 3});
+    CHECK(tpu::matmul::need(s.g, 0, 3, last) == tpu::box{0, 1, 0, 4, 1, 3});
+    CHECK(tpu::matmul::scratch(s.g, 0, 0, last, true).type == dtype_id::f32);
+    CHECK(tpu::matmul::scratch(s.g, 0, 1, last, true).dims == tpu::view4{1, 4, 13, 1});
+    CHECK(tpu::matmul::scratch(s.g, 0, 0, last, false).type == dtype_id::f16);
+    CHECK(tpu::matmul::scratch(s.g, 0, 1, last, false).type == dtype_id::none);
+  }
+  for (const conv_form& f : conv_forms) {
+    // Two channels a group, where there are so many.
+    const std::int64_t channels = f.ic / f.group;
+    const std::int64_t groups = (channels + 1) / 2;
+    const std::int64_t each = (channels + groups - 1) / groups;
+    const std::int64_t row = (each * f.kh * f.kw + 1) / 2 * 2;
+    single s;
+    s.make<tpu::conv>(conv_attributes(f, {-1.0F, 1.0F}),
+                      {{dtype_id::bf16, {2, f.ic, 8, 9}},
+                       {dtype_id::i4, {f.oc, groups, row}},
+                       {dtype_id::f32, {f.oc, 1}},
+                       {dtype_id::bf16, {f.oc, groups}}},
+                      dtype_id::bf16);
+    single plain;
+    plain.make<tpu::conv>(
+        conv_attributes(f, {-1.0F, 1.0F}),
+        {{dtype_id::bf16, {2, f.ic, 8, 9}}, {dtype_id::bf16, {f.oc, channels, f.kh, f.kw}}, {dtype_id::f32, {f.oc, 1}}},
+        dtype_id::bf16);
+    for (float& scale : s.in[3].f) scale *= 0.01F;
+    std::size_t at = 0;
+    for (std::int64_t oc = 0; oc < f.oc; ++oc)
+      for (std::int64_t e = 0; e < channels * f.kh * f.kw; ++e) {
+        const std::int64_t g = oc * groups + e / (each * f.kh * f.kw);
+        plain.in[1].f[at++] =
+            round_to_bf16(static_cast<float>(s.in[1].i[static_cast<std::size_t>(g * row + e % (each * f.kh * f.kw))]) *
+                          s.in[3].f[static_cast<std::size_t>(g)]);
+      }
+    plain.in[0] = s.in[0];
+    plain.in[2] = s.in[2];
+    CHECK(s.run().f == plain.run().f);
+    CHECK(tpu::record(s.g, 0).macs(s.g, 0) == tpu::record(plain.g, 0).macs(plain.g, 0));
+    check_needs(s, 12);
+  }
+  single bad;
+  CHECK_THROWS_AS(
+      bad.make<tpu::matmul>(
+          {.clamp = {-inf, inf}},
+          {{dtype_id::f16, {3, 20}}, {dtype_id::i4, {7, 3, 6}}, {dtype_id::f32, {7, 1}}, {dtype_id::bf16, {7, 3}}},
+          dtype_id::f16),
+      error);
+}
+
 TEST_CASE("pool") {
   for (const std::int64_t kind : {0, 1}) {
     for (const std::int64_t include : {0, 1}) {

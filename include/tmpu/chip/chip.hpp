@@ -104,6 +104,24 @@ struct bm1688 {
                               .store_bytes_per_second = 24'000'000'000};
 };
 
+/// A many-core chip of the BM1690 class; clocks and MAC rates *.
+struct bm1690 {
+  static constexpr facts info{.name = "bm1690",
+                              .lanes = 64,
+                              .eu_bytes = 64,
+                              .local_bytes = 256 * 1024,
+                              .banks = 16,
+                              .dma_align = 256,
+                              .cores = 8,
+                              .compute_hz = 1'000'000'000,
+                              .dma_hz = 1'000'000'000,
+                              .macs_i8 = 16'384,
+                              .macs_f16 = 8'192,
+                              .macs_f32 = 1'024,
+                              .load_bytes_per_second = 68'000'000'000,
+                              .store_bytes_per_second = 68'000'000'000};
+};
+
 /// A small vision chip of the CV184x class; MAC rates *.
 struct cv184x {
   static constexpr facts info{.name = "cv184x",
@@ -140,9 +158,9 @@ struct nano {
                               .store_bytes_per_second = 400'000'000};
 };
 
-static_assert(chip<bm1684x> && chip<bm1688> && chip<cv184x> && chip<nano>);
+static_assert(chip<bm1684x> && chip<bm1688> && chip<bm1690> && chip<cv184x> && chip<nano>);
 
 /// The chips that the driver knows (registry). A chip of one's own is appended to it.
-inline constexpr auto chips = hana::tuple_t<bm1684x, bm1688, cv184x, nano>;
+inline constexpr auto chips = hana::tuple_t<bm1684x, bm1688, bm1690, cv184x, nano>;
 
 } // namespace tmpu::chip

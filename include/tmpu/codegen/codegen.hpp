@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tmpu/codegen/emitters.hpp"
+#include "tmpu/core/packed.hpp"
 #include "tmpu/group/tiling.hpp"
 #include "tmpu/memory/assign.hpp"
 #include "tmpu/timing/timeline.hpp"
@@ -67,9 +68,9 @@ private:
       c.valid = true;
       c.held[c.current] = boxes[b];
       out_->owner(plan_->first + x.first_use, group_);
-      out_->emit(isa::dma_load{
-          .src = part_of_tensor(*g_, x.tensor, x.dims, boxes[b]),
-          .dst = part_of_buffer(*chip_, x.layout, x.type, x.dims.w, boxes[b], boxes[b], address(b, c.current))});
+      out_->emit(isa::dma_load{.src = part_of_tensor(*g_, x.tensor, x.dims, boxes[b]),
+                               .dst = isa::as_bytes(part_of_buffer(*chip_, x.layout, x.type, x.dims.w, boxes[b],
+                                                                   boxes[b], address(b, c.current)))});
     }
     if (current_.empty()) current_.resize(content_.size());
   }
@@ -197,7 +198,9 @@ constexpr vec<std::uint8_t> pack_weights(const graph_body& g) {
     const auto t = static_cast<tensor_id>(i);
     if (!g.is_constant(t) || g.at(t).address == none) continue;
     auto at = static_cast<std::size_t>(g.at(t).address);
-    for (const std::uint8_t byte : g.bytes(t)) bytes[at++] = byte;
+    const dtype_id type = g.at(t).type;
+    const vec<std::uint8_t> packed = is_packed(type) ? pack_elements(type, g.bytes(t)) : vec<std::uint8_t>();
+    for (const std::uint8_t byte : is_packed(type) ? packed.span() : g.bytes(t)) bytes[at++] = byte;
   }
   return bytes;
 }

@@ -28,18 +28,21 @@ constexpr std::uint64_t address_of(const graph_body& g, tensor_id t) {
   return isa::global_address(g.is_constant(t) ? isa::region::weights : isa::region::activations, g.at(t).address);
 }
 
-/// The part `x` of a tensor in global memory that is seen as [n, c, h, w] row-major.
+/// The part `x` of a tensor in global memory that is seen as [n, c, h, w] row-major; elements of less than a byte (whose rows
+/// fill whole bytes) as the bytes that they lie in.
 constexpr isa::global_ref part_of_tensor(const graph_body& g, tensor_id t, const tpu::view4& v, const tpu::box& x) {
-  const std::int64_t element = bytes_of(g.at(t).type);
+  const dtype_id type = g.at(t).type;
+  const std::int64_t element = bytes_of(type);
+  const std::int64_t row = isa::row_bytes(type, v.w);
   isa::global_ref r{.address = address_of(g, t),
-                    .type = g.at(t).type,
+                    .type = is_packed(type) ? dtype_id::u8 : type,
                     .n = static_cast<std::int32_t>(x.n()),
                     .c = static_cast<std::int32_t>(x.c()),
                     .h = static_cast<std::int32_t>(x.h()),
-                    .w = static_cast<std::int32_t>(v.w),
-                    .n_stride = v.c * v.h * v.w * element,
-                    .c_stride = v.h * v.w * element,
-                    .h_stride = v.w * element,
+                    .w = static_cast<std::int32_t>(is_packed(type) ? row : v.w),
+                    .n_stride = v.c * v.h * row,
+                    .c_stride = v.h * row,
+                    .h_stride = row,
                     .w_stride = element};
   r.address += static_cast<std::uint64_t>(x.n0 * r.n_stride + x.c0 * r.c_stride + x.h0 * r.h_stride);
   return r;
@@ -69,6 +72,20 @@ struct emit_context {
   }
 
   template <class Instruction> constexpr void emit(const Instruction& i) { out.emit(i); }
+  /// Partial sums of a sum that is cut.
+  [[nodiscard]] constexpr isa::local_ref partial() const {
+    return part.resume || !part.finish ? scratch[0] : isa::local_ref{};
+  }
+  /// The weights of a sum: operand 1, or the scratch that they are dequantized to (tpu::weight_groups).
+  constexpr isa::local_ref weights(const tpu::weight_groups& groups) {
+    if (!groups.scaled) return operands[1];
+    const isa::local_ref& made = scratch.back();
+    emit(isa::dequant{.x = operands[1],
+                      .scale = operands[3],
+                      .y = made,
+                      .group = static_cast<std::int32_t>(groups.channels * made.w)});
+    return made;
+  }
   /// Emits the instruction that makes the tile of the result.
   template <class Instruction> constexpr void emit_result(const Instruction& i) {
     out.trace(out.emit(i), g.result(id), tile.out.n0, tile.out.c0, tile.out.h0);

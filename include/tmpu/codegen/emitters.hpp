@@ -20,9 +20,10 @@ struct emit_conv {
   static constexpr void emit(emit_context& c) {
     const auto a = attributes_of<op>(c.g, c.id);
     const std::int32_t top = c.pad_top(a.pads[0], a.strides[0]);
+    const isa::local_ref weight = c.weights(op::groups(c.g, c.id));
     if (tpu::conv::depthwise(c.g, c.id)) {
       c.emit_result(isa::depthwise{.x = c.operands[0],
-                                   .weight = c.operands[1],
+                                   .weight = weight,
                                    .params = c.operands[2],
                                    .y = c.result,
                                    .kernel_h = detail::word(a.kernel_shape[0]),
@@ -40,9 +41,9 @@ struct emit_conv {
       return;
     }
     const isa::conv i{.x = c.operands[0],
-                      .weight = c.operands[1],
+                      .weight = weight,
                       .params = c.operands[2],
-                      .partial = c.scratch[0],
+                      .partial = c.partial(),
                       .y = c.result,
                       .groups = detail::word(a.group),
                       .kernel_h = detail::word(a.kernel_shape[0]),
@@ -67,9 +68,9 @@ struct emit_matmul {
   static constexpr void emit(emit_context& c) {
     const auto a = attributes_of<op>(c.g, c.id);
     c.emit_sum(isa::matmul{.x = c.operands[0],
-                           .weight = c.operands[1],
+                           .weight = c.weights(op::groups(c.g, c.id)),
                            .params = c.operands[2],
-                           .partial = c.scratch[0],
+                           .partial = c.partial(),
                            .y = c.result,
                            .part = c.part,
                            .y_zero = c.result_zero(),

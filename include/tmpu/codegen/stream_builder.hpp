@@ -86,7 +86,7 @@ private:
   constexpr void note(vec<access>& list, const isa::local_ref& r, bool write, std::uint32_t ordinal) const {
     const std::int64_t rows = r.spread == isa::spread::copy ? r.c : ceil_div(r.lane + r.c, lanes_);
     const std::int64_t bytes = (r.n - 1) * std::int64_t{r.n_stride} + (rows - 1) * std::int64_t{r.c_stride} +
-                               (r.h - 1) * std::int64_t{r.h_stride} + r.w * bytes_of(r.type);
+                               (r.h - 1) * std::int64_t{r.h_stride} + isa::row_bytes(r);
     list.push_back(
         {.space = 0, .first = r.address, .last = std::int64_t{r.address} + bytes, .write = write, .ordinal = ordinal});
   }

@@ -78,6 +78,10 @@ constexpr std::string_view name_of(dtype_id id) { return facts_of(id).name; }
 constexpr bool is_floating(dtype_id id) { return facts_of(id).floating; }
 /// Bytes of one element (types of less than a byte count as one).
 constexpr std::int64_t bytes_of(dtype_id id) { return (facts_of(id).bits + 7) / 8; }
+/// Types of two and four bits: one element a byte in a graph, several a byte in files and in the machine, the first in the lowest bits.
+constexpr bool is_packed(dtype_id id) { return facts_of(id).bits > 0 && facts_of(id).bits < 8; }
+/// Bytes that `count` elements behind each other take in files and in the machine.
+constexpr std::int64_t packed_bytes(dtype_id id, std::int64_t count) { return (count * facts_of(id).bits + 7) / 8; }
 
 /// The dtype named so, or dtype_id::none.
 constexpr dtype_id dtype_named(std::string_view name) {

@@ -36,7 +36,7 @@ namespace detail {
 
 /// Calls f(local, lane, first, count) for each run of bytes that an operand covers. Of a copy all lanes are written, lane 0 is read.
 template <class F> constexpr void for_each_run(const isa::local_ref& r, std::int32_t lanes, bool writing, F&& f) {
-  const std::int64_t row = r.w * bytes_of(r.type);
+  const std::int64_t row = isa::row_bytes(r);
   const bool whole = r.h_stride == row || r.h == 1;
   const bool copy = r.spread == isa::spread::copy;
   const std::int64_t copies = copy && writing ? lanes : 1;

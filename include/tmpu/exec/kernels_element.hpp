@@ -278,6 +278,23 @@ constexpr void run(const isa::cast& i, memory& m, workspace& space) {
   }
   to_float ? m.write(i.y, space.fa) : m.write(i.y, space.iy);
 }
+constexpr void run(const isa::dequant& i, memory& m, workspace& space) {
+  const bool floating = is_floating(i.x.type);
+  floating ? m.read(i.x, space.fa) : m.read(i.x, space.ia);
+  m.read(i.scale, space.fb);
+  const std::int64_t plane = std::int64_t{i.y.h} * i.y.w;
+  const std::int64_t groups = i.x.h;
+  space.fy.resize(static_cast<std::size_t>(i.y.c * plane));
+  float* to = space.fy.data();
+  for (std::int64_t c = 0; c < i.y.c; ++c) {
+    for (std::int64_t e = 0; e < plane; ++e) {
+      const std::int64_t row = c * groups + e / i.group;
+      const auto at = static_cast<std::size_t>(row * i.x.w + e % i.group);
+      *to++ = (floating ? space.fa[at] : static_cast<float>(space.ia[at])) * space.fb.data()[row];
+    }
+  }
+  m.write(i.y, space.fy);
+}
 constexpr void run(const isa::reduce& i, memory& m, workspace& space) {
   m.read(i.x, space.fa);
   const std::int64_t plane = std::int64_t{i.x.h} * i.x.w;

@@ -57,6 +57,8 @@ template <class F> constexpr bool with_storage(dtype_id type, F&& f) {
   case dtype_id::u8: f(storage<std::uint8_t, dtype_id::u8>{}); return true;
   case dtype_id::boolean: f(storage<std::uint8_t, dtype_id::boolean>{}); return true;
   case dtype_id::i32: f(storage<std::int32_t, dtype_id::i32>{}); return true;
+  case dtype_id::f8e4m3: f(storage<std::uint8_t, dtype_id::f8e4m3>{}); return true;
+  case dtype_id::f8e5m2: f(storage<std::uint8_t, dtype_id::f8e5m2>{}); return true;
   default: return false;
   }
 }
@@ -67,6 +69,10 @@ template <class Storage> constexpr auto widen(typename Storage::word word) {
     return from_f16_bits(word);
   } else if constexpr (Storage::id == dtype_id::bf16) {
     return from_bf16_bits(word);
+  } else if constexpr (Storage::id == dtype_id::f8e4m3) {
+    return from_e4m3_bits(word);
+  } else if constexpr (Storage::id == dtype_id::f8e5m2) {
+    return from_e5m2_bits(word);
   } else if constexpr (Storage::id == dtype_id::f32) {
     return word;
   } else {
@@ -79,6 +85,10 @@ template <class Storage, class Wide> constexpr typename Storage::word narrow(Wid
     return to_f16_bits(static_cast<float>(value));
   } else if constexpr (Storage::id == dtype_id::bf16) {
     return to_bf16_bits(static_cast<float>(value));
+  } else if constexpr (Storage::id == dtype_id::f8e4m3) {
+    return to_e4m3_bits(static_cast<float>(value));
+  } else if constexpr (Storage::id == dtype_id::f8e5m2) {
+    return to_e5m2_bits(static_cast<float>(value));
   } else {
     return static_cast<typename Storage::word>(value);
   }
@@ -123,6 +133,10 @@ public:
   template <class Wide> constexpr void read(const isa::local_ref& r, vec<Wide>& out) {
     out.resize(static_cast<std::size_t>(std::int64_t{r.n} * r.c * r.h * r.w));
     Wide* to = out.data();
+    if (r.type == dtype_id::i4) {
+      read_i4(r, to);
+      return;
+    }
     with_storage(r.type, [&]<class Storage>(Storage) {
       using word = typename Storage::word;
       for (std::int64_t n = 0; n < r.n; ++n) {
@@ -157,6 +171,21 @@ public:
   }
 
 private:
+  /// Two elements a byte, the first in the lower half; a row begins with a byte of its own.
+  template <class Wide> constexpr void read_i4(const isa::local_ref& r, Wide* to) {
+    for (std::int64_t n = 0; n < r.n; ++n) {
+      for (std::int64_t c = 0; c < r.c; ++c) {
+        const std::uint8_t* from = plane(r, n, c);
+        for (std::int64_t h = 0; h < r.h; ++h, from += r.h_stride) {
+          for (std::int64_t w = 0; w < r.w; ++w) {
+            const std::int32_t half = (from[w / 2] >> (w % 2 * 4)) & 0xF;
+            *to++ = static_cast<Wide>(half < 8 ? half : half - 16);
+          }
+        }
+      }
+    }
+  }
+
   std::int32_t lanes_;
   std::int64_t local_bytes_;
   vec<std::uint8_t> local_;

@@ -20,13 +20,13 @@ namespace detail {
 
 constexpr bool known_type(dtype_id t) {
   return t == dtype_id::f32 || t == dtype_id::f16 || t == dtype_id::bf16 || t == dtype_id::i8 || t == dtype_id::u8 ||
-         t == dtype_id::boolean || t == dtype_id::i32;
+         t == dtype_id::boolean || t == dtype_id::i32 || t == dtype_id::f8e4m3 || t == dtype_id::f8e5m2;
 }
 constexpr bool sane(std::int64_t x) { return x >= 1 && x <= (std::int64_t{1} << 30); }
 
 /// Empty, or what is wrong with the operand.
 constexpr text fault(const isa::local_ref& r, const limits& most) {
-  if (!known_type(r.type)) return text("has an element type that the machine lacks");
+  if (!known_type(r.type) && r.type != dtype_id::i4) return text("has an element type that the machine lacks");
   if (!sane(r.n) || !sane(r.c) || !sane(r.h) || !sane(r.w)) return text("has a dimension outside of 1 to 2^30");
   if (r.n_stride < 0 || r.c_stride < 0 || r.h_stride < 0 || r.lane < 0 || r.lane >= most.lanes)
     return text("has a negative stride or a lane that is not there");
@@ -34,7 +34,7 @@ constexpr text fault(const isa::local_ref& r, const limits& most) {
   const std::int64_t rows = r.spread == isa::spread::copy ? r.c : ceil_div(std::int64_t{r.lane} + r.c, most.lanes);
   // Each product is below 2^61, their sum fits.
   const std::int64_t end = std::int64_t{r.address} + (std::int64_t{r.n} - 1) * r.n_stride + (rows - 1) * r.c_stride +
-                           (std::int64_t{r.h} - 1) * r.h_stride + std::int64_t{r.w} * bytes_of(r.type);
+                           (std::int64_t{r.h} - 1) * r.h_stride + isa::row_bytes(r);
   if (end > most.local_bytes) {
     return text("ends at byte ") << end << " of a lane, which has " << most.local_bytes;
   }
@@ -140,6 +140,13 @@ constexpr bool consistent(const isa::cast& i) {
          (is_floating(i.y.type) || integer8(i.y.type)) &&
          (is_floating(i.x.type) == is_floating(i.y.type) || i.scale > 0.0F);
 }
+constexpr bool consistent(const isa::dequant& i) {
+  const std::int64_t plane = std::int64_t{i.y.h} * i.y.w;
+  return (i.x.type == dtype_id::i4 || i.x.type == dtype_id::i8 || is_floating(i.x.type)) && is_floating(i.scale.type) &&
+         is_floating(i.y.type) && i.x.n == 1 && i.scale.n == 1 && i.y.n == 1 && i.x.c == i.y.c && i.scale.c == i.y.c &&
+         i.scale.h == i.x.h && i.scale.w == 1 && i.group >= 1 && i.group <= i.x.w &&
+         plane <= std::int64_t{i.x.h} * i.group;
+}
 constexpr bool consistent(const isa::reduce& i) {
   return i.x.n == i.y.n && i.x.c == i.y.c && i.y.h == 1 && i.y.w == 1 && is_floating(i.x.type) && is_floating(i.y.type);
 }
@@ -156,6 +163,9 @@ constexpr bool consistent(const isa::select& i) {
 
 } // namespace detail
 
+/// Elements of less than a byte are what dequant reads, and nothing else.
+template <class Instruction> constexpr bool takes_packed = std::is_same_v<Instruction, isa::dequant>;
+
 /// Refuses the instruction in one line that names its number, its operand and the limit.
 template <class Instruction> constexpr void validate(const Instruction& i, std::size_t number, const limits& most) {
   const auto check = [&](std::string_view kind) {
@@ -168,7 +178,10 @@ template <class Instruction> constexpr void validate(const Instruction& i, std::
   };
   i.reads(check("reads"));
   i.writes(check("writes"));
-  if (!detail::consistent(i)) {
+  bool packed = false;
+  i.reads([&](const auto& operand) { packed = packed || is_packed(operand.type); });
+  i.writes([&](const auto& operand) { packed = packed || is_packed(operand.type); });
+  if (!detail::consistent(i) || (packed && !takes_packed<Instruction>)) {
     refuse(text("instruction ") << number << " (" << Instruction::name
                                 << "): its operands do not fit each other: the program is damaged");
   }

@@ -40,7 +40,7 @@ constexpr std::int64_t transfer_cycles(std::int64_t bytes, std::int64_t bytes_pe
 }
 
 constexpr std::int64_t box_bytes(const tiling::buffer& b, const tpu::box& x) {
-  return x.n() * x.c() * x.h() * b.dims.w * bytes_of(b.type);
+  return x.n() * x.c() * x.h() * isa::row_bytes(b.type, b.dims.w);
 }
 
 constexpr std::int64_t lane_bytes(const tiling::buffer& b, const tpu::box& x, const chip::facts& chip) {

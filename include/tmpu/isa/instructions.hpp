@@ -16,6 +16,10 @@
 /// is v * m (64 bits) shifted right by s, rounded half away from zero; results saturate to the type of y and to [low, high].
 namespace tmpu::isa {
 
+/// Version of the instruction set: it is raised when an instruction's encoding or meaning changes, or one goes; a new one leaves it. A
+/// `.tmodel` carries it, docs/isa.md describes it.
+inline constexpr std::uint32_t instruction_set = 1;
+
 enum class engine : std::uint8_t { compute = 0, dma = 1 };
 constexpr std::string_view name_of(engine e) { return e == engine::compute ? "compute" : "dma"; }
 
@@ -257,6 +261,21 @@ struct cast {
   constexpr void writes(auto&& visit) const { visit(y); }
 };
 
+/// Weights of few bits as floats: y [1, C, h, w] (compact), its elements e of a channel in the order (h, w):
+/// y[e] = x[e / group, e mod group] * scale[e / group], one f32 product; x [1, C, G, R] (compact) of i4 (packed), i8 or a float type, R >= group,
+/// scale [1, C, G, 1] (compact) of a float type. What is left of the last group is not read.
+struct dequant {
+  static constexpr std::uint8_t opcode = 0x28;
+  static constexpr std::string_view name = "dequant";
+  static constexpr isa::engine engine = isa::engine::compute;
+  BOOST_HANA_DEFINE_STRUCT(dequant, (local_ref, x), (local_ref, scale), (local_ref, y), (std::int32_t, group));
+  constexpr void reads(auto&& visit) const {
+    visit(x);
+    visit(scale);
+  }
+  constexpr void writes(auto&& visit) const { visit(y); }
+};
+
 enum class reduce_kind : std::uint8_t { sum = 0, max = 1, min = 2, product = 3 };
 constexpr std::string_view name_of(reduce_kind k) {
   constexpr std::string_view names[] = {"sum", "max", "min", "product"};
@@ -327,6 +346,6 @@ struct select {
 
 /// The instruction set (registry): the executor's table, the listing and the timing model are made from it.
 inline constexpr auto instructions = hana::tuple_t<dma_load, dma_store, conv, depthwise, matmul, pool, binary, unary,
-                                                   lookup, cast, reduce, fill, compare, select>;
+                                                   lookup, cast, reduce, fill, compare, select, dequant>;
 
 } // namespace tmpu::isa

@@ -44,6 +44,18 @@ struct global_ref {
               (std::int64_t, w_stride));
 };
 
+/// Bytes of a row of a tensor in local memory; elements of less than a byte lie packed, the first in the lowest bits.
+constexpr std::int64_t row_bytes(dtype_id type, std::int64_t w) { return packed_bytes(type, w); }
+constexpr std::int64_t row_bytes(const local_ref& r) { return row_bytes(r.type, r.w); }
+
+/// The operand as transfers see it: elements of less than a byte as the bytes that they lie in.
+constexpr local_ref as_bytes(local_ref r) {
+  if (!is_packed(r.type)) return r;
+  r.w = static_cast<std::int32_t>(row_bytes(r));
+  r.type = dtype_id::u8;
+  return r;
+}
+
 /// Layouts of local memory (docs/design.md, "The machine").
 enum class layout : std::uint8_t {
   aligned, ///< channels over lanes, each h x w plane padded to EU bytes: activations
@@ -54,7 +66,7 @@ enum class layout : std::uint8_t {
 /// Bytes of one lane that a tensor [n, c, h, w] of this layout takes, start lane 0.
 constexpr std::int64_t lane_bytes(const chip::facts& chip, layout l, dtype_id type, std::int64_t n, std::int64_t c,
                                   std::int64_t h, std::int64_t w) {
-  const std::int64_t plane = h * w * bytes_of(type);
+  const std::int64_t plane = h * row_bytes(type, w);
   switch (l) {
   case layout::aligned: return n * ceil_div(c, chip.lanes) * round_up(plane, chip.eu_bytes);
   case layout::compact: return n * ceil_div(c, chip.lanes) * plane;
@@ -66,7 +78,7 @@ constexpr std::int64_t lane_bytes(const chip::facts& chip, layout l, dtype_id ty
 /// The operand that a tensor of this layout is, start lane 0.
 constexpr local_ref make_local(const chip::facts& chip, layout l, dtype_id type, std::int64_t n, std::int64_t c,
                                std::int64_t h, std::int64_t w, std::int64_t address) {
-  const std::int64_t plane = h * w * bytes_of(type);
+  const std::int64_t plane = h * row_bytes(type, w);
   const std::int64_t c_stride = l == layout::aligned ? round_up(plane, chip.eu_bytes) : plane;
   const std::int64_t rows = l == layout::copy ? c : ceil_div(c, chip.lanes);
   return {.address = static_cast<std::uint32_t>(address),
@@ -79,7 +91,7 @@ constexpr local_ref make_local(const chip::facts& chip, layout l, dtype_id type,
           .w = static_cast<std::int32_t>(w),
           .n_stride = static_cast<std::int32_t>(rows * c_stride),
           .c_stride = static_cast<std::int32_t>(c_stride),
-          .h_stride = static_cast<std::int32_t>(w * bytes_of(type))};
+          .h_stride = static_cast<std::int32_t>(row_bytes(type, w))};
 }
 
 } // namespace tmpu::isa

@@ -20,7 +20,8 @@
 /// | 32     | 8     | number of words of the description                                            |
 /// | 40     | 8     | offset of the weights, a multiple of 4096 so that they can be mapped          |
 /// | 48     | 8     | bytes of weights                                                              |
-/// | 56     | 8     | 0                                                                             |
+/// | 56     | 4     | version of the instruction set: 1                                             |
+/// | 60     | 4     | 0                                                                             |
 /// | 64     | 4 x n | isa::program::description as words (core/reflect.hpp), then zeros to the weights |
 namespace tmpu::isa {
 
@@ -65,6 +66,7 @@ constexpr vec<std::uint8_t> to_bytes(const program& p) {
   detail::put_number(bytes, 32, words.size(), 8);
   detail::put_number(bytes, 40, weights, 8);
   detail::put_number(bytes, 48, p.weights.size(), 8);
+  detail::put_number(bytes, 56, instruction_set, 4);
   for (std::size_t i = 0; i < words.size(); ++i) detail::put_number(bytes, detail::header_bytes + i * 4, words[i], 4);
   for (std::size_t i = 0; i < p.weights.size(); ++i) bytes[weights + i] = p.weights[i];
   detail::put_number(bytes, 24, detail::checksum(bytes), 8);
@@ -94,6 +96,11 @@ constexpr program from_bytes(std::span<const std::uint8_t> bytes, std::string_vi
     refuse(text("'") << name << "' has .tmodel version " << detail::get_number(bytes, 8, 4)
                      << ", but this build reads version " << tmodel_version << ": compile the model again");
   }
+  if (detail::get_number(bytes, 56, 4) != instruction_set) {
+    refuse(text("'") << name << "' was made for version " << detail::get_number(bytes, 56, 4)
+                     << " of the instruction set, but this build runs version " << instruction_set
+                     << ": compile the model again");
+  }
   if (detail::get_number(bytes, 12, 4) != detail::byte_order)
     bad("was written in another byte order: compile the model on this kind of machine");
   const std::uint64_t size = detail::get_number(bytes, 16, 8);
@@ -110,7 +117,7 @@ constexpr program from_bytes(std::span<const std::uint8_t> bytes, std::string_vi
   if (weights > size || weight_bytes > size - weights || weights < detail::header_bytes ||
       count > (weights - detail::header_bytes) / 4 ||
       weights != detail::round_to(detail::header_bytes + count * 4, detail::page_bytes) ||
-      size != detail::round_to(weights + weight_bytes, 8) || detail::get_number(bytes, 56, 8) != 0) {
+      size != detail::round_to(weights + weight_bytes, 8) || detail::get_number(bytes, 60, 4) != 0) {
     bad("is damaged (its sections are not where they should be): compile the model again");
   }
   for (std::uint64_t at = detail::header_bytes + count * 4; at < size; ++at) {

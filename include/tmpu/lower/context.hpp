@@ -4,6 +4,7 @@
 #include "tmpu/calibrate/quantize_range.hpp"
 #include "tmpu/chip/chip.hpp"
 #include "tmpu/core/quantize.hpp"
+#include "tmpu/lower/modes.hpp"
 #include "tmpu/top/cast.hpp"
 #include "tmpu/top/common.hpp"
 #include "tmpu/tpu/operators.hpp"
@@ -15,9 +16,10 @@
 /// Lowering: rules from Top operators to Tpu operators, one a pair (operator, dtype), and the pass that applies them.
 namespace tmpu::lower {
 
-/// How int8 activations are quantized; float dtypes take no notice.
 struct options {
-  bool asymmetric = false; ///< i8 with zero point from min and max; otherwise symmetric, u8 for what is never negative
+  bool asymmetric =
+      false; ///< int8: i8 with zero point from min and max; otherwise symmetric, u8 for what is never negative
+  weight_format weights{}; ///< float dtypes: constant weights of convolutions and matrix products in fewer bits
 };
 
 /// Element type and scale of an activation.
@@ -96,6 +98,8 @@ public:
   /// The type that the node computes in: that of the pass, or a wider one inside of `computed_in`.
   [[nodiscard]] constexpr dtype_id type() const { return compute_; }
   [[nodiscard]] constexpr bool floating() const { return is_floating(compute_); }
+  /// How constant weights of sums are stored.
+  [[nodiscard]] constexpr const weight_format& weights() const { return options_.weights; }
   /// What a Top tensor becomes on the chip: floats the type that the node computes in, or what the calibrated range asks for;
   /// integers stay what they are.
   [[nodiscard]] constexpr format format_of(tensor_id top_tensor) const {

@@ -29,7 +29,7 @@ template <class Dtype> struct conv_rule {
                               .pads = {h.begin, v.begin, h.end, v.end},
                               .group = a.group,
                               .clamp = bounds(a.clamp, y)},
-                             {x, packed.weight, packed.params}, y);
+                             packed.operands(x).span(), y);
   }
 };
 
@@ -47,7 +47,7 @@ template <class Dtype> struct gemm_rule {
     const tensor_id x = c.operand(0);
     const format y = c.result_format();
     const packed_weights packed = pack_weights(c, 1, 2, c.constant(1), c.format_at(x), y);
-    c.emit_result<tpu::matmul>({.clamp = bounds(a.clamp, y)}, {x, packed.weight, packed.params}, y);
+    c.emit_result<tpu::matmul>({.clamp = bounds(a.clamp, y)}, packed.operands(x).span(), y);
   }
 };
 
@@ -73,12 +73,12 @@ template <class Dtype> struct matmul_rule {
     const packed_weights packed = pack_weights(c, 1, 2, w, c.format_at(x), y);
     const tpu::matmul::attributes a{.clamp = bounds({}, y)};
     if (c.dims(0).rank() == 2) {
-      c.emit_result<tpu::matmul>(a, {x, packed.weight, packed.params}, y);
+      c.emit_result<tpu::matmul>(a, packed.operands(x).span(), y);
       return;
     }
     text rows(c.result_name());
     rows << ".rows";
-    const tensor_id product = c.emit<tpu::matmul>(rows, a, {x, packed.weight, packed.params}, y);
+    const tensor_id product = c.emit_list<tpu::matmul>(rows, a, packed.operands(x).span(), y);
     c.emit_result<tpu::reshape>({ints(c.result_dims().span())}, {product}, y);
   }
 };

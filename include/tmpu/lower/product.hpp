@@ -119,14 +119,14 @@ template <class Dtype> struct conv_1d_rule {
     const packed_weights packed = pack_weights(c, 1, 2, w, c.format_at(x), y);
     text wanted(c.result_name());
     wanted << ".flat";
-    s.finish(c.emit<tpu::conv>(wanted,
-                               {.kernel_shape = {1, v.kernel},
-                                .strides = {1, v.stride},
-                                .dilations = {1, v.dilation},
-                                .pads = {0, v.begin, 0, v.end},
-                                .group = a.group,
-                                .clamp = bounds(a.clamp, y)},
-                               {x, packed.weight, packed.params}, y));
+    s.finish(c.emit_list<tpu::conv>(wanted,
+                                    {.kernel_shape = {1, v.kernel},
+                                     .strides = {1, v.stride},
+                                     .dilations = {1, v.dilation},
+                                     .pads = {0, v.begin, 0, v.end},
+                                     .group = a.group,
+                                     .clamp = bounds(a.clamp, y)},
+                                    packed.operands(x).span(), y));
   }
 };
 
@@ -216,14 +216,14 @@ template <class Dtype> struct conv_transpose_rule {
     };
     text wanted(c.result_name());
     wanted << ".flat";
-    s.finish(c.emit<tpu::conv>(wanted,
-                               {.kernel_shape = {h.kernel, v.kernel},
-                                .strides = {1, 1},
-                                .dilations = {h.dilation, v.dilation},
-                                .pads = {begin(h), begin(v), end(h), end(v)},
-                                .group = a.group,
-                                .clamp = bounds(a.clamp, y)},
-                               {x, packed.weight, packed.params}, y));
+    s.finish(c.emit_list<tpu::conv>(wanted,
+                                    {.kernel_shape = {h.kernel, v.kernel},
+                                     .strides = {1, 1},
+                                     .dilations = {h.dilation, v.dilation},
+                                     .pads = {begin(h), begin(v), end(h), end(v)},
+                                     .group = a.group,
+                                     .clamp = bounds(a.clamp, y)},
+                                    packed.operands(x).span(), y));
   }
 };
 

@@ -123,7 +123,7 @@ private:
       for (const tensor_id t : g.operands(static_cast<node_id>(n))) {
         if (!g.is_constant(t) || g.at(t).address != none) continue;
         g.at(t).address = at;
-        at = round_up(at + static_cast<std::int64_t>(g.bytes(t).size()), chip.dma_align);
+        at = round_up(at + packed_bytes(g.at(t).type, g.at(t).dims.elements()), chip.dma_align);
       }
     }
     g.weight_bytes = at;

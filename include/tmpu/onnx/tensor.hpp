@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/core/packed.hpp"
 #include "tmpu/ir/graph.hpp"
 #include "tmpu/onnx/external_files.hpp"
 #include "tmpu/onnx/types.hpp"
@@ -72,35 +73,6 @@ inline std::span<const std::uint8_t> external_bytes(const pb::TensorProto& t, st
   return file.subspan(static_cast<std::size_t>(offset), needed);
 }
 
-/// Types of two and four bits: several elements a byte in a model, the first in the lowest bits; one a byte in a graph.
-constexpr bool is_packed(dtype_id type) { return facts_of(type).bits > 0 && facts_of(type).bits < 8; }
-constexpr std::size_t packed_bytes(dtype_id type, std::size_t count) {
-  return (count * static_cast<std::size_t>(facts_of(type).bits) + 7) / 8;
-}
-inline vec<std::uint8_t> unpack(dtype_id type, std::span<const std::uint8_t> bytes, std::size_t count) {
-  vec<std::uint8_t> out(count);
-  const dtype_facts facts = facts_of(type);
-  const auto bits = static_cast<std::size_t>(facts.bits);
-  const std::size_t each = 8 / bits;
-  const unsigned mask = (1U << bits) - 1U;
-  const unsigned sign = facts.is_signed && !facts.floating ? 1U << (bits - 1) : 0U;
-  for (std::size_t i = 0; i < count; ++i) {
-    const unsigned raw = (static_cast<unsigned>(bytes[i / each]) >> (bits * (i % each))) & mask;
-    out[i] = static_cast<std::uint8_t>((raw ^ sign) - sign);
-  }
-  return out;
-}
-inline std::string pack(dtype_id type, std::span<const std::uint8_t> elements) {
-  const auto bits = static_cast<std::size_t>(facts_of(type).bits);
-  const std::size_t each = 8 / bits;
-  vec<std::uint8_t> out(packed_bytes(type, elements.size()));
-  for (std::size_t i = 0; i < elements.size(); ++i) {
-    const unsigned raw = elements[i] & ((1U << bits) - 1U);
-    out[i / each] = static_cast<std::uint8_t>(out[i / each] | (raw << (bits * (i % each))));
-  }
-  return {out.begin(), out.end()};
-}
-
 template <class Word, class List> void put_typed(vec<std::uint8_t>& bytes, const List& list) {
   for (const auto x : list) tmpu::detail::store_word(bytes, static_cast<Word>(x));
 }
@@ -124,10 +96,10 @@ inline stored_tensor read_tensor(const pb::TensorProto& t, std::string_view dire
     refuse(text("tensor '") << t.name() << "' has elements of type " << onnx_type_name(t.data_type())
                             << ", which tmpu does not know");
   }
-  const bool packed = detail::is_packed(out.type);
+  const bool packed = is_packed(out.type);
   const auto count = static_cast<std::size_t>(out.dims.elements());
-  const std::size_t needed =
-      packed ? detail::packed_bytes(out.type, count) : count * static_cast<std::size_t>(bytes_of(out.type));
+  const std::size_t needed = static_cast<std::size_t>(packed ? packed_bytes(out.type, out.dims.elements())
+                                                             : out.dims.elements() * bytes_of(out.type));
   if (t.data_location() == pb::TensorProto::EXTERNAL) {
     out.view = detail::external_bytes(t, needed, directory, files);
   } else if (t.has_raw_data()) {
@@ -151,7 +123,7 @@ inline stored_tensor read_tensor(const pb::TensorProto& t, std::string_view dire
     if (out.own.size() != needed) detail::refuse_size(t, out.own.size(), needed);
   }
   if (packed) {
-    out.own = detail::unpack(out.type, out.bytes(), count);
+    out.own = unpack_elements(out.type, out.bytes(), count);
     out.view = {};
   }
   return out;
@@ -171,8 +143,9 @@ inline void write_tensor(pb::TensorProto& to, std::string_view name, const tenso
   to.set_name(std::string(name));
   to.set_data_type(static_cast<std::int32_t>(onnx_number_of(t.type)));
   for (const std::int64_t d : t.dims) to.add_dims(d);
-  if (detail::is_packed(t.type)) {
-    to.set_raw_data(detail::pack(t.type, bytes));
+  if (is_packed(t.type)) {
+    const vec<std::uint8_t> packed = pack_elements(t.type, bytes);
+    to.set_raw_data(packed.data(), packed.size());
   } else {
     to.set_raw_data(bytes.data(), bytes.size());
   }

@@ -9,7 +9,7 @@
 namespace tmpu::timing {
 
 namespace detail {
-constexpr std::int64_t plane_bytes(const isa::local_ref& r) { return std::int64_t{r.h} * r.w * bytes_of(r.type); }
+constexpr std::int64_t plane_bytes(const isa::local_ref& r) { return r.h * isa::row_bytes(r); }
 
 /// One pass of the execution units over a tensor: every lane takes eu_bytes of its own part a cycle.
 constexpr std::int64_t pass(const isa::local_ref& r, const chip::facts& chip) {
@@ -139,6 +139,10 @@ constexpr std::int64_t cycles(const isa::cast& i, const chip::facts& chip) {
   const std::int64_t in = detail::pass(i.x, chip);
   const std::int64_t out = detail::pass(i.y, chip);
   return chip.issue_cycles + detail::with_conflict(in > out ? in : out, detail::shares_bank(i.x, i.y, chip));
+}
+constexpr std::int64_t cycles(const isa::dequant& i, const chip::facts& chip) {
+  // Widened and multiplied in one pass over what is written, which is never the shorter side.
+  return chip.issue_cycles + detail::with_conflict(detail::pass(i.y, chip), detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::reduce& i, const chip::facts& chip) {
   return chip.issue_cycles + detail::with_conflict(detail::pass(i.x, chip), detail::shares_bank(i.x, i.y, chip));

@@ -10,14 +10,15 @@ namespace tmpu::tpu {
 /// point; y = clamp(y_zero + requantize(sum + bias, multiplier, shift)) with the channel's bias, multiplier and shift.
 ///
 /// Operands:  x [N,IC,IH,IW]; weight [OC,IC/group,KH,KW] of x's type, i8 for integers; params [OC,1] f32 (bias) or
-///            [OC,3] i32 (bias with the zero-point term folded in, multiplier, shift).
+///            [OC,3] i32 (bias with the zero-point term folded in, multiplier, shift). With a fourth operand the weight is scaled
+///            (weight_groups): [OC,G,R] of i4, i8 or f8, scales [OC,G].
 /// Shape:     y [N,OC,OH,OW] with OH = floor((IH + pads - (KH-1)*dilation - 1) / stride) + 1.
 /// Attributes: pads = [top, left, bottom, right]; clamp = [low, high], infinite where there is none (integers: bounds in
 ///            quantized numbers).
 /// Tiling:    N and H (rows with halo); OC unless 1 < group < C; IC for group 1, partial sums in f32 or i32.
 /// Errors:    ranks, group, params that do not fit.
 struct conv : basic_op<conv> {
-  static constexpr op_info info{.name = "conv", .min_operands = 3, .max_operands = 3};
+  static constexpr op_info info{.name = "conv", .min_operands = 3, .max_operands = 4};
   struct attributes {
     TMPU_STRUCT((ints, kernel_shape), (ints, strides), (ints, dilations), (ints, pads), (std::int64_t, group),
                 (floats, clamp));
@@ -25,7 +26,6 @@ struct conv : basic_op<conv> {
 
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::require_rank(c, 0, 4);
-    detail::require_rank(c, 1, 4);
     detail::require_length(c, a.kernel_shape, 2, "kernel_shape");
     detail::require_length(c, a.strides, 2, "strides");
     detail::require_length(c, a.dilations, 2, "dilations");
@@ -33,10 +33,13 @@ struct conv : basic_op<conv> {
     detail::require_clamp(c, a.clamp);
     const shape& x = c.dims(0);
     const shape& w = c.dims(1);
-    if (a.group < 1 || w[0] % a.group != 0 || w[1] * a.group != x[1] || w[2] != a.kernel_shape[0] ||
-        w[3] != a.kernel_shape[1]) {
+    const bool scaled = c.operand_count() > 3;
+    if (!scaled) detail::require_rank(c, 1, 4);
+    if (a.group < 1 || w[0] % a.group != 0 || x[1] % a.group != 0 ||
+        (!scaled && (w[1] * a.group != x[1] || w[2] != a.kernel_shape[0] || w[3] != a.kernel_shape[1]))) {
       c.fail(text("weight ") << w.print() << " does not fit x " << x.print() << " with group " << a.group);
     }
+    if (scaled) detail::require_scaled(c, x[1] / a.group, a.kernel_shape[0] * a.kernel_shape[1]);
     detail::require_params(c, w[0]);
     shape y{x[0], w[0]};
     for (std::size_t i = 0; i < 2; ++i) {
@@ -103,8 +106,16 @@ public:
   static constexpr void eval(const attributes& a, eval_context& c) {
     value& y = c.out();
     const value& params = c.in(2);
+    value made;
+    if (c.operand_count() > 3) {
+      const std::int64_t channels = c.in(0).dims[1] / a.group;
+      made = detail::dequantized(c.in(1), c.in(3), groups(c.graph(), c.id()), channels,
+                                 a.kernel_shape[0] * a.kernel_shape[1], c.in(0).type);
+      made.dims = {made.dims[0], channels, a.kernel_shape[0], a.kernel_shape[1]};
+    }
+    const value& w = c.operand_count() > 3 ? made : c.in(1);
     if (is_floating(y.type)) {
-      sweep<float>(a, c.in(0), c.in(0).f.data(), c.in(1), c.in(1).f.data(), y.dims, 0.0F, false,
+      sweep<float>(a, c.in(0), c.in(0).f.data(), w, w.f.data(), y.dims, 0.0F, false,
                    [&](std::int64_t at, float sum, std::int64_t oc) {
                      y.f.data()[at] = detail::finish_float(sum, params, oc, y.type, a.clamp);
                    });
@@ -115,6 +126,10 @@ public:
                             y.i.data()[at] = detail::finish_integer(sum, params, oc, y_zero, y.type, a.clamp);
                           });
     }
+  }
+
+  static constexpr weight_groups groups(const graph_body& g, node_id id) {
+    return detail::groups_of(g, id, detail::operand_dims(g, id, 0)[1] / attributes_of<conv>(g, id).group);
   }
 
   /// group = IC = OC > 1: each channel by itself, in its own lane.
@@ -128,11 +143,13 @@ public:
     return {.n = true, .c = dense || depthwise(g, id), .h = true, .k = dense};
   }
   static constexpr std::int64_t inner(const graph_body& g, node_id id) {
-    return attributes_of<conv>(g, id).group == 1 ? detail::operand_dims(g, id, 0)[1] : 1;
+    return attributes_of<conv>(g, id).group == 1 ? detail::groups_of(g, id, detail::operand_dims(g, id, 0)[1]).count
+                                                 : 1;
   }
   static constexpr operand_facts operand(const graph_body& g, node_id id, std::size_t i) {
     const shape& d = detail::operand_dims(g, id, i);
-    if (i == 1) return {.layout = isa::layout::compact, .dims = {1, d[0], d[1], d[2] * d[3]}};
+    if (i == 1) return {.layout = isa::layout::compact, .dims = {1, d[0], d[1], d.rank() == 3 ? d[2] : d[2] * d[3]}};
+    if (i == 3) return {.layout = isa::layout::compact, .dims = {1, d[0], d[1], 1}};
     if (i == 2) return {.layout = isa::layout::compact, .dims = {1, d[0], 1, d[1]}};
     return {.layout = isa::layout::aligned, .dims = fold(d)};
   }
@@ -140,7 +157,7 @@ public:
     const attributes a = attributes_of<conv>(g, id);
     const view4 v = operand(g, id, i).dims;
     if (i == 2) return {.n0 = 0, .n1 = 1, .c0 = t.out.c0, .c1 = t.out.c1, .h0 = 0, .h1 = 1};
-    if (i == 1) {
+    if (i != 0) {
       return {.n0 = 0,
               .n1 = 1,
               .c0 = t.out.c0,
@@ -152,8 +169,9 @@ public:
         window_rows(t.out.h0, t.out.h1, a.kernel_shape[0], a.strides[0], a.dilations[0], a.pads[0], v.h);
     box b{.n0 = t.out.n0, .n1 = t.out.n1, .c0 = 0, .c1 = v.c, .h0 = rows.first, .h1 = rows.last};
     if (a.group == 1) {
-      b.c0 = t.k0;
-      b.c1 = t.k1;
+      const interval channels = detail::channels_of(detail::groups_of(g, id, v.c), t, v.c);
+      b.c0 = channels.first;
+      b.c1 = channels.last;
     } else if (depthwise(g, id)) {
       b.c0 = t.out.c0;
       b.c1 = t.out.c1;
@@ -161,11 +179,19 @@ public:
     return b;
   }
   static constexpr scratch_facts scratch(const graph_body& g, node_id id, std::size_t i, const tile& t, bool k_is_cut) {
-    return detail::partial_sums(g, id, i, t, k_is_cut);
+    if (k_is_cut && i == 0) return detail::partial_sums(g, id, t);
+    const weight_groups all = groups(g, id);
+    if (!all.scaled || i != (k_is_cut ? 1U : 0U)) return {};
+    const attributes a = attributes_of<conv>(g, id);
+    const std::int64_t channels = detail::operand_dims(g, id, 0)[1] / a.group;
+    const interval k = detail::channels_of(all, t, channels);
+    return detail::made_weights(g, id, t, a.group == 1 ? k.last - k.first : channels,
+                                a.kernel_shape[0] * a.kernel_shape[1]);
   }
   static constexpr std::int64_t macs(const graph_body& g, node_id id) {
-    const shape& w = detail::operand_dims(g, id, 1);
-    return g.at(g.result(id)).dims.elements() * w[1] * w[2] * w[3];
+    const attributes a = attributes_of<conv>(g, id);
+    const std::int64_t channels = detail::operand_dims(g, id, 0)[1] / a.group;
+    return g.at(g.result(id)).dims.elements() * channels * a.kernel_shape[0] * a.kernel_shape[1];
   }
 };
 static_assert(op<conv>);

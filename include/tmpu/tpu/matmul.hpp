@@ -8,21 +8,26 @@ namespace tmpu::tpu {
 /// Matrix product with constant weights, bias and clamp: y[m, n] = clamp(sum over k of x[m, k] * w[n, k] + bias[n]).
 /// The sum runs in the order of k; params, clamp and the integer meaning are those of conv.
 ///
-/// Operands:  x [M,K]; weight [N,K] of x's type, i8 for integers; params [N,1] f32 or [N,3] i32.
+/// Operands:  x [M,K]; weight [N,K] of x's type, i8 for integers; params [N,1] f32 or [N,3] i32. With a fourth operand the weight is
+///            scaled (weight_groups): [N,G,R] of i4, i8 or f8, scales [N,G].
 /// Shape:     y [M,N].
 /// Tiling:    M, N and K; partial sums in f32 or i32. x lies whole in every lane, the rows of the weight over the lanes.
 /// Errors:    shapes that do not fit.
 struct matmul : basic_op<matmul> {
-  static constexpr op_info info{.name = "matmul", .min_operands = 3, .max_operands = 3};
+  static constexpr op_info info{.name = "matmul", .min_operands = 3, .max_operands = 4};
   struct attributes {
     TMPU_STRUCT((floats, clamp));
   };
 
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::require_rank(c, 0, 2);
-    detail::require_rank(c, 1, 2);
     detail::require_clamp(c, a.clamp);
-    if (c.dims(0)[1] != c.dims(1)[1]) {
+    if (c.operand_count() > 3) {
+      detail::require_scaled(c, c.dims(0)[1], 1);
+    } else {
+      detail::require_rank(c, 1, 2);
+    }
+    if (c.operand_count() == 3 && c.dims(0)[1] != c.dims(1)[1]) {
       c.fail(text("weight ") << c.dims(1).print() << " does not fit x " << c.dims(0).print());
     }
     detail::require_params(c, c.dims(1)[0]);
@@ -32,7 +37,10 @@ struct matmul : basic_op<matmul> {
   static constexpr void eval(const attributes& a, eval_context& c) {
     value& y = c.out();
     const value& x = c.in(0);
-    const value& w = c.in(1);
+    const value made = c.operand_count() > 3
+                           ? detail::dequantized(c.in(1), c.in(3), groups(c.graph(), c.id()), x.dims[1], 1, x.type)
+                           : value();
+    const value& w = c.operand_count() > 3 ? made : c.in(1);
     const std::int64_t inner_size = x.dims[1];
     const std::int64_t y_zero = c.out_quant().zero_point;
     for (std::int64_t m = 0; m < y.dims[0]; ++m) {
@@ -53,21 +61,32 @@ struct matmul : basic_op<matmul> {
     }
   }
 
+  static constexpr weight_groups groups(const graph_body& g, node_id id) {
+    return detail::groups_of(g, id, detail::operand_dims(g, id, 0)[1]);
+  }
   static constexpr cuts cut(const graph_body&, node_id) { return {.n = true, .c = true, .h = false, .k = true}; }
-  static constexpr std::int64_t inner(const graph_body& g, node_id id) { return detail::operand_dims(g, id, 0)[1]; }
+  static constexpr std::int64_t inner(const graph_body& g, node_id id) { return groups(g, id).count; }
   static constexpr operand_facts operand(const graph_body& g, node_id id, std::size_t i) {
     const shape& d = detail::operand_dims(g, id, i);
     if (i == 0) return {.layout = isa::layout::copy, .dims = {d[0], 1, d[1], 1}};
-    if (i == 1) return {.layout = isa::layout::compact, .dims = {1, d[0], d[1], 1}};
+    if (i == 1) return {.layout = isa::layout::compact, .dims = {1, d[0], d[1], d.rank() == 3 ? d[2] : 1}};
+    if (i == 3) return {.layout = isa::layout::compact, .dims = {1, d[0], d[1], 1}};
     return {.layout = isa::layout::compact, .dims = {1, d[0], 1, d[1]}};
   }
-  static constexpr box need(const graph_body&, node_id, std::size_t i, const tile& t) {
-    if (i == 0) return {.n0 = t.out.n0, .n1 = t.out.n1, .c0 = 0, .c1 = 1, .h0 = t.k0, .h1 = t.k1};
-    if (i == 1) return {.n0 = 0, .n1 = 1, .c0 = t.out.c0, .c1 = t.out.c1, .h0 = t.k0, .h1 = t.k1};
+  static constexpr box need(const graph_body& g, node_id id, std::size_t i, const tile& t) {
+    if (i == 0) {
+      const interval k = detail::channels_of(groups(g, id), t, detail::operand_dims(g, id, 0)[1]);
+      return {.n0 = t.out.n0, .n1 = t.out.n1, .c0 = 0, .c1 = 1, .h0 = k.first, .h1 = k.last};
+    }
+    if (i != 2) return {.n0 = 0, .n1 = 1, .c0 = t.out.c0, .c1 = t.out.c1, .h0 = t.k0, .h1 = t.k1};
     return {.n0 = 0, .n1 = 1, .c0 = t.out.c0, .c1 = t.out.c1, .h0 = 0, .h1 = 1};
   }
   static constexpr scratch_facts scratch(const graph_body& g, node_id id, std::size_t i, const tile& t, bool k_is_cut) {
-    return detail::partial_sums(g, id, i, t, k_is_cut);
+    if (k_is_cut && i == 0) return detail::partial_sums(g, id, t);
+    const weight_groups all = groups(g, id);
+    if (!all.scaled || i != (k_is_cut ? 1U : 0U)) return {};
+    const interval k = detail::channels_of(all, t, detail::operand_dims(g, id, 0)[1]);
+    return detail::made_weights(g, id, t, k.last - k.first, 1);
   }
   static constexpr std::int64_t macs(const graph_body& g, node_id id) {
     return g.at(g.result(id)).dims.elements() * detail::operand_dims(g, id, 0)[1];

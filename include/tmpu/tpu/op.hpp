@@ -78,6 +78,15 @@ struct operand_facts {
   view4 dims;
 };
 
+/// The weights of a sum over input channels. Plain: [OC, channels, ...] of the type of x, each channel by itself. Scaled: few bits an
+/// element, [OC, G, R], a row for each of G groups of consecutive channels (the last may be smaller, a row may be padded), operand 3 =
+/// the scales [OC, G]; the weights are dequantized to the type of x in local memory, tile by tile.
+struct weight_groups {
+  bool scaled = false;
+  std::int64_t count = 1;    ///< groups
+  std::int64_t channels = 1; ///< of a group
+};
+
 /// Scratch space of a node: tensors [n, c, h, w] of a type and layout, made for the tile `out` of its result.
 struct scratch_facts {
   isa::layout layout = isa::layout::aligned;
