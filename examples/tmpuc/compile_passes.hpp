@@ -9,7 +9,7 @@ namespace tmpuc {
 inline tmpu::lower::weight_format weights_of(const compile_request& r) {
   tmpu::lower::weight_format w;
   w.type = mode_named(r.quantize).weights;
-  if (r.weight_group > 0) w.group = r.weight_group;
+  w.group = r.weight_group;
   return w;
 }
 

@@ -32,7 +32,8 @@ void compile_options::add(CLI::App& command) {
   command.add_option("--quantize", quantize, std::string(lower::mode_words().view()))->required()->type_name("MODE");
   command
       .add_option("--weight-group", weight_group,
-                  "Weights in fewer bits: elements of a sum that share a scale, at most (default 32)")
+                  "Weights in fewer bits: elements of a sum that share a scale, at most (default: 16 of four bits, 32 "
+                  "of eight)")
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("N");
   command.add_flag("--asymmetric", asymmetric, "int8 activations with a zero point");

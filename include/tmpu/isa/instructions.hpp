@@ -268,7 +268,7 @@ struct dequant {
   static constexpr std::uint8_t opcode = 0x28;
   static constexpr std::string_view name = "dequant";
   static constexpr isa::engine engine = isa::engine::compute;
-  BOOST_HANA_DEFINE_STRUCT(dequant, (local_ref, x), (local_ref, scale), (local_ref, y), (std::int32_t, group));
+  TMPU_STRUCT((local_ref, x), (local_ref, scale), (local_ref, y), (std::int32_t, group));
   constexpr void reads(auto&& visit) const {
     visit(x);
     visit(scale);

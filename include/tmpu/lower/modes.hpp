@@ -12,7 +12,8 @@ namespace tmpu::lower {
 /// Weights of fewer bits than the activations: their type, and how many elements of a sum share a scale at most.
 struct weight_format {
   dtype_id type = dtype_id::none; ///< i4, i8, f8e4m3 or f8e5m2; none: as the activations
-  std::int64_t group = 32;
+  std::int64_t group = 0;         ///< 0: 16 of four bits, 32 of eight
+  [[nodiscard]] constexpr std::int64_t most() const { return group > 0 ? group : type == dtype_id::i4 ? 16 : 32; }
   [[nodiscard]] constexpr bool given() const { return type != dtype_id::none; }
 };
 

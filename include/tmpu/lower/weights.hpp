@@ -155,14 +155,14 @@ constexpr float best_scale(std::span<const float> w, dtype_id type) {
   return best;
 }
 
-/// Weights of few bits, a row of codes and a scale for each group of input channels: as many groups as needed for at most `group` elements
+/// Weights of few bits, a row of codes and a scale for each group of input channels: as many groups as needed for at most `most()` elements
 /// in one (a channel is never divided), equally large. Rows are padded to whole bytes.
 constexpr packed_weights pack_scaled(context& c, std::size_t weight_operand, const value& w, tensor_id params) {
   const dtype_id type = c.weights().type;
   const std::int64_t outputs = w.dims[0];
   const std::int64_t channels = w.dims[1];
   const std::int64_t taps = w.dims.elements() / (outputs * channels);
-  const std::int64_t most = c.weights().group / taps;
+  const std::int64_t most = c.weights().most() / taps;
   const std::int64_t wanted = ceil_div(channels, most < 1 ? 1 : most);
   const std::int64_t each = ceil_div(channels, wanted);
   const std::int64_t groups = ceil_div(channels, each);
