@@ -247,7 +247,9 @@ def test_refusals():
     refused(f"compile {CNN} --chip nano --quantize f32", "--output", "--help")
     refused(f"compile {CNN} {f32} --frobnicate", "--frobnicate")
     refused(f"compile {CNN} --chip atari --quantize f32 -o out.tmodel", "'atari'", "nano", "bm1684x")
-    refused(f"compile {CNN} --chip nano --quantize int4 -o out.tmodel", "'int4'", "f32, f16, bf16 or int8")
+    refused(f"compile {CNN} --chip nano --quantize int4 -o out.tmodel", "'int4'", "f32, f16, bf16, int8, w8a16", "or f8e5m2")
+    refused(f"compile {CNN} --chip nano --quantize f16 --weight-group 8 -o out.tmodel", "--weight-group", "leave it out")
+    refused(f"embed {CNN} --quantize w4a16 -o out.hpp", "tmpuc compile")
     for quantize in ("f32", "f16", "bf16"):
         refused(f"compile {CNN} --chip nano --quantize {quantize} --asymmetric -o out.tmodel", "--asymmetric", "int8")
     refused(f"calibrate {CNN} --data digits.npz:calib_x --method guess -o out.cali", "'guess'", "kl", "percentile")
