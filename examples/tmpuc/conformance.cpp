@@ -61,7 +61,7 @@ std::vector<host::named_value> run_on_chip(const conformance_options& o, graph<s
   try {
     host::check_program(runner, given);
     auto results = runner.run(given);
-    for (host::named_value& v : results) v = {v.name, host::user_value(v)};
+    for (host::named_value& v : results) v = {v.name, host::user_value(v), {}, {}, {}};
     return results;
   } catch (const error& e) {
     throw std::runtime_error(e.what());

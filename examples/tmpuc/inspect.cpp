@@ -58,6 +58,7 @@ void print_program(const isa::program& p, bool json) {
         fmt::print("{}{} {}{}", list == &n.inputs ? "input             " : "output            ", t.name.view(),
                    name_of(t.type), list_of(t.dims));
         if (t.scale != 0.0F) fmt::print(" scale {} zero point {}", t.scale, t.zero_point);
+        if (t.edge != dtype_id::none) fmt::print(" (the model's {})", name_of(t.edge));
         fmt::print("\n");
       }
     }

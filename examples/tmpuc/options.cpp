@@ -128,14 +128,15 @@ host::dataset open_data(const data_options& options, std::vector<host::input_fac
 std::vector<host::input_facts> inputs_of(const graph_body& g) {
   std::vector<host::input_facts> out;
   for (const tensor_id t : g.inputs) {
-    out.push_back({std::string(g.name(t)), host::user_type(g.at(t).type, g.at(t).quant), g.at(t).dims});
+    out.push_back({std::string(g.name(t)), host::user_type(g.at(t).type, g.at(t).quant, g.at(t).edge), g.at(t).dims});
   }
   return out;
 }
 std::vector<host::input_facts> inputs_of(const isa::network& n) {
   std::vector<host::input_facts> out;
   for (const isa::io_tensor& t : n.inputs) {
-    out.push_back({std::string(t.name.view()), host::user_type(t.type, {t.scale, t.zero_point}), shape(t.dims.span())});
+    out.push_back({std::string(t.name.view()), host::user_type(t.type, {t.scale, t.zero_point}, t.edge),
+                   shape(t.dims.span())});
   }
   return out;
 }

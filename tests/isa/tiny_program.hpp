@@ -60,13 +60,15 @@ constexpr isa::program build(bool waits = true) {
                       .dims = {1, 3, 2, 2},
                       .scale = 1.0F,
                       .zero_point = 0,
-                      .address = isa::global_address(isa::region::activations, 0)});
+                      .address = isa::global_address(isa::region::activations, 0),
+                      .edge = dtype_id::none});
   n.outputs.push_back({.name = text("y"),
                        .type = dtype_id::f32,
                        .dims = {1, 3, 2, 2},
                        .scale = 1.0F,
                        .zero_point = 0,
-                       .address = isa::global_address(isa::region::activations, 48)});
+                       .address = isa::global_address(isa::region::activations, 48),
+                       .edge = dtype_id::none});
   n.tensors.push_back({.name = text("y"), .type = dtype_id::f32, .dims = {1, 3, 2, 2}, .scale = 1.0F, .zero_point = 0});
   n.activation_bytes = 96;
   isa::segment segment{};

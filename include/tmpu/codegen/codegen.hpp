@@ -146,7 +146,8 @@ constexpr isa::io_tensor io_of(const graph_body& g, tensor_id t) {
           .dims = ints(x.dims.span()),
           .scale = x.quant.scale,
           .zero_point = x.quant.zero_point,
-          .address = address_of(g, t)};
+          .address = address_of(g, t),
+          .edge = x.edge};
 }
 
 /// A Top operator that stayed: the host runs it between two streams. What nobody reads has no place and is absent.

@@ -283,11 +283,43 @@ struct emit_select {
   }
 };
 
+struct emit_integer {
+  using op = tpu::integer;
+  static constexpr void emit(emit_context& c) {
+    const auto a = attributes_of<op>(c.g, c.id);
+    c.emit_result(isa::integer{
+        .kind = static_cast<isa::integer_kind>(a.kind), .a = c.operands[0], .b = c.operands[1], .y = c.result});
+  }
+};
+
+struct emit_convert {
+  using op = tpu::convert;
+  static constexpr void emit(emit_context& c) { c.emit_result(isa::convert{.x = c.operands[0], .y = c.result}); }
+};
+
+struct move_gather {
+  using op = tpu::gather;
+  static constexpr void emit(transfer_context& c) {
+    c.rows(c.operand(0), c.operand_address(0), c.operand_address(1), c.operand(1).dims[0], c.result_address(), true);
+  }
+};
+
+/// First a copy, then the new rows over it.
+struct move_scatter {
+  using op = tpu::scatter;
+  static constexpr void emit(transfer_context& c) {
+    const shape& x = c.operand(0).dims;
+    const vec<std::int64_t> same = transfer_context::strides(x);
+    c.copy(c.between(c.operand_address(0), x, same, 0, c.result_address(), same, 0));
+    c.rows(c.result(), c.result_address(), c.operand_address(1), c.operand(1).dims[0], c.operand_address(2), false);
+  }
+};
+
 /// The emitters (registry).
 inline constexpr auto emitters =
     hana::tuple_t<emit_conv, emit_matmul, emit_pool, emit_binary, emit_unary, emit_lookup, emit_cast, emit_reduce,
                   emit_softmax, move_reshape, move_transpose, move_concat, move_slice, move_pad, move_expand,
-                  emit_compare, emit_select>;
+                  emit_compare, emit_select, emit_integer, emit_convert, move_gather, move_scatter>;
 
 namespace detail {
 template <class Op, class... Es> constexpr bool has_emitter(list<Es...>) {

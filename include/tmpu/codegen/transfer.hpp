@@ -83,6 +83,45 @@ struct transfer_context {
     }
   }
 
+  /// Between a tensor [R, W] at `rows` and one [count, W] at `dense`, row by row by the numbers (i32) at `numbers`: the rows with these
+  /// numbers one behind the other (`gather`), or the other way. Wide rows in parts, many of them in turns.
+  constexpr void rows(const tensor& all, std::uint64_t rows, std::uint64_t numbers, std::int64_t count,
+                      std::uint64_t dense, bool gather) {
+    const std::int64_t element = bytes_of(all.type);
+    const std::int64_t width = all.dims[1];
+    constexpr std::int64_t number = bytes_of(dtype_id::i32);
+    const std::int64_t most = (chip.local_bytes - number) / element; // elements of a lane beside one number
+    const std::int64_t w_step = width < most ? width : most;
+    // A lane holds a number and a row for each of its rows, the numbers first.
+    std::int64_t a_lane = chip.local_bytes / (w_step * element + number);
+    while (a_lane > 1 && round_up(a_lane * number, element) + a_lane * w_step * element > chip.local_bytes) --a_lane;
+    a_lane = a_lane < 1 ? 1 : a_lane;
+    const std::int64_t step = a_lane * chip.lanes < count ? a_lane * chip.lanes : count;
+    for (std::int64_t c = 0; c < count; c += step) {
+      const std::int64_t cs = count - c < step ? count - c : step;
+      const isa::local_ref index = isa::make_local(chip, isa::layout::compact, dtype_id::i32, 1, cs, 1, 1, 0);
+      const std::int64_t behind = round_up(ceil_div(cs, chip.lanes) * number, element);
+      out.emit(isa::dma_load{
+          .src = row_major(numbers + static_cast<std::uint64_t>(c * number), dtype_id::i32, cs, 1, 1), .dst = index});
+      for (std::int64_t w = 0; w < width; w += w_step) {
+        const std::int64_t ws = width - w < w_step ? width - w : w_step;
+        const isa::local_ref part = isa::make_local(chip, isa::layout::compact, all.type, 1, cs, 1, ws, behind);
+        use(behind + isa::lane_bytes(chip, isa::layout::compact, all.type, 1, cs, 1, ws));
+        const isa::global_ref there =
+            row_major(rows + static_cast<std::uint64_t>(w * element), all.type, all.dims[0], ws, width);
+        const isa::global_ref here =
+            row_major(dense + static_cast<std::uint64_t>((c * width + w) * element), all.type, cs, ws, width);
+        if (gather) {
+          out.emit(isa::dma_gather{.src = there, .index = index, .dst = part});
+          out.emit(isa::dma_store{.src = part, .dst = here});
+        } else {
+          out.emit(isa::dma_load{.src = here, .dst = part});
+          out.emit(isa::dma_scatter{.src = part, .index = index, .dst = there});
+        }
+      }
+    }
+  }
+
   /// Writes `value` over a whole tensor of `elements` elements that lie behind each other.
   constexpr void fill(std::uint64_t address, dtype_id type, std::int64_t elements, float value) {
     const std::int64_t element = bytes_of(type);
@@ -111,6 +150,21 @@ struct transfer_context {
   }
 
 private:
+  /// `count` rows of w elements, `width` elements apart, as [1, count, 1, w].
+  static constexpr isa::global_ref row_major(std::uint64_t address, dtype_id type, std::int64_t count, std::int64_t w,
+                                             std::int64_t width) {
+    const std::int64_t element = bytes_of(type);
+    return {.address = address,
+            .type = type,
+            .n = 1,
+            .c = static_cast<std::int32_t>(count),
+            .h = 1,
+            .w = static_cast<std::int32_t>(w),
+            .n_stride = 0,
+            .c_stride = width * element,
+            .h_stride = 0,
+            .w_stride = element};
+  }
   constexpr void use(std::int64_t bytes) { local_peak = bytes > local_peak ? bytes : local_peak; }
 
   // One [c, h, w] block: as many rows as fit, then fewer channels, then parts of a row.

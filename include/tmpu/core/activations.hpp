@@ -109,4 +109,19 @@ constexpr float divide(float a, float b) {
   return negative ? -math::infinity<float> : math::infinity<float>;
 }
 
+/// What a leaves when as many b as fit are taken from it; it has the sign of a. Exact: b times powers of two is taken away, in double, where
+/// nothing overflows or rounds. NaN for an infinite a or a b of 0.
+constexpr float rest(float a, float b) {
+  if (math::is_nan(a) || math::is_nan(b) || math::is_inf(a) || b == 0.0F) return math::nan<float>;
+  if (math::is_inf(b)) return a;
+  double left = static_cast<double>(math::abs(a));
+  const double step = static_cast<double>(math::abs(b));
+  double part = step;
+  while (part * 2.0 <= left) part *= 2.0;
+  for (; part >= step; part *= 0.5) {
+    if (left >= part) left -= part;
+  }
+  return static_cast<float>(a < 0.0F ? -left : left);
+}
+
 } // namespace tmpu::activation

@@ -45,4 +45,31 @@ constexpr void run(const isa::dma_store& i, memory& m, workspace&) {
   }
 }
 
+namespace detail {
+/// The row that a number names: from the end where it is negative, the nearest one where it is outside.
+constexpr std::int64_t row_of(std::int64_t number, std::int64_t rows) {
+  if (number < 0) number += rows;
+  return number < 0 ? 0 : number >= rows ? rows - 1 : number;
+}
+} // namespace detail
+
+constexpr void run(const isa::dma_gather& i, memory& m, workspace& space) {
+  const std::int64_t element = bytes_of(i.src.type);
+  m.read(i.index, space.ia);
+  for (std::int64_t c = 0; c < i.dst.c; ++c) {
+    const std::int64_t row = detail::row_of(space.ia.data()[c], i.src.c);
+    detail::copy_row(m.global(i.src) + row * i.src.c_stride, i.src.w_stride, m.plane(i.dst, 0, c), element, i.dst.w,
+                     element);
+  }
+}
+constexpr void run(const isa::dma_scatter& i, memory& m, workspace& space) {
+  const std::int64_t element = bytes_of(i.dst.type);
+  m.read(i.index, space.ia);
+  for (std::int64_t c = 0; c < i.src.c; ++c) {
+    const std::int64_t row = detail::row_of(space.ia.data()[c], i.dst.c);
+    detail::copy_row(m.plane(i.src, 0, c), element, m.writable(i.dst) + row * i.dst.c_stride, i.dst.w_stride, i.src.w,
+                     element);
+  }
+}
+
 } // namespace tmpu::exec

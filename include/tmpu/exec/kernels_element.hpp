@@ -76,6 +76,8 @@ constexpr float combine(const isa::binary& i, float a, float b) {
   case isa::binary_kind::div: v = activation::divide(a, b); break;
   case isa::binary_kind::max: v = a < b ? b : a; break;
   case isa::binary_kind::min: v = b < a ? b : a; break;
+  case isa::binary_kind::pow: v = math::pow(a, b); break;
+  case isa::binary_kind::rest: v = activation::rest(a, b); break;
   }
   return activation::clip(v, i.low, i.high);
 }
@@ -91,7 +93,9 @@ constexpr std::int32_t combine(const isa::binary& i, std::int32_t a, std::int32_
   case isa::binary_kind::mul: v = requantize(x * y, i.a_multiplier, i.shift); break;
   case isa::binary_kind::max: v = rounding_shift(xm > ym ? xm : ym, i.shift); break;
   case isa::binary_kind::min: v = rounding_shift(xm < ym ? xm : ym, i.shift); break;
-  case isa::binary_kind::div: break; // refused when the program is loaded
+  case isa::binary_kind::div:
+  case isa::binary_kind::pow:
+  case isa::binary_kind::rest: break; // refused when the program is loaded
   }
   return saturate(v + i.y_zero, i.y.type, i.low, i.high);
 }
@@ -223,6 +227,61 @@ template <class T> constexpr void run_select(const isa::select& i, memory& m, wo
   m.write(i.y, y);
 }
 
+/// The low bits of x as the type has them; of bool, whether it is not 0.
+constexpr std::int32_t wrapped(dtype_id type, std::int64_t x) {
+  switch (type) {
+  case dtype_id::boolean: return x != 0 ? 1 : 0;
+  case dtype_id::u8: return static_cast<std::uint8_t>(x);
+  case dtype_id::i8: return static_cast<std::int8_t>(x);
+  default: return static_cast<std::int32_t>(x);
+  }
+}
+/// a op b before it is wrapped; modulo 2^32 where it has more bits.
+constexpr std::int64_t combine(isa::integer_kind kind, dtype_id type, std::int32_t a, std::int32_t b) {
+  using enum isa::integer_kind;
+  const std::int64_t x = a;
+  const std::int64_t y = b;
+  const std::uint32_t bits = type == dtype_id::i32 ? 32 : 8;
+  const auto pattern = static_cast<std::uint32_t>(a) & (bits == 32 ? 0xFFFF'FFFFU : 0xFFU);
+  const bool shifts = y >= 0 && y < static_cast<std::int64_t>(bits);
+  switch (kind) {
+  case add: return x + y;
+  case sub: return x - y;
+  case mul: return x * y;
+  case div: return y == 0 ? 0 : x / y;
+  case rest: return y == 0 ? 0 : x % y;
+  case modulo: {
+    const std::int64_t r = y == 0 ? 0 : x % y;
+    return r != 0 && (r < 0) != (y < 0) ? r + y : r;
+  }
+  case power: {
+    if (y < 0) return x == 1 ? 1 : x == -1 ? (y % 2 == 0 ? 1 : -1) : 0;
+    std::uint32_t product = 1;
+    std::uint32_t factor = pattern;
+    if (type == dtype_id::i8) factor = static_cast<std::uint32_t>(a);
+    for (std::int64_t left = y; left > 0; left /= 2, factor *= factor) {
+      if (left % 2 == 1) product *= factor;
+    }
+    return product;
+  }
+  case max: return x < y ? y : x;
+  case min: return y < x ? y : x;
+  case bit_and: return x & y;
+  case bit_or: return x | y;
+  case bit_xor: return x ^ y;
+  case shift_left: return shifts ? static_cast<std::int64_t>(std::uint64_t{pattern} << y) : 0;
+  case shift_right: return shifts ? static_cast<std::int64_t>(pattern >> y) : 0;
+  }
+  return 0;
+}
+/// Toward zero, within i32.
+constexpr std::int32_t whole_part(float x) {
+  if (math::is_nan(x)) return 0;
+  if (x >= 0x1p31F) return 0x7FFF'FFFF;
+  if (x < -0x1p31F) return -0x7FFF'FFFF - 1;
+  return static_cast<std::int32_t>(x);
+}
+
 /// The integer nearest to x (half away from zero), far outside of every 8-bit range at the most; 0 for a NaN.
 constexpr std::int64_t nearest_integer(float x) {
   if (math::is_nan(x)) return 0;
@@ -294,6 +353,38 @@ constexpr void run(const isa::dequant& i, memory& m, workspace& space) {
     }
   }
   m.write(i.y, space.fy);
+}
+constexpr void run(const isa::integer& i, memory& m, workspace& space) {
+  m.read(i.a, space.ia);
+  m.read(i.b, space.ib);
+  space.iy.resize(detail::elements_of(i.y));
+  detail::for_each_place(i.y, i.a, i.b, [&](std::int64_t to, std::int64_t pa, std::int64_t pb) {
+    space.iy.data()[to] =
+        detail::wrapped(i.y.type, detail::combine(i.kind, i.y.type, space.ia.data()[pa], space.ib.data()[pb]));
+  });
+  m.write(i.y, space.iy);
+}
+constexpr void run(const isa::convert& i, memory& m, workspace& space) {
+  const bool to_float = is_floating(i.y.type);
+  if (is_floating(i.x.type)) {
+    m.read(i.x, space.fa);
+    if (to_float) return m.write(i.y, space.fa);
+    space.iy.resize(space.fa.size());
+    for (std::size_t n = 0; n < space.fa.size(); ++n) {
+      const float x = space.fa[n];
+      space.iy[n] =
+          i.y.type == dtype_id::boolean ? (x == 0.0F ? 0 : 1) : detail::wrapped(i.y.type, detail::whole_part(x));
+    }
+    return m.write(i.y, space.iy);
+  }
+  m.read(i.x, space.ia);
+  if (!to_float) {
+    for (std::int32_t& x : space.ia) x = detail::wrapped(i.y.type, x);
+    return m.write(i.y, space.ia);
+  }
+  space.fa.resize(space.ia.size());
+  for (std::size_t n = 0; n < space.ia.size(); ++n) space.fa[n] = static_cast<float>(space.ia[n]);
+  m.write(i.y, space.fa);
 }
 constexpr void run(const isa::reduce& i, memory& m, workspace& space) {
   m.read(i.x, space.fa);

@@ -125,8 +125,8 @@ constexpr bool consistent(const isa::binary& i) {
   const bool floating = is_floating(i.y.type);
   if (floating != is_floating(i.a.type) || floating != is_floating(i.b.type) || !fits(i.a, i.y) || !fits(i.b, i.y))
     return false;
-  return floating || (integer8(i.a.type) && integer8(i.b.type) && integer8(i.y.type) &&
-                      i.kind != isa::binary_kind::div && shift_ok(i.shift));
+  return floating || (integer8(i.a.type) && integer8(i.b.type) && integer8(i.y.type) && !isa::floats_only(i.kind) &&
+                      shift_ok(i.shift));
 }
 constexpr bool consistent(const isa::unary& i) {
   return same_dims(i.x, i.y) && is_floating(i.x.type) && is_floating(i.y.type);
@@ -151,6 +151,19 @@ constexpr bool consistent(const isa::reduce& i) {
   return i.x.n == i.y.n && i.x.c == i.y.c && i.y.h == 1 && i.y.w == 1 && is_floating(i.x.type) && is_floating(i.y.type);
 }
 constexpr bool consistent(const isa::fill&) { return true; }
+constexpr bool rows_by_number(const isa::global_ref& rows, const isa::local_ref& index, const isa::local_ref& part) {
+  return rows.n == 1 && rows.h == 1 && part.n == 1 && part.h == 1 && rows.w == part.w && rows.type == part.type &&
+         index.type == dtype_id::i32 && index.n == 1 && index.c == part.c && index.h == 1 && index.w == 1 &&
+         index.spread == isa::spread::lanes && part.spread == isa::spread::lanes;
+}
+constexpr bool consistent(const isa::dma_gather& i) { return rows_by_number(i.src, i.index, i.dst); }
+constexpr bool consistent(const isa::dma_scatter& i) {
+  return rows_by_number(i.dst, i.index, i.src) && isa::region_of(i.dst.address) == isa::region::activations;
+}
+constexpr bool consistent(const isa::integer& i) {
+  return !is_floating(i.y.type) && i.a.type == i.y.type && i.b.type == i.y.type && fits(i.a, i.y) && fits(i.b, i.y);
+}
+constexpr bool consistent(const isa::convert& i) { return same_dims(i.x, i.y); }
 constexpr bool consistent(const isa::compare& i) {
   return i.y.type == dtype_id::boolean && is_floating(i.a.type) == is_floating(i.b.type) && fits(i.a, i.y) &&
          fits(i.b, i.y);

@@ -19,10 +19,11 @@ struct named_value {
   /// Of a tensor on the chip: 1 for each element that was computed. Empty: all were. (What no consumer reads, a strided
   /// convolution's rows between for example, no instruction computes.)
   std::vector<std::uint8_t> made{};
+  dtype_id edge = dtype_id::none; ///< the model's type of integers that are carried in another one
 };
 
 /// The real numbers (or plain integers) of a result.
-inline value user_value(const named_value& v) { return from_edge(v.content, v.quant); }
+inline value user_value(const named_value& v) { return from_edge(v.content, v.quant, v.edge); }
 
 /// Inference of a graph at any stage on a user's inputs: all activations with `keep::everything`, otherwise the outputs only.
 inline std::vector<named_value> run_graph(const graph_body& g, std::span<const value> inputs,
@@ -30,12 +31,13 @@ inline std::vector<named_value> run_graph(const graph_body& g, std::span<const v
   vec<value> edge;
   for (std::size_t i = 0; i < inputs.size() && i < g.inputs.size(); ++i) {
     const tensor& t = g.at(g.inputs[i]);
-    edge.push_back(to_edge(inputs[i], t.type, t.quant));
+    edge.push_back(to_edge(inputs[i], t.type, t.quant, g.name(g.inputs[i])));
   }
   vec<value> values = evaluate(g, edge, what);
   std::vector<named_value> out;
   const auto put = [&](tensor_id t) {
-    out.push_back({std::string(g.name(t)), std::move(values[static_cast<std::size_t>(t)]), g.at(t).quant});
+    out.push_back(
+        {std::string(g.name(t)), std::move(values[static_cast<std::size_t>(t)]), g.at(t).quant, {}, g.at(t).edge});
   };
   if (what == keep::outputs) {
     for (const tensor_id t : g.outputs) put(t);
@@ -85,7 +87,7 @@ public:
     for (std::size_t i = 0; i < network_->inputs.size(); ++i) {
       const isa::io_tensor& t = network_->inputs[i];
       const quantization q{t.scale, t.zero_point};
-      put({std::string(t.name.view()), to_edge(inputs[i], t.type, q), q});
+      put({std::string(t.name.view()), to_edge(inputs[i], t.type, q, t.name), q, {}, t.edge});
     }
     for (named_value& v : traced) {
       bool all = true;
@@ -105,11 +107,12 @@ private:
     for (std::size_t i = 0; i < inputs.size() && i < network_->inputs.size(); ++i) {
       const isa::io_tensor& t = network_->inputs[i];
       const quantization q{t.scale, t.zero_point};
-      if (!(inputs[i].dims == shape(t.dims.span())) || inputs[i].type != user_type(t.type, q)) {
-        refuse(text("input '") << t.name << "' takes " << name_of(user_type(t.type, q)) << shape(t.dims.span()).print()
-                               << ", not " << name_of(inputs[i].type) << inputs[i].dims.print());
+      const dtype_id wanted = user_type(t.type, q, t.edge);
+      if (!(inputs[i].dims == shape(t.dims.span())) || inputs[i].type != wanted) {
+        refuse(text("input '") << t.name << "' takes " << name_of(wanted) << shape(t.dims.span()).print() << ", not "
+                               << name_of(inputs[i].type) << inputs[i].dims.print());
       }
-      const value v = to_edge(inputs[i], t.type, q);
+      const value v = to_edge(inputs[i], t.type, q, t.name);
       steps_.set_input(t, v);
       bytes.push_back(to_bytes(v));
     }
@@ -124,7 +127,9 @@ private:
       const value* kept = steps_.slot(t.address);
       out.push_back({std::string(t.name.view()),
                      kept != nullptr ? *kept : from_bytes(t.type, shape(t.dims.span()), bytes[i]),
-                     {t.scale, t.zero_point}});
+                     {t.scale, t.zero_point},
+                     {},
+                     t.edge});
     }
     return out;
   }

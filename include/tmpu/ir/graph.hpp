@@ -42,6 +42,8 @@ struct tensor {
   activation_range range{};
   /// Byte offset in the region that memory assignment chose (activations; weights for constants), or a slot of the host; `none` before.
   std::int64_t address = none;
+  /// Of integers that the chip carries in another type (core/dtype.hpp): the model's own. `none` where it is the same.
+  dtype_id edge = dtype_id::none;
 
   /// What only host steps touch lies in the host's numbered slots: addresses from this one on.
   static constexpr std::int64_t first_host_slot = std::int64_t{2} << 40;

@@ -17,10 +17,12 @@ template <class Enum> inline constexpr std::int64_t last_enumerator = 0x7FFF'FFF
 template <> inline constexpr std::int64_t last_enumerator<engine> = static_cast<std::int64_t>(engine::dma);
 template <> inline constexpr std::int64_t last_enumerator<spread> = static_cast<std::int64_t>(spread::copy);
 template <> inline constexpr std::int64_t last_enumerator<pool_kind> = static_cast<std::int64_t>(pool_kind::average);
-template <> inline constexpr std::int64_t last_enumerator<binary_kind> = static_cast<std::int64_t>(binary_kind::min);
+template <> inline constexpr std::int64_t last_enumerator<binary_kind> = static_cast<std::int64_t>(binary_kind::rest);
 template <> inline constexpr std::int64_t last_enumerator<unary_kind> = static_cast<std::int64_t>(unary_kind::swish);
 template <>
 inline constexpr std::int64_t last_enumerator<compare_kind> = static_cast<std::int64_t>(compare_kind::logical_or);
+template <>
+inline constexpr std::int64_t last_enumerator<integer_kind> = static_cast<std::int64_t>(integer_kind::shift_right);
 template <>
 inline constexpr std::int64_t last_enumerator<reduce_kind> = static_cast<std::int64_t>(reduce_kind::product);
 template <> inline constexpr std::int64_t last_enumerator<segment_kind> = static_cast<std::int64_t>(segment_kind::host);
@@ -141,6 +143,12 @@ constexpr text fault_of(const program& p, std::int64_t weight_bytes) {
     return text("the target has a size of 0 or less");
   for (const network& n : p.info.networks) {
     if (n.activation_bytes < 0) return text("network '") << n.name << "' has a negative activation region";
+    for (const vec<io_tensor>* side : {&n.inputs, &n.outputs}) {
+      for (const io_tensor& io : *side) {
+        if (!enumerators_known(io.edge) || (io.edge != dtype_id::none && carrier_of(io.edge) != io.type))
+          return text("tensor '") << io.name << "' has an unknown element type";
+      }
+    }
     for (const io_tensor& io : n.inputs) {
       if (text bad = detail::fault(io, "input", n); !bad.empty()) return bad;
     }

@@ -125,6 +125,7 @@ template <class Instructions = unpack<decltype(instructions)>> constexpr text di
       detail::put_address(out, io.address);
       out << " [" << join(io.dims, ",") << "] " << name_of(io.type);
       if (!is_floating(io.type) && io.scale != 0.0F) out << " scale " << io.scale << " zero " << io.zero_point;
+      if (io.edge != dtype_id::none) out << " for " << name_of(io.edge);
       out << '\n';
     };
     for (const io_tensor& io : n.inputs) put_io("input", io);

@@ -53,6 +53,34 @@ struct dma_store {
   constexpr void writes(auto&& visit) const { visit(dst); }
 };
 
+/// Rows by their numbers: dst[0, c, 0, w] = src[0, r, 0, w] with r = index[0, c, 0, 0], global to local memory. src [1, R, 1, W], index
+/// [1, C, 1, 1] of i32, dst [1, C, 1, W]. An r below 0 counts from the end (r + R); what is still outside is the nearest row, 0 or R - 1.
+struct dma_gather {
+  static constexpr std::uint8_t opcode = 0x03;
+  static constexpr std::string_view name = "dma.gather";
+  static constexpr isa::engine engine = isa::engine::dma;
+  TMPU_STRUCT((global_ref, src), (local_ref, index), (local_ref, dst));
+  constexpr void reads(auto&& visit) const {
+    visit(src);
+    visit(index);
+  }
+  constexpr void writes(auto&& visit) const { visit(dst); }
+};
+
+/// The other way: dst[0, r, 0, w] = src[0, c, 0, w] with r = index[0, c, 0, 0] as in dma.gather, for c = 0, 1, ..., C - 1: of rows with one
+/// number the last stays. Rows without a number stay as they are. src [1, C, 1, W], dst [1, R, 1, W].
+struct dma_scatter {
+  static constexpr std::uint8_t opcode = 0x04;
+  static constexpr std::string_view name = "dma.scatter";
+  static constexpr isa::engine engine = isa::engine::dma;
+  TMPU_STRUCT((local_ref, src), (local_ref, index), (global_ref, dst));
+  constexpr void reads(auto&& visit) const {
+    visit(src);
+    visit(index);
+  }
+  constexpr void writes(auto&& visit) const { visit(dst); }
+};
+
 /// Which part of a sum over K an instruction computes. The sum of an output is one sequence over all its parts.
 struct sum_part {
   TMPU_STRUCT((bool, resume), ///< start from `partial` instead of zero
@@ -135,15 +163,21 @@ struct pool {
   constexpr void writes(auto&& visit) const { visit(y); }
 };
 
-enum class binary_kind : std::uint8_t { add = 0, sub = 1, mul = 2, div = 3, max = 4, min = 5 };
+enum class binary_kind : std::uint8_t { add = 0, sub = 1, mul = 2, div = 3, max = 4, min = 5, pow = 6, rest = 7 };
 constexpr std::string_view name_of(binary_kind k) {
-  constexpr std::string_view names[] = {"add", "sub", "mul", "div", "max", "min"};
+  constexpr std::string_view names[] = {"add", "sub", "mul", "div", "max", "min", "pow", "rest"};
   return names[static_cast<std::size_t>(k)];
+}
+
+/// The kinds that integers do not have.
+constexpr bool floats_only(binary_kind k) {
+  return k == binary_kind::div || k == binary_kind::pow || k == binary_kind::rest;
 }
 
 /// y = clamp(a op b), element by element; a dimension of a or b that is 1 is broadcast (c = 1 needs spread::copy).
 /// Integer, with A = a - a_zero and B = b - b_zero: add, sub, max, min: (A * a_multiplier op B * b_multiplier) shifted right by `shift`;
-/// mul: requantize(A * B, a_multiplier, shift); plus y_zero. div: float only.
+/// mul: requantize(A * B, a_multiplier, shift); plus y_zero. Float only: div; pow: a to the power b; rest: what a leaves when as many b as
+/// fit are taken from it, with the sign of a (exact; NaN for an infinite a or a b of 0).
 struct binary {
   static constexpr std::uint8_t opcode = 0x20;
   static constexpr std::string_view name = "binary";
@@ -344,8 +378,59 @@ struct select {
   constexpr void writes(auto&& visit) const { visit(y); }
 };
 
+enum class integer_kind : std::uint8_t {
+  add = 0,
+  sub = 1,
+  mul = 2,
+  div = 3,
+  rest = 4,
+  modulo = 5,
+  power = 6,
+  max = 7,
+  min = 8,
+  bit_and = 9,
+  bit_or = 10,
+  bit_xor = 11,
+  shift_left = 12,
+  shift_right = 13
+};
+constexpr std::string_view name_of(integer_kind k) {
+  constexpr std::string_view names[] = {"add", "sub", "mul",     "div",    "rest",    "modulo",     "power",
+                                        "max", "min", "bit_and", "bit_or", "bit_xor", "shift_left", "shift_right"};
+  return names[static_cast<std::size_t>(k)];
+}
+
+/// y = a op b, element by element, on plain integers (no scales): a, b and y of one of the types bool, u8, i8, i32; the exact result wraps
+/// around to the width of y. div: toward zero; rest: a - b * div(a, b); modulo: the rest that has the sign of b; all three 0 where b is 0.
+/// power: a to the power b, for b below 0 the quotient 1 / a^-b toward zero, 0 where a is 0. Shifts: of the bits of the type, zeros follow
+/// from both sides; by its width or more, or by less than 0: 0. Broadcasting as in binary.
+struct integer {
+  static constexpr std::uint8_t opcode = 0x28;
+  static constexpr std::string_view name = "integer";
+  static constexpr isa::engine engine = isa::engine::compute;
+  TMPU_STRUCT((integer_kind, kind), (local_ref, a), (local_ref, b), (local_ref, y));
+  constexpr void reads(auto&& visit) const {
+    visit(a);
+    visit(b);
+  }
+  constexpr void writes(auto&& visit) const { visit(y); }
+};
+
+/// Changes the element type of plain numbers (no scales). Float to integer: toward zero, beyond i32 its least or greatest, a NaN 0, then
+/// wrapped around to the width of y; to bool: x != 0 (a NaN is 1). Integer to integer: wrapped around; to bool: x != 0. Integer to float:
+/// rounded once to f32, then to the type of y. Float to float: rounded once.
+struct convert {
+  static constexpr std::uint8_t opcode = 0x29;
+  static constexpr std::string_view name = "convert";
+  static constexpr isa::engine engine = isa::engine::compute;
+  TMPU_STRUCT((local_ref, x), (local_ref, y));
+  constexpr void reads(auto&& visit) const { visit(x); }
+  constexpr void writes(auto&& visit) const { visit(y); }
+};
+
 /// The instruction set (registry): the executor's table, the listing and the timing model are made from it.
-inline constexpr auto instructions = hana::tuple_t<dma_load, dma_store, conv, depthwise, matmul, pool, binary, unary,
-                                                   lookup, cast, reduce, fill, compare, select, dequant>;
+inline constexpr auto instructions =
+    hana::tuple_t<dma_load, dma_store, dma_gather, dma_scatter, conv, depthwise, matmul, pool, binary, unary, lookup,
+                  cast, reduce, fill, compare, select, integer, convert, dequant>;
 
 } // namespace tmpu::isa

@@ -10,10 +10,10 @@
 namespace tmpu::isa {
 
 /// An input or output of a network: where it lies and how its elements are to be read. In a slot of the host a dimension
-/// may be -1: only a run tells it.
+/// may be -1: only a run tells it. `edge`: the model's type of integers that are carried in another one, or none.
 struct io_tensor {
   TMPU_STRUCT((text, name), (dtype_id, type), (ints, dims), (float, scale), (std::int32_t, zero_point),
-              (std::uint64_t, address));
+              (std::uint64_t, address), (dtype_id, edge));
 };
 
 /// A tensor that can be seen while the program runs. `address` is its place in global memory where it is seen there.

@@ -21,10 +21,6 @@ constexpr bool folds_onto(const shape& operand, const shape& result) {
   const tpu::view4 y = tpu::fold(result);
   return (x.n == 1 || x.n == y.n) && (x.c == 1 || x.c == y.c) && (x.h == 1 || x.h == y.h) && (x.w == 1 || x.w == y.w);
 }
-/// The machine has the operand's element type.
-constexpr bool held(const context& c, std::size_t i) {
-  return tpu::holds(c.source().at(c.source().operand(c.node(), i)).type);
-}
 constexpr tensor_id binary_operand(context& c, std::size_t i, std::size_t rank) {
   const shape dims = with_rank(c.dims(i), rank);
   const tensor_id x = c.is_constant(i) ? c.constant_operand(i, dims) : c.reshape_to(c.operand(i), dims, ".aligned");

@@ -101,16 +101,34 @@ public:
   /// How constant weights of sums are stored.
   [[nodiscard]] constexpr const weight_format& weights() const { return options_.weights; }
   /// What a Top tensor becomes on the chip: floats the type that the node computes in, or what the calibrated range asks for;
-  /// integers stay what they are.
+  /// integers the type that carries them.
   [[nodiscard]] constexpr format format_of(tensor_id top_tensor) const {
     const tensor& t = source_->at(top_tensor);
-    if (!is_floating(t.type)) return {t.type, {}};
+    if (!is_floating(t.type)) return {carrier_of(t.type) == dtype_id::none ? t.type : carrier_of(t.type), {}};
     if (floating()) return {compute_, {}};
     if (!t.range.known)
       fail(text("tensor '") << source_->name(top_tensor)
                             << "' has no range: calibrate the model, or lower it to a float type");
     return quantized_format(t.range, options_.asymmetric);
   }
+  /// The chip can hold the tensor: a type of its own or one that is carried in another, a known shape, and elements that fit where they
+  /// are known.
+  [[nodiscard]] static constexpr bool carries(const graph_body& g, tensor_id t) {
+    const tensor& x = g.at(t);
+    if (!x.dims.known() || x.dims.elements() == 0) return false;
+    if (is_floating(x.type)) return tpu::holds(x.type);
+    const dtype_id carrier = carrier_of(x.type);
+    if (carrier == dtype_id::none || carrier == x.type || !g.is_constant(t)) return carrier != dtype_id::none;
+    for (const std::int64_t e : g.constant_value(t).i) {
+      if ((x.type == dtype_id::u64 && e < 0) || e < least_of(carrier) || e > greatest_of(carrier)) return false;
+    }
+    return true;
+  }
+  [[nodiscard]] constexpr bool carries(std::size_t i) const { return carries(*source_, source_->operand(node_, i)); }
+  [[nodiscard]] constexpr dtype_id top_type(std::size_t i) const {
+    return source_->at(source_->operand(node_, i)).type;
+  }
+  [[nodiscard]] constexpr dtype_id result_type() const { return source_->at(source_->result(node_)).type; }
   [[nodiscard]] constexpr format result_format() const { return format_of(source_->result(node_)); }
   /// The format of a Tpu tensor.
   [[nodiscard]] constexpr format format_at(tensor_id t) const { return {target_->at(t).type, target_->at(t).quant}; }
@@ -142,6 +160,14 @@ public:
       set(s, target_->add_constant(unique(source_->name(s)), t.type, t.dims, bytes));
     }
     return map_[static_cast<std::size_t>(s)];
+  }
+  /// A constant of the model in the type that carries it, or that the pass makes of floats as they are.
+  constexpr tensor_id carried_constant(tensor_id s) {
+    const tensor& t = source_->at(s);
+    if (is_floating(t.type) || carrier_of(t.type) == t.type) return host_constant(s);
+    value v = source_->constant_value(s);
+    v.type = carrier_of(t.type);
+    return add_constant(source_->name(s), v);
   }
   /// A constant operand as a Tpu tensor of these dims (of the same number of elements); integers: symmetric i8.
   constexpr tensor_id constant_operand(std::size_t i, const shape& dims) {
@@ -353,6 +379,10 @@ private:
     const tensor_id results[] = {to};
     top::cast::attributes a{};
     a.to = onnx_number_of(type);
+    a.narrow = !is_floating(target_->at(from).type) && target_->at(from).type != type &&
+                       carrier_of(target_->at(from).type) == type
+                   ? 1
+                   : 0;
     add_node<top::cast>(*target_, name, a, operands, results);
     return to;
   }

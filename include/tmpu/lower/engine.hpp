@@ -153,8 +153,9 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
     for (const tensor_id t : g.inputs) {
       const tensor& x = g.at(t);
       format f{x.type, {}};
-      if (tpu::holds(x) && !only_host_reads(g, t, chosen)) f = c.format_of(t);
+      if (context::carries(g, t) && !only_host_reads(g, t, chosen)) f = c.format_of(t);
       const tensor_id made = out.add_tensor(g.name(t), f.type, x.dims);
+      out.at(made).edge = edge_of(x, out.at(made));
       out.at(made).quant = f.quant;
       out.at(made).range = x.range;
       out.inputs.push_back(made);
@@ -175,6 +176,7 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
     c.enter(none);
     for (const tensor_id t : g.outputs) {
       const tensor_id made = g.is_constant(t) || g.is_input(t) ? copied(c, t) : c.lowered(t);
+      out.at(made).edge = edge_of(g.at(t), out.at(made));
       out.outputs.push_back(made);
     }
     return out;
@@ -195,10 +197,17 @@ private:
     return read;
   }
 
+  /// The model's type of integers that the chip carries in another.
+  static constexpr dtype_id edge_of(const tensor& model, const tensor& here) {
+    return model.type != here.type && carrier_of(model.type) == here.type ? model.type : dtype_id::none;
+  }
+
   /// A constant or an input of the model that is an output, too.
   static constexpr tensor_id copied(context& c, tensor_id t) {
     const graph_body& g = c.source();
-    const tensor_id made = g.is_constant(t) ? c.host_constant(t) : c.lowered(t);
+    const tensor_id made = !g.is_constant(t)        ? c.lowered(t)
+                           : context::carries(g, t) ? c.carried_constant(t)
+                                                    : c.host_constant(t);
     return c.copy_of(made, g.name(t));
   }
 
@@ -212,7 +221,7 @@ private:
       bool floats = true;
       const auto look = [&](tensor_id t) {
         if (t == none || g.is_constant(t)) return;
-        held = held && tpu::holds(g.at(t));
+        held = held && context::carries(g, t);
         floats = floats && is_floating(g.at(t).type);
       };
       for (const tensor_id t : g.operands(id)) look(t);

@@ -64,6 +64,12 @@ template <class Dtype> struct concat_rule {
   using op = top::concat;
   using dtype = Dtype;
   static constexpr bool any_type = true;
+  static constexpr bool takes(const context& c, node_id) {
+    for (std::size_t i = 0; i < c.operand_count(); ++i) {
+      if (!c.carries(i)) return false;
+    }
+    return true;
+  }
   static constexpr void apply(context& c, node_id) {
     const format y = c.result_format();
     vec<tensor_id> parts;

@@ -4,12 +4,15 @@
 #include "tmpu/lower/attention.hpp"
 #include "tmpu/lower/binary.hpp"
 #include "tmpu/lower/conv.hpp"
+#include "tmpu/lower/integer.hpp"
 #include "tmpu/lower/move.hpp"
 #include "tmpu/lower/norm.hpp"
 #include "tmpu/lower/pool.hpp"
 #include "tmpu/lower/product.hpp"
 #include "tmpu/lower/rearrange.hpp"
 #include "tmpu/lower/reduce.hpp"
+#include "tmpu/lower/rows.hpp"
+#include "tmpu/lower/search.hpp"
 #include "tmpu/lower/select.hpp"
 #include "tmpu/lower/softmax.hpp"
 #include "tmpu/lower/unary.hpp"
@@ -37,6 +40,8 @@ template <class Op, isa::unary_kind Kind> using unary = in_all<unary_family<Op, 
 template <class Op, isa::binary_kind Kind> using binary = in_all<binary_family<Op, Kind>::template rule>;
 template <class Op, isa::binary_kind Kind> using variadic = in_all<variadic_family<Op, Kind>::template rule>;
 template <class Op, isa::pool_kind Kind> using pool = in_all<pool_family<Op, Kind>::template rule>;
+template <class Op, isa::integer_kind Kind> using integers = in_floats_only<integer_family<Op, Kind>::template rule>;
+template <class Op> using alone = in_all<one_operand_family<Op>::template rule>;
 template <class Op> using reshape = in_all<reshape_family<Op>::template rule>;
 template <class... Rules> constexpr auto as_tuple(list<Rules...>) { return hana::tuple_t<Rules...>; }
 } // namespace detail
@@ -95,25 +100,41 @@ inline constexpr auto rules = detail::as_tuple(
         detail::reshape<top::reshape>, detail::reshape<top::flatten>, detail::reshape<top::squeeze>,
         detail::reshape<top::unsqueeze>, detail::reshape<top::identity>, in_all<transpose_rule>,
         in_all<channel_shuffle_rule>, in_all<concat_rule>, in_all<slice_rule>, in_all<pad_rule>, in_all<split_rule>,
-        in_all<expand_rule>, in_all<tile_rule>, in_all<depth_to_space_rule>, in_all<space_to_depth_rule>>{});
+        in_all<expand_rule>, in_all<tile_rule>, in_all<depth_to_space_rule>, in_all<space_to_depth_rule>,
+        in_floats_only<gather_rule>, in_floats_only<gather_elements_rule>, in_floats_only<gather_nd_rule>,
+        in_floats_only<scatter_family<top::scatter_elements>::rule>,
+        in_floats_only<scatter_family<top::scatter_nd>::rule>,
+        // integers, element types
+        detail::integers<top::add, isa::integer_kind::add>, detail::integers<top::sub, isa::integer_kind::sub>,
+        detail::integers<top::mul, isa::integer_kind::mul>, detail::integers<top::div, isa::integer_kind::div>,
+        detail::integers<top::max, isa::integer_kind::max>, detail::integers<top::min, isa::integer_kind::min>,
+        detail::integers<top::bitwise_and, isa::integer_kind::bit_and>,
+        detail::integers<top::bitwise_or, isa::integer_kind::bit_or>,
+        detail::integers<top::bitwise_xor, isa::integer_kind::bit_xor>, in_floats_only<bitwise_not_rule>,
+        in_floats_only<integer_sign_family<top::neg>::rule>, in_floats_only<integer_sign_family<top::abs>::rule>,
+        in_floats_only<mod_rule>, in_floats_only<bit_shift_rule>, in_floats_only<clip_bounds_rule>,
+        in_floats_only<pow_rule>, in_f32_only<cast_family<top::cast>::rule>,
+        in_f32_only<cast_family<top::cast_like>::rule>, in_floats_only<is_nan_rule>, in_floats_only<is_inf_rule>,
+        detail::alone<top::max>, detail::alone<top::min>, detail::alone<top::sum>, detail::alone<top::mean>,
+        // what is found by comparing
+        in_f32_only<arg_family<top::arg_max, isa::reduce_kind::max>::rule>,
+        in_f32_only<arg_family<top::arg_min, isa::reduce_kind::min>::rule>, in_f32_only<hardmax_rule>,
+        in_floats_only<trilu_rule>, in_f32_only<loss_family<top::negative_log_likelihood_loss>::rule>,
+        in_f32_only<loss_family<top::softmax_cross_entropy_loss>::rule>>{});
 
 /// Operators that deliberately have no rule: canonicalize rewrites or folds them, or the host computes them (their shape depends on data,
 /// the chip lacks their element types, or nothing lowers them yet). One that is left in a graph stays as a host step.
 using host_only =
     list<top::global_average_pool, top::global_max_pool, top::batch_normalization, top::dropout, top::constant,
-         top::constant_of_shape, top::shape, top::size, top::cast, top::pow, top::gather, top::is_nan, top::is_inf,
-         top::bitwise_not, top::mod, top::bit_shift, top::bitwise_and, top::bitwise_or, top::bitwise_xor, top::arg_max,
-         top::arg_min, top::hardmax, top::cum_sum, top::gather_elements, top::gather_nd, top::compress, top::one_hot,
-         top::scatter_elements, top::scatter_nd, top::tensor_scatter, top::cast_like, top::reverse_sequence, top::trilu,
-         top::center_crop_pad, top::range, top::eye_like, top::top_k, top::non_zero, top::unique,
+         top::constant_of_shape, top::shape, top::size, top::cum_sum, top::compress, top::one_hot, top::tensor_scatter,
+         top::reverse_sequence, top::center_crop_pad, top::range, top::eye_like, top::top_k, top::non_zero, top::unique,
          top::non_max_suppression, top::quantize_linear, top::dequantize_linear, top::dynamic_quantize_linear,
          top::conv_integer, top::qlinear_conv, top::matmul_integer, top::qlinear_matmul, top::random_uniform,
          top::random_uniform_like, top::random_normal, top::random_normal_like, top::bernoulli, top::multinomial,
-         top::einsum, top::det, top::negative_log_likelihood_loss, top::softmax_cross_entropy_loss,
-         top::tf_idf_vectorizer, top::deform_conv, top::col2im, top::lp_pool, top::global_lp_pool, top::max_unpool,
-         top::max_roi_pool, top::roi_align, top::resize, top::grid_sample, top::affine_grid, top::group_normalization,
-         top::instance_normalization, top::lp_normalization, top::mean_variance_normalization,
-         top::local_response_normalization, top::rnn, top::gru, top::lstm, top::dft, top::stft, top::hann_window,
-         top::hamming_window, top::blackman_window, top::mel_weight_matrix>;
+         top::einsum, top::det, top::tf_idf_vectorizer, top::deform_conv, top::col2im, top::lp_pool,
+         top::global_lp_pool, top::max_unpool, top::max_roi_pool, top::roi_align, top::resize, top::grid_sample,
+         top::affine_grid, top::group_normalization, top::instance_normalization, top::lp_normalization,
+         top::mean_variance_normalization, top::local_response_normalization, top::rnn, top::gru, top::lstm, top::dft,
+         top::stft, top::hann_window, top::hamming_window, top::blackman_window, top::mel_weight_matrix>;
 
 } // namespace tmpu::lower

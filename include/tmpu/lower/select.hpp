@@ -14,7 +14,7 @@ template <class Op, isa::compare_kind Kind, bool Swapped = false> struct compare
     using dtype = Dtype;
     static constexpr bool any_type = true;
     static constexpr bool takes(const context& c, node_id) {
-      return !(c.is_constant(0) && c.is_constant(1)) && detail::held(c, 0) && detail::held(c, 1);
+      return !(c.is_constant(0) && c.is_constant(1)) && c.carries(0) && c.carries(1);
     }
     static constexpr void apply(context& c, node_id) {
       const std::size_t rank = c.result_dims().rank();
@@ -47,7 +47,7 @@ template <class Dtype> struct where_rule {
   using op = top::where;
   using dtype = Dtype;
   static constexpr bool any_type = true;
-  static constexpr bool takes(const context& c, node_id) { return detail::held(c, 1) && detail::held(c, 2); }
+  static constexpr bool takes(const context& c, node_id) { return c.carries(1) && c.carries(2); }
   static constexpr void apply(context& c, node_id) {
     const std::size_t rank = c.result_dims().rank();
     const tensor_id mask = detail::binary_operand(c, 0, rank);

@@ -20,6 +20,43 @@ public:
     return c_->emit<tpu::unary>(name(), {.kind = static_cast<std::int64_t>(kind), .alpha = alpha, .beta = beta}, {x},
                                 f_);
   }
+  constexpr tensor_id compare(isa::compare_kind kind, tensor_id a, tensor_id b) {
+    return c_->emit<tpu::compare>(name(), {static_cast<std::int64_t>(kind)}, {a, b}, {dtype_id::boolean, {}});
+  }
+  constexpr tensor_id select(tensor_id mask, tensor_id a, tensor_id b) {
+    return c_->emit<tpu::select>(name(), {}, {mask, a, b}, c_->format_at(a));
+  }
+  constexpr tensor_id integer(isa::integer_kind kind, tensor_id a, tensor_id b) {
+    return c_->emit<tpu::integer>(name(), {static_cast<std::int64_t>(kind)}, {a, b}, c_->format_at(a));
+  }
+  constexpr tensor_id convert(tensor_id x, dtype_id type) {
+    return c_->format_at(x).type == type ? x : c_->emit<tpu::convert>(name(), {}, {x}, {type, {}});
+  }
+  /// Rows of x [R, W] by their numbers [K]: [K, W].
+  constexpr tensor_id gather(tensor_id x, tensor_id numbers) {
+    return c_->emit<tpu::gather>(name(), {}, {x, numbers}, c_->format_at(x));
+  }
+  /// x [R, W] with the rows of these numbers [K] replaced by u [K, W].
+  constexpr tensor_id scatter(tensor_id x, tensor_id numbers, tensor_id u) {
+    return c_->emit<tpu::scatter>(name(), {}, {x, numbers, u}, c_->format_at(x));
+  }
+  constexpr tensor_id constant(const value& v) {
+    text wanted(c_->result_name());
+    wanted << ".constant";
+    return c_->add_constant(wanted, v);
+  }
+  /// One number in the type of t, of its rank: it broadcasts to t.
+  constexpr tensor_id number_like(tensor_id t, std::int64_t x) {
+    shape ones;
+    for (std::size_t i = 0; i < dims(t).rank(); ++i) ones.push_back(1);
+    value v(c_->format_at(t).type, ones);
+    if (is_floating(v.type)) {
+      v.f[0] = static_cast<float>(x);
+    } else {
+      v.i[0] = x;
+    }
+    return constant(v);
+  }
   constexpr tensor_id reshape(tensor_id x, const shape& to) {
     if (dims(x) == to) return x;
     return c_->emit<tpu::reshape>(name(), {ints(to.span())}, {x}, c_->format_at(x));
@@ -52,19 +89,23 @@ public:
   }
   /// The rows of x [1, rows, 1, K] put together: [1, rows, 1, 1]. Long rows in two steps, so that a part fits into a lane.
   constexpr tensor_id reduce(isa::reduce_kind kind, tensor_id x) {
-    constexpr std::int64_t longest = 512;
     const std::int64_t count = dims(x)[3];
-    std::int64_t part = count;
-    if (count > longest) {
-      part = longest;
-      while (count % part != 0) --part;
-      if (part < 2) part = count;
-    }
+    const std::int64_t part = part_of(count);
     const std::int64_t rows = dims(x)[1];
     const tpu::reduce::attributes a{.kind = static_cast<std::int64_t>(kind)};
     if (part == count) return c_->emit<tpu::reduce>(name(), a, {x}, f_);
     const tensor_id parts = c_->emit<tpu::reduce>(name(), a, {reshape(x, {1, rows * (count / part), 1, part})}, f_);
     return reduce(kind, reshape(parts, {1, rows, 1, count / part}));
+  }
+  /// [1, rows, 1, count] with each row in parts that fit into a lane, for what goes element by element.
+  [[nodiscard]] static constexpr shape in_parts(std::int64_t rows, std::int64_t count) {
+    const std::int64_t part = part_of(count);
+    return {1, rows, count / part, part};
+  }
+  /// The rows of x, [1, rows, parts, part], put together.
+  constexpr tensor_id reduce_parts(isa::reduce_kind kind, tensor_id x) {
+    const shape d = dims(x);
+    return reduce(kind, reshape(x, {1, d[1], 1, d[2] * d[3]}));
   }
   /// Softmax of the rows of x [1, rows, 1, K].
   constexpr tensor_id softmax(tensor_id x) { return c_->emit<tpu::softmax>(name(), {}, {x}, f_); }
@@ -95,6 +136,14 @@ public:
   }
 
 private:
+  /// The longest equal part of a row that is at most 512 elements; the row where there is none.
+  [[nodiscard]] static constexpr std::int64_t part_of(std::int64_t count) {
+    constexpr std::int64_t longest = 512;
+    if (count <= longest) return count;
+    std::int64_t part = longest;
+    while (count % part != 0) --part;
+    return part < 2 ? count : part;
+  }
   [[nodiscard]] constexpr text name() {
     text wanted(c_->result_name());
     wanted << '.' << ++count_;

@@ -59,7 +59,7 @@ template <class Range> text write_numbers(const Range& numbers) { return join(nu
 
 /// The tensor's facts beside type and shape, as annotation `key = numbers`.
 inline void write_facts(pb::GraphProto& g, std::string_view name, const tensor& t) {
-  if (!t.quant.present() && !t.range.known && t.address == none) return;
+  if (!t.quant.present() && !t.range.known && t.address == none && t.edge == dtype_id::none) return;
   auto& a = *g.add_quantization_annotation();
   a.set_tensor_name(std::string(name));
   const auto put = [&](std::string_view key, const text& value) {
@@ -75,6 +75,7 @@ inline void write_facts(pb::GraphProto& g, std::string_view name, const tensor& 
     put("tmpu.range", write_numbers(floats{t.range.threshold, t.range.min, t.range.max}));
   }
   if (t.address != none) put("tmpu.address", text() << t.address);
+  if (t.edge != dtype_id::none) put("tmpu.edge", text() << onnx_number_of(t.edge));
 }
 inline void read_facts(const pb::TensorAnnotation& a, tensor& t) {
   for (const auto& p : a.quant_parameter_tensor_names()) {
@@ -93,6 +94,9 @@ inline void read_facts(const pb::TensorAnnotation& a, tensor& t) {
     } else if (p.key() == "tmpu.address" && read_numbers(p.value(), i) && i.size() == 1) {
       t.address = i[0];
       ok = true;
+    } else if (p.key() == "tmpu.edge" && read_numbers(p.value(), i) && i.size() == 1) {
+      t.edge = dtype_of_onnx(i[0]);
+      ok = carrier_of(t.edge) == t.type;
     }
     if (!ok) refuse(text("stage file: tensor '") << a.tensor_name() << "' has the unreadable fact '" << p.key() << "'");
   }

@@ -90,6 +90,19 @@ constexpr std::int64_t cycles(const isa::dma_load& i, const chip::facts& chip) {
 constexpr std::int64_t cycles(const isa::dma_store& i, const chip::facts& chip) {
   return detail::transfer(i.dst, chip.store_bytes_per_second, chip);
 }
+/// Every row is a transfer of its own.
+constexpr std::int64_t cycles(const isa::dma_gather& i, const chip::facts& chip) {
+  isa::global_ref rows = i.src;
+  rows.c = i.dst.c;
+  rows.c_stride = i.src.w * i.src.w_stride + 1; // not one run
+  return detail::transfer(rows, chip.load_bytes_per_second, chip);
+}
+constexpr std::int64_t cycles(const isa::dma_scatter& i, const chip::facts& chip) {
+  isa::global_ref rows = i.dst;
+  rows.c = i.src.c;
+  rows.c_stride = i.dst.w * i.dst.w_stride + 1;
+  return detail::transfer(rows, chip.store_bytes_per_second, chip);
+}
 constexpr std::int64_t cycles(const isa::conv& i, const chip::facts& chip) {
   const isa::local_ref& out = i.part.finish ? i.y : i.partial;
   const std::int64_t taps = std::int64_t{i.weight.h} * i.weight.w;
@@ -112,8 +125,9 @@ constexpr std::int64_t cycles(const isa::pool& i, const chip::facts& chip) {
          detail::with_conflict(detail::pass(i.y, chip) * i.kernel_h * i.kernel_w, detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::binary& i, const chip::facts& chip) {
+  const bool function = i.kind == isa::binary_kind::pow || i.kind == isa::binary_kind::rest;
   return chip.issue_cycles +
-         detail::with_conflict(2 * detail::pass(i.y, chip),
+         detail::with_conflict((function ? 40 : 2) * detail::pass(i.y, chip),
                                detail::shares_bank(i.a, i.y, chip) || detail::shares_bank(i.b, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::compare& i, const chip::facts& chip) {
@@ -127,6 +141,18 @@ constexpr std::int64_t cycles(const isa::select& i, const chip::facts& chip) {
   return chip.issue_cycles +
          detail::with_conflict(3 * detail::pass(i.y, chip),
                                detail::shares_bank(i.a, i.y, chip) || detail::shares_bank(i.b, i.y, chip));
+}
+constexpr std::int64_t cycles(const isa::integer& i, const chip::facts& chip) {
+  using enum isa::integer_kind;
+  const bool divides = i.kind == div || i.kind == rest || i.kind == modulo || i.kind == power; // a bit a pass
+  return chip.issue_cycles +
+         detail::with_conflict((divides ? 32 : 2) * detail::pass(i.y, chip),
+                               detail::shares_bank(i.a, i.y, chip) || detail::shares_bank(i.b, i.y, chip));
+}
+constexpr std::int64_t cycles(const isa::convert& i, const chip::facts& chip) {
+  const std::int64_t in = detail::pass(i.x, chip);
+  const std::int64_t out = detail::pass(i.y, chip);
+  return chip.issue_cycles + detail::with_conflict(in > out ? in : out, detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::unary& i, const chip::facts& chip) {
   return chip.issue_cycles + detail::with_conflict(detail::passes_of(i.kind) * detail::pass(i.y, chip),
@@ -153,11 +179,15 @@ constexpr std::int64_t cycles(const isa::fill& i, const chip::facts& chip) {
 
 /// Bytes that a transfer moves (elements only); 0 for compute instructions.
 template <class Instruction> constexpr std::int64_t bytes_moved(const Instruction& i) {
-  const auto size = [](const isa::global_ref& g) { return std::int64_t{g.n} * g.c * g.h * g.w * bytes_of(g.type); };
+  const auto size = [](const auto& g) { return std::int64_t{g.n} * g.c * g.h * g.w * bytes_of(g.type); };
   if constexpr (std::is_same_v<Instruction, isa::dma_load>) {
     return size(i.src);
   } else if constexpr (std::is_same_v<Instruction, isa::dma_store>) {
     return size(i.dst);
+  } else if constexpr (std::is_same_v<Instruction, isa::dma_gather>) {
+    return size(i.dst);
+  } else if constexpr (std::is_same_v<Instruction, isa::dma_scatter>) {
+    return size(i.src);
   } else {
     return 0;
   }

@@ -172,19 +172,7 @@ struct mod : binary<mod> {
   struct attributes {
     TMPU_STRUCT((defaulted<std::int64_t, 0>, fmod));
   };
-  /// Exact: b times powers of two is taken away from a, in double, where nothing overflows or rounds.
-  static constexpr float apply(float a, float b) {
-    if (math::is_nan(a) || math::is_nan(b) || math::is_inf(a) || b == 0.0F) return math::nan<float>;
-    if (math::is_inf(b)) return a;
-    double rest = static_cast<double>(math::abs(a));
-    const double step = static_cast<double>(math::abs(b));
-    double part = step;
-    while (part * 2.0 <= rest) part *= 2.0;
-    for (; part >= step; part *= 0.5) {
-      if (rest >= part) rest -= part;
-    }
-    return static_cast<float>(a < 0.0F ? -rest : rest);
-  }
+  static constexpr float apply(float a, float b) { return activation::rest(a, b); }
   /// The rest with the sign of a.
   static constexpr auto apply_integer(auto a, auto b) {
     using integer = decltype(a);

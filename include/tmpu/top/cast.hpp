@@ -35,7 +35,8 @@ constexpr void cast_elements(value& y, const value& x, bool saturate) {
 
 /// y = x in the element type `to` (a number of TensorProto.DataType). Floats become integers toward zero, beyond 64 bits the
 /// nearest and then wrapped; bool is x != 0. Floats beyond an f8 type become its greatest number, with saturate = 0 an
-/// infinity, or a NaN where it has none.                                                       (ONNX Cast)
+/// infinity, or a NaN where it has none. With narrow = 1 (the chip's lowering sets it) integers that y's type, of at most 32 bits, cannot
+/// hold are refused when it is evaluated.                                                      (ONNX Cast)
 ///
 /// Shape:     y has the shape of x.
 /// Elements:  any but strings.
@@ -45,7 +46,11 @@ struct cast {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   struct attributes {
+<<<<<<< HEAD
     TMPU_STRUCT((defaulted<std::int64_t, 1>, saturate), (std::int64_t, to), (text, round_mode));
+=======
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, saturate), (std::int64_t, to), (text, round_mode), (std::int64_t, narrow));
+>>>>>>> f975d1b ([lower] Integers are carried in i32; gather, scatter, integer arithmetic, casts, places and losses on the chip)
   };
   static constexpr op_info info{.name = "cast", .onnx = "Cast"};
   static constexpr void infer(const attributes& a, infer_context& c) {
@@ -56,6 +61,13 @@ struct cast {
     c.result(0, to, c.dims(0));
   }
   static constexpr void eval(const attributes& a, eval_context& c) {
+    if (a.narrow.value != 0) {
+      const value& x = c.in(0);
+      for (std::size_t n = 0; n < x.i.size(); ++n) {
+        if (x.i[n] < least_of(c.out().type) || x.i[n] > greatest_of(c.out().type))
+          c.fail(text("element ") << n << " is " << x.i[n] << ", which " << name_of(c.out().type) << " cannot hold");
+      }
+    }
     detail::cast_elements(c.out(), c.in(0), a.saturate != 0);
   }
 };

@@ -56,13 +56,13 @@ constexpr float apply_unary(isa::unary_kind kind, float x, float alpha, float be
 
 /// y = clamp(a op b), a and b broadcast to y. Integer, with A = a - a_zero and B = b - b_zero:
 /// add, sub, max, min: y_zero + (A * a_multiplier op B * b_multiplier) / 2^shift; mul: y_zero + A * B * a_multiplier / 2^shift; one
-/// rounding, half away from zero. div: float only.
+/// rounding, half away from zero. div, pow, rest: float only.
 ///
 /// Operands:  a, b, folded to [n, c, h, w] where each dimension is 1 or that of y. Of one float type, or integers.
 /// Shape:     broadcasting.
 /// Attributes: kind: isa::binary_kind as a number; clamp = [low, high], infinite where there is none.
 /// Tiling:    any slice of N, C, H; an operand with c = 1 against more lies whole in every lane.
-/// Errors:    shapes that do not broadcast in the folded form; div of integers.
+/// Errors:    shapes that do not broadcast in the folded form; div, pow and rest of integers.
 struct binary : basic_op<binary> {
   static constexpr op_info info{.name = "binary", .min_operands = 2, .max_operands = 2};
   struct attributes {
@@ -72,9 +72,10 @@ struct binary : basic_op<binary> {
 
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::require_clamp(c, a.clamp);
-    if (a.kind < 0 || a.kind > 5) c.fail(text("binary kind ") << a.kind << " is unknown");
-    if (a.kind == static_cast<std::int64_t>(isa::binary_kind::div) && !is_floating(c.type(0)))
-      c.fail("div takes floats only");
+    if (a.kind < 0 || a.kind > static_cast<std::int64_t>(isa::binary_kind::rest))
+      c.fail(text("binary kind ") << a.kind << " is unknown");
+    if (isa::floats_only(static_cast<isa::binary_kind>(a.kind)) && !is_floating(c.type(0)))
+      c.fail(text(isa::name_of(static_cast<isa::binary_kind>(a.kind))) << " takes floats only");
     const auto all = broadcast(c.dims(0), c.dims(1));
     const view4 y = fold(all.dims);
     if (!all.ok || !fits(fold(c.dims(0)), y) || !fits(fold(c.dims(1)), y)) {
@@ -139,6 +140,8 @@ private:
     case isa::binary_kind::div: return activation::divide(a, b);
     case isa::binary_kind::max: return a < b ? b : a;
     case isa::binary_kind::min: return b < a ? b : a;
+    case isa::binary_kind::pow: return math::pow(a, b);
+    case isa::binary_kind::rest: return activation::rest(a, b);
     }
     return a;
   }

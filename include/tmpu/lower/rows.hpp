@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/lower/sequence.hpp"
+#include "tmpu/top/gather.hpp"
+#include "tmpu/top/scatter.hpp"
+
+/// Elements by their places: everything becomes rows of a matrix by their numbers.
+namespace tmpu::lower {
+
+namespace detail {
+/// Operand i under other dims, constant or not.
+constexpr tensor_id operand_as(context& c, sequence& s, std::size_t i, const shape& dims) {
+  return c.is_constant(i) ? c.constant_operand(i, dims) : s.reshape(c.operand(i), dims);
+}
+/// An activation, or a constant as the chip has it.
+constexpr tensor_id operand_as_is(context& c, std::size_t i) {
+  return c.is_constant(i) ? c.constant_operand(i, c.dims(i)) : c.operand(i);
+}
+/// Places along an axis counted from its front.
+constexpr tensor_id from_front(sequence& s, tensor_id places, std::int64_t extent) {
+  const tensor_id behind = s.compare(isa::compare_kind::less, places, s.number_like(places, 0));
+  return s.select(behind, s.integer(isa::integer_kind::add, places, s.number_like(places, extent)), places);
+}
+constexpr tensor_id times(sequence& s, tensor_id x, std::int64_t factor) {
+  return factor == 1 ? x : s.integer(isa::integer_kind::mul, x, s.number_like(x, factor));
+}
+/// Numbers of elements are i32.
+constexpr bool numbered(const shape& d) { return d.elements() <= greatest_of(dtype_id::i32); }
+
+/// For places with the rank of x: the numbers of the elements of x at them, the coordinate of the axis replaced.
+constexpr tensor_id element_numbers(context& c, sequence& s, std::size_t i, std::size_t axis) {
+  const shape x = c.dims(0);
+  const shape at = c.dims(i);
+  std::int64_t step[shape::max_rank] = {};
+  tpu::detail::row_major(x, step);
+  const std::int64_t along = step[axis];
+  step[axis] = 0;
+  value base(dtype_id::i32, {at.elements()});
+  tpu::detail::walk(at, step, 0,
+                    [&](std::int64_t n, std::int64_t from) { base.i[static_cast<std::size_t>(n)] = from; });
+  const tensor_id places = from_front(s, operand_as(c, s, i, {at.elements()}), x[axis]);
+  return s.integer(isa::integer_kind::add, times(s, places, along), s.constant(base));
+}
+
+/// For tuples of places in the last axis of operand i, `batch` axes in common: the numbers of the parts of x that they point to.
+constexpr tensor_id part_numbers(context& c, sequence& s, std::size_t i, std::size_t batch) {
+  const shape x = c.dims(0);
+  const shape at = c.dims(i);
+  const std::int64_t length = at[at.rank() - 1];
+  const std::int64_t tuples = at.elements() / length;
+  const tensor_id all = operand_as(c, s, i, {tuples, length});
+  std::int64_t parts = 1; // of one batch
+  for (std::int64_t k = 0; k < length; ++k) parts *= x[batch + static_cast<std::size_t>(k)];
+  std::int64_t batches = 1;
+  for (std::size_t d = 0; d < batch; ++d) batches *= x[d];
+  value base(dtype_id::i32, {tuples});
+  for (std::int64_t n = 0; n < tuples; ++n) base.i[static_cast<std::size_t>(n)] = n / (tuples / batches) * parts;
+  tensor_id number = s.constant(base);
+  for (std::int64_t k = 0; k < length; ++k) {
+    const std::int64_t extent = x[batch + static_cast<std::size_t>(k)];
+    parts /= extent;
+    const tensor_id places = from_front(s, s.reshape(s.slice(all, 1, k, k + 1), {tuples}), extent);
+    number = s.integer(isa::integer_kind::add, number, times(s, places, parts));
+  }
+  return number;
+}
+} // namespace detail
+
+/// gather -> the axis first, rows by their numbers, the axis back.
+template <class Dtype> struct gather_rule {
+  using op = top::gather;
+  using dtype = Dtype;
+  static constexpr bool any_type = true;
+  static constexpr bool takes(const context& c, node_id) {
+    return c.carries(0) && c.carries(1) && !(c.is_constant(0) && c.is_constant(1)) && c.dims(0).rank() >= 1;
+  }
+  static constexpr void apply(context& c, node_id) {
+    const shape x = c.dims(0);
+    const shape at = c.dims(1);
+    const std::size_t axis = top::detail::axis_at(c.attributes<op>().axis, x.rank());
+    std::int64_t before = 1;
+    for (std::size_t i = 0; i < axis; ++i) before *= x[i];
+    const std::int64_t behind = x.elements() / (before * x[axis]);
+    sequence s(c);
+    const tensor_id planes = s.transpose(detail::operand_as(c, s, 0, {before, x[axis], behind}), {1, 0, 2});
+    const tensor_id numbers = detail::operand_as(c, s, 1, {at.elements()});
+    const tensor_id rows = s.gather(s.reshape(planes, {x[axis], before * behind}), numbers);
+    s.finish(s.transpose(s.reshape(rows, {at.elements(), before, behind}), {1, 0, 2}));
+  }
+};
+
+/// gather_elements -> elements by their numbers.
+template <class Dtype> struct gather_elements_rule {
+  using op = top::gather_elements;
+  using dtype = Dtype;
+  static constexpr bool any_type = true;
+  static constexpr bool takes(const context& c, node_id) {
+    return c.carries(0) && c.carries(1) && !(c.is_constant(0) && c.is_constant(1)) && detail::numbered(c.dims(0));
+  }
+  static constexpr void apply(context& c, node_id) {
+    sequence s(c);
+    const std::size_t axis = top::detail::axis_at(c.attributes<op>().axis, c.dims(0).rank());
+    const tensor_id numbers = detail::element_numbers(c, s, 1, axis);
+    s.finish(s.gather(detail::operand_as(c, s, 0, {c.dims(0).elements(), 1}), numbers));
+  }
+};
+
+/// gather_nd -> parts by their numbers.
+template <class Dtype> struct gather_nd_rule {
+  using op = top::gather_nd;
+  using dtype = Dtype;
+  static constexpr bool any_type = true;
+  static constexpr bool takes(const context& c, node_id) {
+    return c.carries(0) && c.carries(1) && !(c.is_constant(0) && c.is_constant(1)) && detail::numbered(c.dims(0));
+  }
+  static constexpr void apply(context& c, node_id) {
+    sequence s(c);
+    const tensor_id numbers =
+        detail::part_numbers(c, s, 1, static_cast<std::size_t>(c.attributes<op>().batch_dims.value));
+    const std::int64_t width = c.result_dims().elements() / s.dims(numbers)[0];
+    s.finish(s.gather(detail::operand_as(c, s, 0, {c.dims(0).elements() / width, width}), numbers));
+  }
+};
+
+/// scatter_elements, scatter_nd that replace -> rows by their numbers, the other way.
+template <class Op> struct scatter_family {
+  template <class Dtype> struct rule {
+    using op = Op;
+    using dtype = Dtype;
+    static constexpr bool any_type = true;
+    static constexpr bool takes(const context& c, node_id) {
+      const std::string_view how = c.template attributes<Op>().reduction.view();
+      return (how.empty() || how == "none") && c.carries(0) && c.carries(1) && c.carries(2) &&
+             detail::numbered(c.dims(0)) && !c.is_constant(2);
+    }
+    static constexpr void apply(context& c, node_id) {
+      sequence s(c);
+      tensor_id numbers = none;
+      if constexpr (requires(const typename Op::attributes& a) { a.axis; }) {
+        numbers =
+            detail::element_numbers(c, s, 1, top::detail::axis_at(c.template attributes<Op>().axis, c.dims(0).rank()));
+      } else {
+        numbers = detail::part_numbers(c, s, 1, 0);
+      }
+      const std::int64_t count = s.dims(numbers)[0];
+      const std::int64_t width = c.dims(2).elements() / count;
+      const tensor_id x = detail::operand_as(c, s, 0, {c.dims(0).elements() / width, width});
+      const tensor_id u = s.reshape(c.cast_to(detail::operand_as_is(c, 2), c.format_at(x)), {count, width});
+      s.finish(s.scatter(x, numbers, u));
+    }
+  };
+};
+
+} // namespace tmpu::lower

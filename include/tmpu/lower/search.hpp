@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/lower/norm.hpp"
+#include "tmpu/top/arg.hpp"
+#include "tmpu/top/loss.hpp"
+#include "tmpu/top/pad.hpp"
+
+#include <type_traits>
+
+/// What is found by comparing with numbered places: the place of an extremum, an element by its class, a triangle.
+namespace tmpu::lower {
+
+namespace detail {
+/// 0, 1, 2, ... as [1, 1, parts, part], in a type.
+constexpr tensor_id places(sequence& s, const shape& rows, dtype_id type) {
+  value v(type, {1, 1, rows[2], rows[3]});
+  for (std::size_t n = 0; n < v.size(); ++n) {
+    if (is_floating(type)) {
+      v.f[n] = static_cast<float>(n);
+    } else {
+      v.i[n] = static_cast<std::int64_t>(n);
+    }
+  }
+  return s.constant(v);
+}
+/// The axis at the end, rows in parts.
+constexpr tensor_id rows_along(context& c, sequence& s, std::size_t axis) {
+  bool along[shape::max_rank] = {};
+  along[axis] = true;
+  const tensor_id x = as_rows(s, c.operand(0), along);
+  return s.reshape(x, sequence::in_parts(s.dims(x)[1], s.dims(x)[3]));
+}
+/// The place of the greatest (or least) element of each row, as a float: of equal ones the first, or the last.
+constexpr tensor_id place_of_extremum(sequence& s, tensor_id x, isa::reduce_kind kind, bool last) {
+  const shape rows = s.dims(x);
+  const tensor_id mask = s.compare(isa::compare_kind::equal, x, s.reduce_parts(kind, x));
+  const std::int64_t count = rows[2] * rows[3];
+  // Where nothing is equal (NaN), the place at the other end.
+  const tensor_id other = s.scalar(last ? 0.0F : static_cast<float>(count - 1));
+  const tensor_id found = s.select(mask, places(s, rows, dtype_id::f32), other);
+  return s.reduce_parts(last ? isa::reduce_kind::max : isa::reduce_kind::min, found);
+}
+/// Places are counted in f32.
+inline constexpr std::int64_t most_places = std::int64_t{1} << 24;
+} // namespace detail
+
+/// arg_max, arg_min -> rows: the extremum, what is equal to it, the least (or greatest) of the places where that holds.
+template <class Op, isa::reduce_kind Kind> struct arg_family {
+  template <class Dtype> struct rule {
+    using op = Op;
+    using dtype = Dtype;
+    static constexpr bool any_type = true; // places are integers
+    static constexpr bool takes(const context& c, node_id) {
+      return !c.is_constant(0) && is_floating(c.top_type(0)) && c.dims(0).elements() <= detail::most_places;
+    }
+    static constexpr void apply(context& c, node_id) {
+      const auto a = c.template attributes<Op>();
+      sequence s(c);
+      const tensor_id x = detail::rows_along(c, s, top::detail::axis_at(a.axis, c.dims(0).rank()));
+      s.finish(s.convert(detail::place_of_extremum(s, x, Kind, a.select_last_index != 0), dtype_id::i32));
+    }
+  };
+};
+
+/// hardmax -> 1 at the place of the greatest element, as arg_max finds it.
+template <class Dtype> struct hardmax_rule {
+  using op = top::hardmax;
+  using dtype = Dtype;
+  static constexpr bool takes(const context& c, node_id) {
+    return !c.is_constant(0) && c.dims(0).elements() <= detail::most_places;
+  }
+  static constexpr void apply(context& c, node_id) {
+    const shape dims = c.dims(0);
+    const std::size_t axis = top::detail::axis_at(c.attributes<op>().axis, dims.rank());
+    sequence s(c);
+    const tensor_id x = detail::rows_along(c, s, axis);
+    const tensor_id place = detail::place_of_extremum(s, x, isa::reduce_kind::max, false);
+    const tensor_id mask = s.compare(isa::compare_kind::equal, detail::places(s, s.dims(x), dtype_id::f32), place);
+    s.finish(from_rows(s, s.convert(mask, dtype_id::f32), dims, axis));
+  }
+
+private:
+  /// Rows along an axis back to a tensor of these dims.
+  static constexpr tensor_id from_rows(sequence& s, tensor_id x, const shape& dims, std::size_t axis) {
+    shape moved;
+    ints perm;
+    for (std::size_t i = 0; i < dims.rank(); ++i) {
+      if (i != axis) moved.push_back(dims[i]);
+      const auto at = static_cast<std::int64_t>(i);
+      perm.push_back(i < axis ? at : i == axis ? static_cast<std::int64_t>(dims.rank()) - 1 : at - 1);
+    }
+    moved.push_back(dims[axis]);
+    return s.transpose(s.reshape(x, moved), perm);
+  }
+};
+
+/// trilu -> x where column - row is at least (at most) k, 0 elsewhere.
+template <class Dtype> struct trilu_rule {
+  using op = top::trilu;
+  using dtype = Dtype;
+  static constexpr bool any_type = true;
+  static constexpr bool takes(const context& c, node_id) {
+    return !c.is_constant(0) && (!c.has(1) || c.carries(1)) && c.dims(0).rank() >= 2;
+  }
+  static constexpr void apply(context& c, node_id) {
+    const shape dims = c.dims(0);
+    const std::int64_t rows = dims[dims.rank() - 2];
+    const std::int64_t columns = dims[dims.rank() - 1];
+    sequence s(c);
+    const tensor_id x = s.reshape(c.operand(0), {1, dims.elements() / (rows * columns), rows, columns});
+    value off(dtype_id::i32, {1, 1, rows, columns});
+    for (std::int64_t n = 0; n < rows * columns; ++n) off.i[static_cast<std::size_t>(n)] = n % columns - n / columns;
+    const tensor_id there = s.constant(off);
+    tensor_id k = s.number_like(there, 0);
+    if (c.has(1)) k = c.is_constant(1) ? c.constant_operand(1, {1, 1, 1, 1}) : s.reshape(c.operand(1), {1, 1, 1, 1});
+    const bool upper = c.attributes<op>().upper != 0;
+    const tensor_id mask = s.compare(isa::compare_kind::less_or_equal, upper ? k : there, upper ? there : k);
+    s.finish(s.select(mask, x, s.number_like(x, 0)));
+  }
+};
+
+/// negative_log_likelihood_loss, softmax_cross_entropy_loss -> rows of classes: the score where the place is the target, its weight, their
+/// product; the sums. A target that is no class counts as one that is ignored.
+template <class Op> struct loss_family {
+  template <class Dtype> struct rule {
+    using op = Op;
+    using dtype = Dtype;
+    static constexpr bool any_type = true; // targets are integers
+    static constexpr bool takes(const context& c, node_id) {
+      return !c.is_constant(0) && c.carries(1) && is_floating(c.top_type(0)) && (!c.has(2) || c.carries(2));
+    }
+    static constexpr void apply(context& c, node_id id) {
+      const auto a = c.template attributes<Op>();
+      sequence s(c);
+      tensor_id x = detail::rows_along(c, s, 1);
+      if constexpr (std::is_same_v<Op, top::softmax_cross_entropy_loss>) x = logarithms(c, s, x, id);
+      const shape rows = s.dims(x);
+      const shape each{1, rows[1], 1, 1};
+      const shape row{1, 1, rows[2], rows[3]};
+      const tensor_id target = c.is_constant(1) ? c.constant_operand(1, each) : s.reshape(c.operand(1), each);
+      tensor_id mask = s.compare(isa::compare_kind::equal, detail::places(s, rows, dtype_id::i32), target);
+      if (a.ignore_index >= 0 && a.ignore_index < rows[2] * rows[3]) {
+        const tensor_id counts = s.compare(isa::compare_kind::not_equal, target, s.number_like(target, a.ignore_index));
+        mask = s.compare(isa::compare_kind::logical_and, mask, counts);
+      }
+      const tensor_id zero = s.scalar(0.0F);
+      const tensor_id of_class = !c.has(2)          ? s.scalar(1.0F)
+                                 : c.is_constant(2) ? c.constant_operand(2, row)
+                                                    : s.reshape(c.operand(2), row);
+      const tensor_id score = s.reduce_parts(isa::reduce_kind::sum, s.select(mask, x, zero));
+      const tensor_id weight = s.reduce_parts(isa::reduce_kind::sum, s.select(mask, of_class, zero));
+      const tensor_id loss = s.binary(isa::binary_kind::mul, s.unary(isa::unary_kind::neg, weight), score);
+      const std::string_view how = a.reduction.view();
+      if (how == "none") return s.finish(loss);
+      const shape all{1, 1, 1, rows[1]};
+      const tensor_id sum = s.reduce(isa::reduce_kind::sum, s.reshape(loss, all));
+      if (how == "sum") return s.finish(sum);
+      s.finish(s.binary(isa::binary_kind::div, sum, s.reduce(isa::reduce_kind::sum, s.reshape(weight, all))));
+    }
+
+  private:
+    /// The logarithms of the probabilities; the second result is these.
+    static constexpr tensor_id logarithms(context& c, sequence& s, tensor_id x, node_id id) {
+      const tensor_id d = s.binary(isa::binary_kind::sub, x, s.reduce_parts(isa::reduce_kind::max, x));
+      const tensor_id sum = s.reduce_parts(isa::reduce_kind::sum, s.unary(isa::unary_kind::exp, d));
+      const tensor_id y = s.binary(isa::binary_kind::sub, d, s.unary(isa::unary_kind::log, sum));
+      const vec<tensor_id> results(c.source().results(id));
+      if (results.size() < 2 || results[1] == none) return y;
+      const shape dims = c.dims(0);
+      shape moved{dims[0]};
+      ints perm{0, static_cast<std::int64_t>(dims.rank()) - 1};
+      for (std::size_t i = 2; i < dims.rank(); ++i) {
+        moved.push_back(dims[i]);
+        perm.push_back(static_cast<std::int64_t>(i) - 1);
+      }
+      moved.push_back(dims[1]);
+      c.set(results[1], c.template emit<tpu::transpose>(c.source().name(results[1]), {perm}, {s.reshape(y, moved)},
+                                                        c.format_at(y)));
+      return y;
+    }
+  };
+};
+
+} // namespace tmpu::lower
