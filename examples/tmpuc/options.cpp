@@ -135,8 +135,8 @@ std::vector<host::input_facts> inputs_of(const graph_body& g) {
 std::vector<host::input_facts> inputs_of(const isa::network& n) {
   std::vector<host::input_facts> out;
   for (const isa::io_tensor& t : n.inputs) {
-    out.push_back({std::string(t.name.view()), host::user_type(t.type, {t.scale, t.zero_point}, t.edge),
-                   shape(t.dims.span())});
+    out.push_back(
+        {std::string(t.name.view()), host::user_type(t.type, {t.scale, t.zero_point}, t.edge), shape(t.dims.span())});
   }
   return out;
 }

@@ -46,11 +46,8 @@ struct cast {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   struct attributes {
-<<<<<<< HEAD
-    TMPU_STRUCT((defaulted<std::int64_t, 1>, saturate), (std::int64_t, to), (text, round_mode));
-=======
-    TMPU_STRUCT((defaulted<std::int64_t, 1>, saturate), (std::int64_t, to), (text, round_mode), (std::int64_t, narrow));
->>>>>>> f975d1b ([lower] Integers are carried in i32; gather, scatter, integer arithmetic, casts, places and losses on the chip)
+    TMPU_STRUCT((defaulted<std::int64_t, 1>, saturate), (std::int64_t, to), (text, round_mode),
+                (defaulted<std::int64_t, 0>, narrow));
   };
   static constexpr op_info info{.name = "cast", .onnx = "Cast"};
   static constexpr void infer(const attributes& a, infer_context& c) {
