@@ -104,7 +104,7 @@ TEST_CASE("binary") {
                       : rng.one_of(dtype_id::i8, dtype_id::u8);
     };
     isa::binary i{};
-    i.kind = static_cast<isa::binary_kind>(rng.between(0, floating ? 5 : 5));
+    i.kind = static_cast<isa::binary_kind>(rng.between(0, floating ? 7 : 5));
     if (!floating && i.kind == isa::binary_kind::div) i.kind = isa::binary_kind::add;
     const std::int32_t n = rng.between(1, 2);
     const std::int32_t c = rng.between(1, 17);
@@ -141,7 +141,12 @@ TEST_CASE("binary") {
         case isa::binary_kind::div: v = av / bv; break;
         case isa::binary_kind::max: v = std::max(av, bv); break;
         case isa::binary_kind::min: v = std::min(av, bv); break;
+        case isa::binary_kind::pow:
+          v = static_cast<double>(math::pow(static_cast<float>(av), static_cast<float>(bv)));
+          break;
+        case isa::binary_kind::rest: v = std::fmod(av, bv); break;
         }
+        if (std::isnan(v)) v = static_cast<double>(math::nan<float>);
         const auto single = static_cast<float>(v);
         out = rounded(y.r.type, static_cast<double>(single < i.low ? i.low : single > i.high ? i.high : single));
       } else {
@@ -424,6 +429,157 @@ TEST_CASE("reduce") {
       y.at(n, c, 0, 0) = rounded(y.r.type, kind == isa::reduce_kind::max ? most : static_cast<double>(sum));
     });
     m.run(isa::reduce{.kind = kind, .x = x.r, .y = y.r}, y);
+  }
+}
+
+/// An operand that is broadcast or not, at a place of y.
+double seen_from(const tensor& t, std::int32_t n, std::int32_t c, std::int32_t h, std::int32_t w) {
+  return t.at(t.r.n == 1 ? 0 : n, t.r.c == 1 ? 0 : c, t.r.h == 1 ? 0 : h, t.r.w == 1 ? 0 : w);
+}
+
+TEST_CASE("compare and select") {
+  for (std::uint64_t seed = 1; seed <= 120; ++seed) {
+    machine m(seed);
+    auto& rng = m.rng;
+    const bool floating = rng.between(0, 1) == 0;
+    const auto type = floating ? rng.one_of(dtype_id::f32, dtype_id::f16, dtype_id::bf16)
+                               : rng.one_of(dtype_id::i8, dtype_id::u8, dtype_id::i32);
+    const std::int32_t n = rng.between(1, 2);
+    const std::int32_t c = rng.between(1, 17);
+    const std::int32_t h = rng.between(1, 3);
+    const std::int32_t w = rng.between(1, 5);
+    const tensor a = broadcast_operand(m, type, n, c, h, w);
+    const tensor b = broadcast_operand(m, type, n, c, h, w);
+    tensor mask = m.make(dtype_id::boolean, n, c, h, w);
+    const auto kind = static_cast<isa::compare_kind>(rng.between(0, 5));
+    mask.each([&](auto i, auto k, auto y, auto x) {
+      const double l = seen_from(a, i, k, y, x);
+      const double r = seen_from(b, i, k, y, x);
+      const bool all[] = {l == r, l != r, l < r, l <= r, l != 0 && r != 0, l != 0 || r != 0};
+      mask.at(i, k, y, x) = all[static_cast<std::size_t>(kind)] ? 1 : 0;
+    });
+    m.run(isa::compare{.kind = kind, .a = a.r, .b = b.r, .y = mask.r}, mask);
+    tensor chosen = m.make(type, n, c, h, w);
+    chosen.each([&](auto i, auto k, auto y, auto x) {
+      chosen.at(i, k, y, x) = seen_from(mask.at(i, k, y, x) != 0 ? a : b, i, k, y, x);
+    });
+    m.run(isa::select{.mask = mask.r, .a = a.r, .b = b.r, .y = chosen.r}, chosen);
+  }
+}
+
+/// What is left of an exact result in the type: two's complement.
+double wrapped_to(dtype_id type, long long v) {
+  if (type == dtype_id::boolean) return v != 0 ? 1 : 0;
+  if (type == dtype_id::i8) return static_cast<double>(static_cast<signed char>(v));
+  if (type == dtype_id::u8) return static_cast<double>(static_cast<unsigned char>(v));
+  return static_cast<double>(static_cast<int>(v));
+}
+
+TEST_CASE("integer") {
+  for (std::uint64_t seed = 1; seed <= 280; ++seed) {
+    machine m(seed);
+    auto& rng = m.rng;
+    const auto kind = static_cast<isa::integer_kind>(seed % 14);
+    const auto type = rng.one_of(dtype_id::i8, dtype_id::u8, dtype_id::i32);
+    const std::int32_t c = rng.between(1, 17);
+    const tensor a = broadcast_operand(m, type, 2, c, 2, 3);
+    tensor b = broadcast_operand(m, type, 2, c, 2, 3);
+    const bool small = kind == isa::integer_kind::power || kind == isa::integer_kind::shift_left ||
+                       kind == isa::integer_kind::shift_right;
+    if (small) {
+      for (double& v : b.v) v = rng.between(type == dtype_id::u8 ? 0 : -2, 9);
+      m.write(b);
+    }
+    tensor y = m.make(type, 2, c, 2, 3);
+    const int bits = type == dtype_id::i32 ? 32 : 8;
+    y.each([&](auto n, auto k, auto h, auto w) {
+      const auto l = static_cast<long long>(seen_from(a, n, k, h, w));
+      const auto r = static_cast<long long>(seen_from(b, n, k, h, w));
+      const unsigned long long pattern = static_cast<unsigned long long>(l) & ((1ULL << bits) - 1);
+      long long v = 0;
+      switch (kind) {
+      case isa::integer_kind::add: v = l + r; break;
+      case isa::integer_kind::sub: v = l - r; break;
+      case isa::integer_kind::mul: v = l * r; break;
+      case isa::integer_kind::div: v = r == 0 ? 0 : l / r; break;
+      case isa::integer_kind::rest: v = r == 0 ? 0 : l % r; break;
+      case isa::integer_kind::modulo:
+        v = r == 0 ? 0 : l - r * static_cast<long long>(std::floor(static_cast<double>(l) / static_cast<double>(r)));
+        break;
+      case isa::integer_kind::power: {
+        unsigned long long p = 1;
+        for (long long e = 0; e < r; ++e) p *= static_cast<unsigned long long>(l);
+        v = r >= 0 ? static_cast<long long>(p) : l == 1 ? 1 : l == -1 ? (r % 2 == 0 ? 1 : -1) : 0;
+        break;
+      }
+      case isa::integer_kind::max: v = std::max(l, r); break;
+      case isa::integer_kind::min: v = std::min(l, r); break;
+      case isa::integer_kind::bit_and: v = l & r; break;
+      case isa::integer_kind::bit_or: v = l | r; break;
+      case isa::integer_kind::bit_xor: v = l ^ r; break;
+      case isa::integer_kind::shift_left: v = r < 0 || r >= bits ? 0 : static_cast<long long>(pattern << r); break;
+      case isa::integer_kind::shift_right: v = r < 0 || r >= bits ? 0 : static_cast<long long>(pattern >> r); break;
+      }
+      y.at(n, k, h, w) = wrapped_to(type, v);
+    });
+    m.run(isa::integer{.kind = kind, .a = a.r, .b = b.r, .y = y.r}, y);
+  }
+}
+
+TEST_CASE("dma.gather and dma.scatter") {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    machine m(seed);
+    auto& rng = m.rng;
+    const auto type = rng.one_of(dtype_id::f16, dtype_id::f32, dtype_id::i8, dtype_id::i32);
+    const std::int64_t element = bytes_of(type);
+    const std::int32_t rows = rng.between(1, 9);
+    const std::int32_t width = rng.between(1, 5);
+    const std::int32_t count = rng.between(1, 19);
+    isa::global_ref all{};
+    all.address = isa::global_address(isa::region::activations, 8 * element);
+    all.type = type;
+    all.n = all.h = 1;
+    all.c = rows;
+    all.w = width;
+    all.w_stride = element;
+    all.c_stride = (width + 1) * element;
+    for (std::uint8_t& b : m.memory.activations()) b = static_cast<std::uint8_t>(rng.next() >> 50);
+    const tensor index = [&] {
+      tensor t = m.make(dtype_id::i32, 1, count, 1, 1);
+      for (double& v : t.v) v = rng.between(-rows - 2, rows + 2);
+      m.write(t);
+      return t;
+    }();
+    const auto row = [&](std::int32_t k) { // counted from the end below 0, the nearest one outside
+      const int number = static_cast<int>(index.v[static_cast<std::size_t>(k)]);
+      return std::clamp(number < 0 ? number + rows : number, 0, rows - 1);
+    };
+    const auto bits_at = [&](std::int32_t r, std::int32_t x) {
+      const std::uint8_t* at = m.memory.activations().data() + 8 * element + r * all.c_stride + x * element;
+      std::uint64_t bits = 0;
+      for (std::int64_t b = 0; b < element; ++b) bits |= static_cast<std::uint64_t>(at[b]) << (8 * b);
+      return bits;
+    };
+    tensor y = m.make(type, 1, count, 1, width);
+    y.each([&](auto, auto k, auto, auto x) { y.at(0, k, 0, x) = tiles::decode(type, bits_at(row(k), x)); });
+    m.run(isa::dma_gather{.src = all, .index = index.r, .dst = y.r}, y);
+
+    const tensor u = m.random(m.make(type, 1, count, 1, width));
+    std::vector<std::uint64_t> want;
+    for (std::int32_t r = 0; r < rows; ++r) {
+      for (std::int32_t x = 0; x < width; ++x) {
+        std::uint64_t bits = bits_at(r, x);
+        for (std::int32_t k = 0; k < count; ++k) { // the last one stays
+          if (row(k) == r) bits = tiles::encode(type, u.at(0, k, 0, x));
+        }
+        want.push_back(bits & (~0ULL >> (64 - 8 * element)));
+      }
+    }
+    exec::run(isa::dma_scatter{.src = u.r, .index = index.r, .dst = all}, m.memory, m.workspace);
+    std::size_t at = 0;
+    for (std::int32_t r = 0; r < rows; ++r) {
+      for (std::int32_t x = 0; x < width; ++x) CHECK(bits_at(r, x) == want[at++]);
+    }
   }
 }
 

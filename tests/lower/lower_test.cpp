@@ -400,7 +400,10 @@ TEST_CASE("inputs and constants that are outputs are copied") {
   CHECK(verify(l).empty());
   for (const tensor_id t : l.outputs) CHECK(l.at(t).producer != none);
   CHECK(l.at(l.outputs[0]).dims == shape{2, 4});
-  CHECK(l.at(l.outputs[1]).type == dtype_id::i64);
+  CHECK(l.at(l.outputs[1]).type == dtype_id::i32); // carried
+  CHECK(l.at(l.outputs[1]).edge == dtype_id::i64);
+  CHECK(l.at(l.inputs[1]).edge == dtype_id::i64);
+  CHECK(l.at(l.outputs[0]).edge == dtype_id::none);
 }
 
 TEST_CASE("refusals are one line with place and cure") {
