@@ -204,6 +204,19 @@ template <class Instruction> Instruction example(const chip::facts& chip) {
   if constexpr (std::is_same_v<Instruction, isa::compare>)
     i.y = place(isa::layout::aligned, dtype_id::boolean, 1, 64, 14, 14);
   if constexpr (std::is_same_v<Instruction, isa::lookup>) i.x.type = i.y.type = i.table.type = dtype_id::i8;
+  if constexpr (std::is_same_v<Instruction, isa::integer>) i.a.type = i.b.type = i.y.type = dtype_id::i32;
+  if constexpr (std::is_same_v<Instruction, isa::dma_gather>) { // 64 rows of 196
+    i.src.w = i.src.h * i.src.w;
+    i.src.h = 1;
+    i.index = place(isa::layout::compact, dtype_id::i32, 1, 64, 1, 1);
+    i.dst = place(isa::layout::compact, dtype_id::f16, 1, 64, 1, 196);
+  }
+  if constexpr (std::is_same_v<Instruction, isa::dma_scatter>) {
+    i.dst.w = i.dst.h * i.dst.w;
+    i.dst.h = 1;
+    i.index = place(isa::layout::compact, dtype_id::i32, 1, 64, 1, 1);
+    i.src = place(isa::layout::compact, dtype_id::f16, 1, 64, 1, 196);
+  }
   if constexpr (std::is_same_v<Instruction, isa::dequant>) i.x.type = dtype_id::i4;
   return i;
 }

@@ -405,7 +405,7 @@ constexpr std::string_view name_of(integer_kind k) {
 /// power: a to the power b, for b below 0 the quotient 1 / a^-b toward zero, 0 where a is 0. Shifts: of the bits of the type, zeros follow
 /// from both sides; by its width or more, or by less than 0: 0. Broadcasting as in binary.
 struct integer {
-  static constexpr std::uint8_t opcode = 0x28;
+  static constexpr std::uint8_t opcode = 0x2A;
   static constexpr std::string_view name = "integer";
   static constexpr isa::engine engine = isa::engine::compute;
   TMPU_STRUCT((integer_kind, kind), (local_ref, a), (local_ref, b), (local_ref, y));
