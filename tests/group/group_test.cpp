@@ -15,7 +15,7 @@ void check_slices_partition(const tpu::view4& v, const group::slices& s, std::in
   vec<int> seen(static_cast<std::size_t>(v.n * v.c * v.h));
   for (std::int64_t step = 0; step < s.steps(); ++step) {
     if (step % s.k != 0) continue;
-    const tpu::box b = group::tiling::stored_slice(v, s, step, lanes);
+    const tpu::box b = group::stored_slice(v, s, step, lanes);
     for (std::int64_t n = b.n0; n < b.n1; ++n) {
       for (std::int64_t c = b.c0; c < b.c1; ++c) {
         for (std::int64_t h = b.h0; h < b.h1; ++h) ++seen[static_cast<std::size_t>((n * v.c + c) * v.h + h)];
@@ -124,7 +124,6 @@ std::int64_t cycles_of(const graph_body& g) {
 
 /// The least cost of all partitions into runs of nodes.
 std::int64_t least_cycles(const graph_body& g, const chip::facts& chip) {
-  const vec<std::int32_t> readers = group::last_readers(g);
   const auto count = static_cast<std::int32_t>(g.nodes.size());
   std::int64_t least = -1;
   for (std::uint32_t cuts = 0; cuts < 1U << (count - 1); ++cuts) {
@@ -132,7 +131,7 @@ std::int64_t least_cycles(const graph_body& g, const chip::facts& chip) {
     std::int32_t first = 0;
     for (std::int32_t i = 0; i < count && sum >= 0; ++i) {
       if (i + 1 < count && (cuts >> i & 1U) == 0) continue;
-      const group::plan p = group::layer_group_pass::plan_of(g, first, i + 1 - first, readers, chip);
+      const group::plan p = group::layer_group_pass::plan_of(g, first, i + 1 - first, chip);
       sum = p.fits ? sum + p.cycles : -1;
       first = i + 1;
     }

@@ -97,7 +97,7 @@ void check_needs(const single& s, std::uint32_t seed) {
     for (std::size_t i = 0; i < spoilt.size(); ++i) {
       const tpu::view4 d = record.operand(s.g, 0, i).dims;
       REQUIRE(d.n * d.c * d.h * d.w == spoilt[i].dims.elements());
-      const tpu::box b = record.need(s.g, 0, i, t);
+      const tpu::box b = tpu::need(s.g, 0, i, t);
       REQUIRE_FALSE(b.empty());
       REQUIRE((b.n0 >= 0 && b.c0 >= 0 && b.h0 >= 0 && b.n1 <= d.n && b.c1 <= d.c && b.h1 <= d.h));
       std::size_t at = 0;

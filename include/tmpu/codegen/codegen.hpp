@@ -25,10 +25,9 @@ public:
     const std::int64_t steps = slices_.steps();
     boxes_ = tiling_.infer(slices_, 0, chip_->lanes);
     if (steps == 1) {
+      std::int32_t loaded = 0;
       for (std::int32_t i = 0; i < plan_->count; ++i) {
-        if (i == 0) load(boxes_, 0, 0);
-        if (plan_->prefetch && i + 1 < plan_->count) load(boxes_, i + 1, i + 1);
-        if (!plan_->prefetch && i > 0) load(boxes_, i, i);
+        for (; loaded < plan_->count && loaded <= i + plan_->ahead; ++loaded) load(boxes_, loaded, loaded);
         compute(i, 0);
       }
       return;
@@ -40,11 +39,11 @@ public:
       for (std::size_t b = 0; b < now.size(); ++b) now[b] = content_[b].current;
       if (step + 1 < steps) {
         next = tiling_.infer(slices_, step + 1, chip_->lanes);
-        if (plan_->prefetch) load(next, 0, plan_->count - 1);
+        if (plan_->ahead > 0) load(next, 0, plan_->count - 1);
       }
       current_ = now;
       for (std::int32_t i = 0; i < plan_->count; ++i) compute(i, step);
-      if (step + 1 < steps && !plan_->prefetch) load(next, 0, plan_->count - 1);
+      if (step + 1 < steps && plan_->ahead == 0) load(next, 0, plan_->count - 1);
       boxes_ = std::move(next);
     }
   }
@@ -91,9 +90,8 @@ private:
                    .result = part(y, boxes_[y], step),
                    .out = *out_};
     out_->owner(id, group_);
-    const tpu::tpu_record& r = tpu::record(*g_, id);
     for (std::size_t o = 0; o < g_->operands(id).size(); ++o) {
-      const tpu::box wanted = r.need(*g_, id, o, c.tile);
+      const tpu::box wanted = tiling_.need(i, o, c.tile);
       c.operand_boxes.push_back(wanted);
       c.operands.push_back(part(tiling_.operand_buffer(i, o), wanted, step));
     }
@@ -106,7 +104,7 @@ private:
     dispatch<Emitters>(c);
     const group::tiling::buffer& x = tiling_.buffers()[y];
     if (!x.stored || !c.part.finish) return;
-    const tpu::box slice = group::tiling::stored_slice(x.dims, slices_, step, chip_->lanes);
+    const tpu::box slice = group::stored_slice(x.dims, slices_, step, chip_->lanes);
     if (slice.empty()) return;
     out_->emit(isa::dma_store{.src = part(y, slice, step), .dst = part_of_tensor(*g_, x.tensor, x.dims, slice)});
   }

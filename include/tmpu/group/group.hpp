@@ -5,105 +5,6 @@
 
 namespace tmpu::group {
 
-namespace detail {
-/// What can be cut in the group at hand, and into how many parts at the most.
-struct limits {
-  std::int64_t n = 1;
-  std::int64_t c = 1;
-  std::int64_t h = 1;
-  std::int64_t k = 1;
-};
-
-constexpr limits limits_of(const graph_body& g, const tiling& t, const chip::facts& chip) {
-  limits most;
-  for (const tiling::buffer& b : t.buffers()) {
-    if (!b.stored) continue;
-    most.n = b.dims.n > most.n ? b.dims.n : most.n;
-    most.h = b.dims.h > most.h ? b.dims.h : most.h;
-    const std::int64_t blocks = ceil_div(b.dims.c, chip.lanes);
-    most.c = blocks > most.c ? blocks : most.c;
-  }
-  for (std::int32_t i = 0; i < t.count(); ++i) {
-    const node_id id = t.first() + i;
-    const tpu::cuts cut = tpu::record(g, id).cut(g, id);
-    if (!cut.n) most.n = 1;
-    if (!cut.h) most.h = 1;
-    // A cut along C or K makes every producer run again for each part, so that only single nodes take it.
-    if (!cut.c || t.count() > 1) most.c = 1;
-    most.k = cut.k && t.count() == 1 ? tpu::record(g, id).inner(g, id) : 1;
-  }
-  return most;
-}
-
-/// The next number of slices to try: every one while few, then a quarter more each time.
-constexpr std::int64_t next_count(std::int64_t count, std::int64_t most) {
-  const std::int64_t next = count + (count < 8 ? 1 : count / 4);
-  return count < most && next > most ? most : next;
-}
-
-/// A candidate that an estimate found to fit.
-struct candidate {
-  slices cut;
-  bool prefetch = false;
-  std::int64_t cycles = 0;
-};
-
-/// The least number of slices along H with which the group fits, by bisection (more slices never need more rows at once); most + 1: none.
-/// `bytes` is lowered to the least need seen.
-constexpr std::int64_t least_rows_cut(const graph_body& g, const tiling& t, slices s, std::int64_t most, bool prefetch,
-                                      const chip::facts& chip, std::int64_t& bytes) {
-  const auto fits = [&](std::int64_t h) {
-    s.h = h;
-    const estimate e = estimate_plan(g, t, s, prefetch, chip);
-    if (bytes == 0 || e.bytes < bytes) bytes = e.bytes;
-    return e.bytes <= chip.local_bytes;
-  };
-  if (fits(1)) return 1;
-  if (most == 1 || !fits(most)) return most + 1;
-  std::int64_t low = 1;
-  std::int64_t high = most;
-  while (high - low > 1) {
-    const std::int64_t middle = (low + high) / 2;
-    (fits(middle) ? high : low) = middle;
-  }
-  return high;
-}
-
-/// The best way found to cut the group. Along H the least number of slices that fits is tried and a few more, since more
-/// slices overlap better. K is cut only where nothing else helps, C only in groups of one node.
-constexpr plan best_plan(const graph_body& g, const tiling& t, const chip::facts& chip) {
-  const limits most = limits_of(g, t, chip);
-  constexpr int tries = 3;
-  plan none_fits;
-  vec<candidate> found;
-  for (std::int64_t k = 1; k <= most.k && found.empty(); k *= 2) {
-    for (std::int64_t n = 1; n <= most.n; n = n == most.n ? n + 1 : most.n) {
-      for (std::int64_t c = 1; c <= most.c && (found.empty() || c <= 4 * found.front().cut.c);
-           c = next_count(c, most.c)) {
-        for (const bool prefetch : {true, false}) {
-          slices s{n, c, 1, k};
-          s.h = least_rows_cut(g, t, s, most.h, prefetch, chip, none_fits.bytes_needed);
-          for (int i = 0; i < (prefetch ? tries : 1) && s.h <= most.h; ++i, s.h = next_count(s.h, most.h)) {
-            found.push_back({s, prefetch, estimate_plan(g, t, s, prefetch, chip).cycles});
-          }
-        }
-      }
-    }
-  }
-  // An estimate looks at typical steps and does not place; the plan itself decides, best estimate first.
-  while (!found.empty()) {
-    std::size_t best = 0;
-    for (std::size_t i = 1; i < found.size(); ++i) {
-      if (found[i].cycles < found[best].cycles) best = i;
-    }
-    plan p = make_plan(g, t, found[best].cut, found[best].prefetch, chip);
-    if (p.fits) return p;
-    found.erase(best);
-  }
-  return none_fits;
-}
-} // namespace detail
-
 /// How much is done to keep data in local memory.
 enum class effort : std::uint8_t {
   none,   ///< every node is a group of its own: each tensor and weight is moved once a layer
@@ -111,8 +12,178 @@ enum class effort : std::uint8_t {
   full    ///< the fastest partition
 };
 
+namespace detail {
+/// The next number of slices to try: every one while few, then a quarter more each time.
+constexpr std::int64_t next_count(std::int64_t count, std::int64_t most) {
+  const std::int64_t next = count + (count < 8 ? 1 : count / 4);
+  return count < most && next > most ? most : next;
+}
+
+/// A way to cut a group that an estimate found to fit.
+struct candidate {
+  bool fits = false;
+  slices cut;
+  bool ahead = false;
+  std::int64_t cycles = 0;
+};
+
+/// Finds the best way to cut each group. A number of slices along H is tried from the least that fits, and a few more, since more slices overlap
+/// better. K is cut only where nothing else helps, C only in groups of one node.
+class cutter {
+public:
+  static constexpr std::int32_t tries = 3; ///< numbers of slices that overlap loads and computation
+
+  constexpr explicit cutter(const catalog& c) : c_(&c) {}
+
+  /// The groups of 1, 2, ... nodes that end before `end`, at most `most`, until none fits.
+  constexpr void groups_before(node_id end, std::int32_t most, vec<candidate>& out) {
+    out.clear();
+    const node_id last = end - 1;
+    if (!c_->node(last).tiled) { // a host step, or moves data in global memory: a group of its own
+      out.push_back({.fits = true, .cut = {}, .ahead = false, .cycles = 0});
+      return;
+    }
+    out.push_back(alone(last));
+    if (!out[0].fits) return;
+    const tpu::view4& v = c_->at(c_->node(last).result).dims;
+    for (std::int32_t size = 2; size <= most && size <= end; ++size) out.push_back({});
+    for (std::int64_t n = 1; n <= v.n; n = n == v.n ? n + 1 : v.n) sweep(end, n, out);
+    while (!out.back().fits) out.pop_back();
+  }
+  /// Bytes of a lane that the smallest tile of the node needs that was asked for last.
+  [[nodiscard]] constexpr std::int64_t least_bytes() const { return least_bytes_; }
+
+private:
+  struct runner {
+    walk at;
+    std::int64_t rows = 0; ///< its number of slices along H
+    bool alive = false;
+  };
+
+  constexpr std::size_t idle() {
+    for (std::size_t i = 0; i < runners_.size(); ++i) {
+      if (!runners_[i].alive) return i;
+    }
+    runners_.push_back({.at = walk(*c_), .rows = 0, .alive = false});
+    return runners_.size() - 1;
+  }
+
+  static constexpr void keep_better(candidate& best, const slices& cut, bool ahead, std::int64_t cycles) {
+    if (best.fits && best.cycles <= cycles) return;
+    best = {.fits = true, .cut = cut, .ahead = ahead, .cycles = cycles};
+  }
+
+  /// All ways to cut one node.
+  constexpr candidate alone(node_id id) {
+    const catalog::entry& e = c_->node(id);
+    const tpu::view4& v = c_->at(e.result).dims;
+    const std::int64_t lanes = c_->chip().lanes;
+    const std::int64_t most_n = e.cut.n ? v.n : 1;
+    const std::int64_t most_c = e.cut.c ? ceil_div(v.c, lanes) : 1;
+    const std::int64_t most_k = e.cut.k ? e.inner : 1;
+    candidate best;
+    least_bytes_ = 0;
+    std::int64_t least_c = 0;
+    for (std::int64_t k = 1; k <= most_k && !best.fits; k *= 2) {
+      for (std::int64_t n = 1; n <= most_n; n = n == most_n ? n + 1 : most_n) {
+        for (std::int64_t c = 1; c <= most_c && (!best.fits || c <= 4 * least_c); c = next_count(c, most_c)) {
+          for (const bool ahead : {true, false}) {
+            alone(id, {n, c, 1, k}, e.cut.h ? v.h : 1, ahead, best);
+            if (best.fits && least_c == 0) least_c = c;
+          }
+        }
+      }
+    }
+    return best;
+  }
+  /// The least number of slices along H with which the node fits, by bisection (more slices never need more rows at once), and a few more.
+  constexpr void alone(node_id id, slices s, std::int64_t most, bool ahead, candidate& best) {
+    walk& w = runners_[idle()].at;
+    const auto look = [&](std::int64_t h) {
+      s.h = h;
+      w.begin(id + 1, s);
+      w.extend();
+      const estimate e = w.look(ahead);
+      if (least_bytes_ == 0 || e.bytes < least_bytes_) least_bytes_ = e.bytes;
+      return e;
+    };
+    std::int64_t high = 1;
+    if (!fits(look(1))) {
+      if (most == 1 || !fits(look(most))) return;
+      std::int64_t low = 1;
+      high = most;
+      while (high - low > 1) {
+        const std::int64_t middle = (low + high) / 2;
+        (fits(look(middle)) ? high : low) = middle;
+      }
+    }
+    for (int i = 0; i < (ahead ? tries : 1) && high <= most; ++i, high = next_count(high, most)) {
+      const estimate e = look(high);
+      if (fits(e)) keep_better(best, s, ahead, e.cycles);
+    }
+  }
+  [[nodiscard]] constexpr bool fits(const estimate& e) const { return e.bytes <= c_->chip().local_bytes; }
+
+  /// Groups of two nodes and more: a walk for each number of slices along H that still can fit, side by side.
+  constexpr void sweep(node_id end, std::int64_t n, vec<candidate>& out) {
+    for (runner& r : runners_) r.alive = false;
+    std::int64_t least = 1; // fewer slices do not fit any more
+    for (std::size_t size = 2; size <= out.size(); ++size) {
+      candidate& best = out[size - 1];
+      int overlapping = 0;
+      std::int64_t most = least; // until a walk tells how many rows there are
+      bool any = false;
+      for (std::int64_t h = least; h <= most && overlapping < tries; h = next_count(h, most)) {
+        runner* r = reach(end, n, h, static_cast<std::int32_t>(size));
+        if (r == nullptr) break;
+        most = r->at.rows();
+        if (h > most) break;
+        const estimate whole = r->at.look(false);
+        if (!fits(whole)) {
+          if (h == least) { // nor with more nodes
+            r->alive = false;
+            least = next_count(h, h + h);
+          }
+          continue;
+        }
+        any = true;
+        const estimate twice = r->at.look(true);
+        if (fits(twice)) {
+          ++overlapping;
+          keep_better(best, r->at.cut(), true, twice.cycles);
+        } else {
+          keep_better(best, r->at.cut(), false, whole.cycles);
+        }
+      }
+      if (!any) return;
+    }
+  }
+  /// The walk with this number of slices, at this size; null where the nodes cannot be cut so.
+  constexpr runner* reach(node_id end, std::int64_t n, std::int64_t h, std::int32_t size) {
+    std::size_t i = 0;
+    while (i < runners_.size() && !(runners_[i].alive && runners_[i].rows == h)) ++i;
+    if (i == runners_.size()) {
+      i = idle();
+      runners_[i].at.begin(end, {n, 1, h, 1});
+      runners_[i].rows = h;
+      runners_[i].alive = true;
+    }
+    runner& r = runners_[i];
+    while (r.at.size() < size) {
+      if (!r.at.extend()) return nullptr;
+    }
+    return &r;
+  }
+
+  const catalog* c_;
+  vec<runner> runners_;
+  std::int64_t least_bytes_ = 0;
+};
+} // namespace detail
+
 /// Layer group: partitions the nodes, in their order, into groups that run in local memory; a group has at most `max_nodes`.
-/// The full search is dynamic programming over the predicted cycles of each possible group.
+/// The full search is dynamic programming over the estimated cycles of each possible group; what was chosen is then placed in local memory,
+/// and where that fails the search goes on without it.
 ///
 /// Errors: one line with the node and the bytes when even a single node, cut as finely as it allows, exceeds local memory.
 struct layer_group_pass {
@@ -123,47 +194,71 @@ struct layer_group_pass {
 
   static constexpr graph<stage::grouped> run(graph<stage::lowered> g, const chip::facts& chip,
                                              effort how = effort::full) {
-    const vec<std::int32_t> readers = last_readers(g);
-    if (how == effort::full) { // not ?:, whose results g++ 12 destroys early in constant evaluation
-      g.groups = search(g, readers, chip);
-    } else {
-      g.groups = grow(g, readers, chip, how);
+    vec<layer_group> groups;
+    {
+      const catalog c(g, chip);
+      if (how == effort::full) {
+        search(c, groups);
+      } else {
+        grow(c, how, groups);
+      }
     }
+    g.groups = std::move(groups);
     return graph<stage::grouped>(std::move(g));
   }
 
   /// The best plan found for the nodes [first, first + size); `fits` is false where there is none.
-  static constexpr plan plan_of(const graph_body& g, node_id first, std::int32_t size,
-                                std::span<const std::int32_t> readers, const chip::facts& chip) {
-    if (!tpu::is_tiled(g, first) || !tpu::is_tiled(g, first + size - 1)) {
-      plan p; // a host step, or moves data in global memory: a group of its own, with all of local memory to stage it
+  static constexpr plan plan_of(const graph_body& g, node_id first, std::int32_t size, const chip::facts& chip) {
+    const catalog c(g, chip);
+    detail::cutter cut(c);
+    vec<detail::candidate> row;
+    cut.groups_before(first + size, size, row);
+    const auto at = static_cast<std::size_t>(size) - 1;
+    if (at >= row.size() || !row[at].fits) return {};
+    return realize(c, first, size, row[at]);
+  }
+
+private:
+  /// The plan for a candidate. An estimate looks at typical steps and does not place; where the plan does not fit, more slices are tried.
+  static constexpr plan realize(const catalog& c, node_id first, std::int32_t size, const detail::candidate& what) {
+    plan p;
+    if (!c.node(first).tiled) {
       p.fits = size == 1;
       p.schedule.first = first;
       p.schedule.count = 1;
       p.schedule.n_slices = p.schedule.c_slices = p.schedule.h_slices = p.schedule.k_slices = 1;
       return p;
     }
-    const tiling t(g, first, size, readers);
-    if (!t.legal()) return {};
-    return detail::best_plan(g, t, chip);
+    const tiling t(c.graph(), first, size, c.readers());
+    std::int64_t rows = 1;
+    for (const tiling::buffer& b : t.buffers()) rows = b.stored && b.dims.h > rows ? b.dims.h : rows;
+    slices s = what.cut;
+    constexpr int tries = 4;
+    for (int i = 0; i < tries && !p.fits && s.h <= rows; ++i, s.h = detail::next_count(s.h, rows)) {
+      if (what.ahead) p = make_plan(t, s, 1, c.chip());
+      if (!p.fits) p = make_plan(t, s, 0, c.chip());
+    }
+    p.cycles = p.schedule.cycles = what.cycles;
+    return p;
   }
 
-private:
-  static constexpr vec<layer_group> grow(const graph_body& g, const vec<std::int32_t>& readers, const chip::facts& chip,
-                                         effort how) {
-    const auto count = static_cast<std::int32_t>(g.nodes.size());
-    const auto alone = [&](node_id id) {
-      plan p = plan_of(g, id, 1, readers, chip);
-      if (!p.fits) refuse_node(g, id, p, chip);
+  static constexpr void grow(const catalog& c, effort how, vec<layer_group>& groups) {
+    detail::cutter cut(c);
+    vec<detail::candidate> row;
+    const auto plan_before = [&](node_id end, std::int32_t size) {
+      cut.groups_before(end, size, row);
+      const auto at = static_cast<std::size_t>(size) - 1;
+      plan p;
+      if (at < row.size() && row[at].fits) p = realize(c, end - size, size, row[at]);
+      if (size == 1 && !p.fits) refuse_node(c, end - 1, cut.least_bytes());
       return p;
     };
-    vec<layer_group> groups;
-    for (std::int32_t first = 0; first < count;) {
-      plan group = alone(first);
-      std::int32_t end = first + 1;
-      while (how == effort::greedy && end < count && end - first < max_nodes) {
-        const plan next = alone(end);
-        plan longer = plan_of(g, first, end + 1 - first, readers, chip);
+    for (node_id first = 0; first < c.count();) {
+      plan group = plan_before(first + 1, 1);
+      node_id end = first + 1;
+      while (how == effort::greedy && end < c.count() && end - first < max_nodes) {
+        const plan next = plan_before(end + 1, 1);
+        plan longer = plan_before(end + 1, end + 1 - first);
         if (!longer.fits || longer.cycles > group.cycles + next.cycles) break;
         group = std::move(longer);
         ++end;
@@ -171,48 +266,62 @@ private:
       groups.push_back(std::move(group.schedule));
       first = end;
     }
-    return groups;
   }
 
-  static constexpr vec<layer_group> search(const graph_body& g, const vec<std::int32_t>& readers,
-                                           const chip::facts& chip) {
-    const auto count = static_cast<std::int32_t>(g.nodes.size());
-    struct choice {
-      std::int64_t cycles = 0;
-      layer_group schedule{};
-    };
-    vec<choice> best(static_cast<std::size_t>(count) + 1);
-    for (std::int32_t end = 1; end <= count; ++end) {
-      bool found = false;
-      for (std::int32_t size = 1; size <= max_nodes && size <= end; ++size) {
-        const node_id first = end - size;
-        plan p = plan_of(g, first, size, readers, chip);
-        if (!p.fits) {
-          if (size == 1) refuse_node(g, first, p, chip);
-          break; // what does not fit does not fit with more nodes either
-        }
-        const std::int64_t cycles = best[static_cast<std::size_t>(first)].cycles + p.cycles;
-        choice& b = best[static_cast<std::size_t>(end)];
-        if (!found || cycles < b.cycles) {
-          b.cycles = cycles;
-          b.schedule = std::move(p.schedule);
-          found = true;
+  static constexpr void search(const catalog& c, vec<layer_group>& groups) {
+    const auto count = static_cast<std::size_t>(c.count());
+    vec<vec<detail::candidate>> rows(count + 1); // rows[end][size - 1]
+    detail::cutter cut(c);
+    for (std::size_t end = 1; end <= count; ++end) {
+      cut.groups_before(static_cast<node_id>(end), max_nodes, rows[end]);
+      if (!rows[end][0].fits) refuse_node(c, static_cast<node_id>(end) - 1, cut.least_bytes());
+    }
+    vec<std::int64_t> least(count + 1);
+    vec<std::size_t> sizes(count + 1);
+    vec<plan> reversed;
+    for (bool placed = false; !placed;) {
+      for (std::size_t end = 1; end <= count; ++end) {
+        sizes[end] = 0;
+        for (std::size_t size = 1; size <= rows[end].size(); ++size) {
+          const detail::candidate& x = rows[end][size - 1];
+          const std::int64_t cycles = least[end - size] + x.cycles;
+          if (!x.fits || (sizes[end] != 0 && cycles >= least[end])) continue;
+          least[end] = cycles;
+          sizes[end] = size;
         }
       }
+      // Groups that were placed in an earlier round come again mostly: from the back, only what differs is placed anew.
+      vec<plan> before = std::move(reversed);
+      reversed = vec<plan>();
+      placed = true;
+      for (std::size_t end = count; end > 0 && placed; end -= sizes[end]) {
+        const auto size = static_cast<std::int32_t>(sizes[end]);
+        const node_id first = static_cast<node_id>(end) - size;
+        plan* known = nullptr;
+        for (plan& p : before) known = p.schedule.first == first && p.schedule.count == size ? &p : known;
+        plan p;
+        if (known != nullptr) {
+          p = std::move(*known);
+        } else {
+          p = realize(c, first, size, rows[end][sizes[end] - 1]);
+        }
+        if (p.fits) {
+          reversed.push_back(std::move(p));
+          continue;
+        }
+        if (size == 1) refuse_node(c, first, p.bytes_needed);
+        rows[end][sizes[end] - 1].fits = false;
+        placed = false;
+      }
     }
-    vec<layer_group> reversed;
-    for (std::int32_t end = count; end > 0; end -= reversed.back().count) {
-      reversed.push_back(std::move(best[static_cast<std::size_t>(end)].schedule));
-    }
-    vec<layer_group> groups;
-    for (std::size_t i = reversed.size(); i-- > 0;) groups.push_back(std::move(reversed[i]));
-    return groups;
+    for (std::size_t i = reversed.size(); i-- > 0;) groups.push_back(std::move(reversed[i].schedule));
   }
 
-  [[noreturn]] static void refuse_node(const graph_body& g, node_id id, const plan& p, const chip::facts& chip) {
-    refuse(text("node '") << g.node_name(id) << "' (" << g.node_at(id).op->info.name << ") does not fit " << chip.name
-                          << ": its smallest tile needs " << p.bytes_needed
-                          << " bytes of local memory a lane and there are " << chip.local_bytes
+  [[noreturn]] static void refuse_node(const catalog& c, node_id id, std::int64_t bytes) {
+    const graph_body& g = c.graph();
+    refuse(text("node '") << g.node_name(id) << "' (" << g.node_at(id).op->info.name << ") does not fit "
+                          << c.chip().name << ": its smallest tile needs " << bytes
+                          << " bytes of local memory a lane and there are " << c.chip().local_bytes
                           << ": use a chip with more local memory or a narrower dtype");
   }
 };

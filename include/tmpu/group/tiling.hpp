@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/ir/graph.hpp"
-#include "tmpu/memory/place.hpp"
-#include "tmpu/tpu/op.hpp"
+#include "tmpu/group/catalog.hpp"
 
 namespace tmpu::group {
 
@@ -23,6 +21,19 @@ struct part {
 };
 constexpr part part_of(std::int64_t size, std::int64_t count, std::int64_t s) {
   return {size * s / count, size * (s + 1) / count};
+}
+
+/// The slice of a stored result that step (n, c, h) of these slices makes. Cuts along C fall on multiples of the lanes,
+/// so that a channel stays in its lane.
+constexpr tpu::box stored_slice(const tpu::view4& v, const slices& s, std::int64_t step, std::int64_t lanes) {
+  std::int64_t at = step / s.k;
+  const part h = part_of(v.h, s.h, at % s.h);
+  at /= s.h;
+  const part c = part_of(ceil_div(v.c, lanes), s.c, at % s.c);
+  at /= s.c;
+  const part n = part_of(v.n, s.n, at);
+  const std::int64_t c1 = c.last * lanes;
+  return {n.first, n.last, c.first * lanes, c1 < v.c ? c1 : v.c, h.first, h.last};
 }
 
 /// What a group of nodes [first, first + count) touches, independent of how it is cut. Buffers are listed in a fixed order:
@@ -51,6 +62,7 @@ public:
       const node_id id = first + i;
       const tpu::tpu_record& r = tpu::record(g, id);
       if (!r.tiled) legal_ = false;
+      inner_.push_back(r.inner(g, id));
       for (std::size_t o = 0; o < g.operands(id).size(); ++o) {
         const tensor_id t = g.operand(id, o);
         const tpu::operand_facts facts = r.operand(g, id, o);
@@ -59,6 +71,7 @@ public:
         const std::size_t b = find_or_add(inside ? local_buffer::role_kind::compute : local_buffer::role_kind::load, t,
                                           facts.layout, facts.dims, i);
         operand_buffer_.push_back(static_cast<std::int32_t>(b));
+        reach_.push_back(r.reach(g, id, o));
       }
       operand_first_.push_back(static_cast<std::int32_t>(operand_buffer_.size()));
       const tensor_id y = g.result(id);
@@ -74,33 +87,20 @@ public:
   [[nodiscard]] constexpr node_id first() const { return first_; }
   [[nodiscard]] constexpr std::int32_t count() const { return count_; }
   [[nodiscard]] constexpr std::size_t operand_buffer(std::int32_t i, std::size_t operand) const {
-    return static_cast<std::size_t>(
-        operand_buffer_[static_cast<std::size_t>(i == 0 ? 0 : operand_first_[static_cast<std::size_t>(i - 1)]) +
-                        operand]);
+    return static_cast<std::size_t>(operand_buffer_[first_operand(i) + operand]);
+  }
+  /// The part of an operand that a tile of node i needs.
+  [[nodiscard]] constexpr tpu::box need(std::int32_t i, std::size_t operand, const tpu::tile& t) const {
+    return tpu::need(reach_[first_operand(i) + operand], buffers_[operand_buffer(i, operand)].dims, t);
   }
   [[nodiscard]] constexpr std::size_t result_buffer(std::int32_t i) const {
     return static_cast<std::size_t>(result_buffer_[static_cast<std::size_t>(i)]);
   }
 
-  /// The slice of a stored result that step (n, c, h) of these slices makes. Cuts along C fall on multiples of the lanes,
-  /// so that a channel stays in its lane.
-  [[nodiscard]] static constexpr tpu::box stored_slice(const tpu::view4& v, const slices& s, std::int64_t step,
-                                                       std::int64_t lanes) {
-    std::int64_t at = step / s.k;
-    const part h = part_of(v.h, s.h, at % s.h);
-    at /= s.h;
-    const part c = part_of(ceil_div(v.c, lanes), s.c, at % s.c);
-    at /= s.c;
-    const part n = part_of(v.n, s.n, at);
-    const std::int64_t c1 = c.last * lanes;
-    return {n.first, n.last, c.first * lanes, c1 < v.c ? c1 : v.c, h.first, h.last};
-  }
-
   /// The tile of node i that makes `out` in this step.
   [[nodiscard]] constexpr tpu::tile tile_of(std::int32_t i, const tpu::box& out, const slices& s,
                                             std::int64_t step) const {
-    const std::int64_t inner = tpu::record(*g_, first_ + i).inner(*g_, first_ + i);
-    const part k = part_of(inner, s.k, step % s.k);
+    const part k = part_of(inner_[static_cast<std::size_t>(i)], s.k, step % s.k);
     return {out, k.first, k.last};
   }
 
@@ -114,13 +114,12 @@ public:
       if (held[b].empty()) held[b] = nothing;
     }
     for (std::int32_t i = count_; i-- > 0;) {
-      const node_id id = first_ + i;
       const tpu::box out = held[result_buffer(i)];
       if (out.empty()) continue;
       const tpu::tile t = tile_of(i, out, s, step);
-      for (std::size_t o = 0; o < g_->operands(id).size(); ++o) {
-        tpu::box& b = held[operand_buffer(i, o)];
-        b = tpu::unite(b, tpu::record(*g_, id).need(*g_, id, o, t));
+      for (std::size_t at = first_operand(i); at < first_operand(i + 1); ++at) {
+        const auto x = static_cast<std::size_t>(operand_buffer_[at]);
+        held[x] = tpu::unite(held[x], tpu::need(reach_[at], buffers_[x].dims, t));
       }
     }
     return held;
@@ -137,6 +136,9 @@ public:
   }
 
 private:
+  [[nodiscard]] constexpr std::size_t first_operand(std::int32_t i) const {
+    return i == 0 ? 0 : static_cast<std::size_t>(operand_first_[static_cast<std::size_t>(i - 1)]);
+  }
   constexpr std::size_t find_or_add(local_buffer::role_kind role, tensor_id t, isa::layout layout,
                                     const tpu::view4& dims, std::int32_t position) {
     for (std::size_t b = 0; b < buffers_.size(); ++b) {
@@ -166,20 +168,10 @@ private:
   bool legal_ = true;
   vec<buffer> buffers_;
   vec<std::int32_t> operand_buffer_;
+  vec<tpu::reach> reach_;           // of each operand
+  vec<std::int64_t> inner_;         // of each node
   vec<std::int32_t> operand_first_; // end of the operands of node i in operand_buffer_
   vec<std::int32_t> result_buffer_;
 };
-
-/// For each tensor the last node that reads it; the number of nodes where it is a graph output.
-constexpr vec<std::int32_t> last_readers(const graph_body& g) {
-  vec<std::int32_t> last(g.tensors.size(), none);
-  for (std::size_t n = 0; n < g.nodes.size(); ++n) {
-    for (const tensor_id t : g.operands(static_cast<node_id>(n))) {
-      if (t != none) last[static_cast<std::size_t>(t)] = static_cast<std::int32_t>(n);
-    }
-  }
-  for (const tensor_id t : g.outputs) last[static_cast<std::size_t>(t)] = static_cast<std::int32_t>(g.nodes.size());
-  return last;
-}
 
 } // namespace tmpu::group

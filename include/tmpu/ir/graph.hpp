@@ -86,11 +86,11 @@ struct local_buffer {
 };
 
 /// Nodes [first, first + count) that run slice by slice in local memory. The slices cut the group's results along
-/// N, C (channels), H (rows); K cuts the inner sum of a single convolution or matrix product. With `prefetch` the loads of
-/// a step are issued before the step that precedes it computes.
+/// N, C (channels), H (rows); K cuts the inner sum of a single convolution or matrix product. Loads are issued `ahead`
+/// nodes (several steps: one step) before what needs them computes; 0: just before it.
 struct layer_group {
   TMPU_STRUCT((node_id, first), (std::int32_t, count), (std::int32_t, n_slices), (std::int32_t, c_slices),
-              (std::int32_t, h_slices), (std::int32_t, k_slices), (bool, prefetch), (std::int64_t, cycles),
+              (std::int32_t, h_slices), (std::int32_t, k_slices), (std::int32_t, ahead), (std::int64_t, cycles),
               (vec<local_buffer>, buffers));
 };
 

@@ -153,30 +153,20 @@ public:
     if (i == 2) return {.layout = isa::layout::compact, .dims = {1, d[0], 1, d[1]}};
     return {.layout = isa::layout::aligned, .dims = fold(d)};
   }
-  static constexpr box need(const graph_body& g, node_id id, std::size_t i, const tile& t) {
+  static constexpr tpu::reach reach(const graph_body& g, node_id id, std::size_t i) {
+    if (i == 2) return {.n = follows::nothing, .c = follows::c, .h = follows::nothing};
     const attributes a = attributes_of<conv>(g, id);
-    const view4 v = operand(g, id, i).dims;
-    if (i == 2) return {.n0 = 0, .n1 = 1, .c0 = t.out.c0, .c1 = t.out.c1, .h0 = 0, .h1 = 1};
-    if (i != 0) {
-      return {.n0 = 0,
-              .n1 = 1,
-              .c0 = t.out.c0,
-              .c1 = t.out.c1,
-              .h0 = a.group == 1 ? t.k0 : 0,
-              .h1 = a.group == 1 ? t.k1 : v.h};
-    }
-    const interval rows =
-        window_rows(t.out.h0, t.out.h1, a.kernel_shape[0], a.strides[0], a.dilations[0], a.pads[0], v.h);
-    box b{.n0 = t.out.n0, .n1 = t.out.n1, .c0 = 0, .c1 = v.c, .h0 = rows.first, .h1 = rows.last};
-    if (a.group == 1) {
-      const interval channels = detail::channels_of(detail::groups_of(g, id, v.c), t, v.c);
-      b.c0 = channels.first;
-      b.c1 = channels.last;
-    } else if (depthwise(g, id)) {
-      b.c0 = t.out.c0;
-      b.c1 = t.out.c1;
-    }
-    return b;
+    const bool dense = a.group == 1;
+    if (i != 0) return {.n = follows::nothing, .c = follows::c, .h = dense ? follows::k : follows::nothing};
+    return {.n = follows::n,
+            .c = dense              ? follows::k
+                 : depthwise(g, id) ? follows::c
+                                    : follows::nothing,
+            .h = follows::h,
+            .extent = (a.kernel_shape[0] - 1) * a.dilations[0] + 1,
+            .stride = a.strides[0],
+            .pad = a.pads[0],
+            .unit = dense ? groups(g, id).channels : 1};
   }
   static constexpr scratch_facts scratch(const graph_body& g, node_id id, std::size_t i, const tile& t, bool k_is_cut) {
     if (k_is_cut && i == 0) return detail::partial_sums(g, id, t);

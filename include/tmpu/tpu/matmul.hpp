@@ -73,13 +73,9 @@ struct matmul : basic_op<matmul> {
     if (i == 3) return {.layout = isa::layout::compact, .dims = {1, d[0], d[1], 1}};
     return {.layout = isa::layout::compact, .dims = {1, d[0], 1, d[1]}};
   }
-  static constexpr box need(const graph_body& g, node_id id, std::size_t i, const tile& t) {
-    if (i == 0) {
-      const interval k = detail::channels_of(groups(g, id), t, detail::operand_dims(g, id, 0)[1]);
-      return {.n0 = t.out.n0, .n1 = t.out.n1, .c0 = 0, .c1 = 1, .h0 = k.first, .h1 = k.last};
-    }
-    if (i != 2) return {.n0 = 0, .n1 = 1, .c0 = t.out.c0, .c1 = t.out.c1, .h0 = t.k0, .h1 = t.k1};
-    return {.n0 = 0, .n1 = 1, .c0 = t.out.c0, .c1 = t.out.c1, .h0 = 0, .h1 = 1};
+  static constexpr tpu::reach reach(const graph_body& g, node_id id, std::size_t i) {
+    if (i == 0) return {.n = follows::n, .c = follows::nothing, .h = follows::k, .unit = groups(g, id).channels};
+    return {.n = follows::nothing, .c = follows::c, .h = i == 2 ? follows::nothing : follows::k};
   }
   static constexpr scratch_facts scratch(const graph_body& g, node_id id, std::size_t i, const tile& t, bool k_is_cut) {
     if (k_is_cut && i == 0) return detail::partial_sums(g, id, t);

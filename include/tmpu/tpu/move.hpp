@@ -10,8 +10,8 @@ namespace tmpu::tpu {
 template <class Op> struct move_op : basic_op<Op> {
   static constexpr bool tiled = false;
   static constexpr cuts cut(const graph_body&, node_id) { return {.n = false, .c = false, .h = false, .k = false}; }
-  static constexpr box need(const graph_body& g, node_id id, std::size_t i, const tile&) {
-    return whole(tpu_op::operand(g, id, i).dims);
+  static constexpr tpu::reach reach(const graph_body&, node_id, std::size_t) {
+    return {.n = follows::nothing, .c = follows::nothing, .h = follows::nothing};
   }
 };
 

@@ -64,6 +64,57 @@ struct tile {
   std::int64_t k1 = 1;
 };
 
+/// A part [first, last) of an axis.
+struct interval {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+};
+
+/// What one axis of the needed part of an operand follows: nothing (all of the axis is needed), or an axis of the tile.
+enum class follows : std::uint8_t { nothing, n, c, h, k };
+
+/// Backward slice inference as facts: which part of an operand a tile needs, axis by axis. Along h a window of `extent` rows, moved by
+/// `stride` a row of the result, begins `pad` rows above the operand. A step of k is `unit` elements. Facts and not a function, because a search asks them very often.
+struct reach {
+  follows n = follows::n;
+  follows c = follows::c;
+  follows h = follows::h;
+  std::int64_t extent = 1;
+  std::int64_t stride = 1;
+  std::int64_t pad = 0;
+  std::int64_t unit = 1;
+};
+
+/// The part of an operand of these folded dimensions that the tile needs, clipped to it.
+constexpr box need(const reach& r, const view4& v, const tile& t) {
+  box b{0, v.n, 0, v.c, 0, v.h};
+  if (r.n == follows::n) {
+    b.n0 = t.out.n0;
+    b.n1 = t.out.n1;
+  }
+  if (r.c == follows::c) {
+    b.c0 = t.out.c0;
+    b.c1 = t.out.c1;
+  } else if (r.c == follows::k) {
+    b.c0 = t.k0 * r.unit;
+    b.c1 = t.k1 * r.unit < v.c ? t.k1 * r.unit : v.c;
+  }
+  if (r.h == follows::k) {
+    b.h0 = t.k0 * r.unit;
+    b.h1 = t.k1 * r.unit < v.h ? t.k1 * r.unit : v.h;
+  } else if (r.h == follows::h) {
+    b.h0 = t.out.h0 * r.stride - r.pad;
+    b.h1 = (t.out.h1 - 1) * r.stride - r.pad + r.extent;
+    if (b.h0 < 0) b.h0 = 0;
+    if (b.h1 > v.h) b.h1 = v.h;
+    if (b.h0 >= b.h1) { // the window lies in the padding: keep one row, which the instruction skips or fills
+      b.h0 = b.h0 >= v.h ? v.h - 1 : b.h0;
+      b.h1 = b.h0 + 1;
+    }
+  }
+  return b;
+}
+
 /// Along which axes of its result a node may be cut; `k`: its inner sum may be cut into parts that continue each other.
 struct cuts {
   bool n = true;
@@ -102,8 +153,8 @@ struct tpu_record : op_record {
   /// Extent of the inner sum (input channels of a group for a convolution, K for a matrix product); 1 where it cannot be cut.
   std::int64_t (*inner)(const graph_body&, node_id) = nullptr;
   operand_facts (*operand)(const graph_body&, node_id, std::size_t) = nullptr;
-  /// Backward slice inference: the part of operand i that a tile needs, clipped to the operand (halo included).
-  box (*need)(const graph_body&, node_id, std::size_t, const tile&) = nullptr;
+  /// Which part of operand i a tile needs.
+  tpu::reach (*reach)(const graph_body&, node_id, std::size_t) = nullptr;
   /// The i-th scratch tensor of a tile; type none ends the list. The first one of a node with cuts.k holds the partial sums.
   scratch_facts (*scratch)(const graph_body&, node_id, std::size_t, const tile&, bool k_is_cut) = nullptr;
   /// Multiply-accumulates of the whole node.
@@ -114,6 +165,11 @@ struct tpu_record : op_record {
 constexpr bool is_host(const graph_body& g, node_id id) { return g.node_at(id).op->domain != "tpu"; }
 constexpr const tpu_record& record(const graph_body& g, node_id id) {
   return static_cast<const tpu_record&>(*g.node_at(id).op);
+}
+
+/// The part of operand i of a node that a tile needs.
+constexpr box need(const graph_body& g, node_id id, std::size_t i, const tile& t) {
+  return need(record(g, id).reach(g, id, i), record(g, id).operand(g, id, i).dims, t);
 }
 
 /// Runs tile by tile in local memory (no host step, no move in global memory).
@@ -137,10 +193,11 @@ struct tpu_op {
   static constexpr operand_facts operand(const graph_body& g, node_id id, std::size_t i) {
     return {.layout = isa::layout::aligned, .dims = fold(g.at(g.operand(id, i)).dims)};
   }
-  static constexpr box need(const graph_body& g, node_id id, std::size_t i, const tile& t) {
+  static constexpr tpu::reach reach(const graph_body& g, node_id id, std::size_t i) {
     const view4 v = record_operand(g, id, i).dims;
-    return {v.n == 1 ? 0 : t.out.n0, v.n == 1 ? 1 : t.out.n1, v.c == 1 ? 0 : t.out.c0,
-            v.c == 1 ? 1 : t.out.c1, v.h == 1 ? 0 : t.out.h0, v.h == 1 ? 1 : t.out.h1};
+    return {.n = v.n == 1 ? follows::nothing : follows::n,
+            .c = v.c == 1 ? follows::nothing : follows::c,
+            .h = v.h == 1 ? follows::nothing : follows::h};
   }
   static constexpr scratch_facts scratch(const graph_body&, node_id, std::size_t, const tile&, bool) { return {}; }
   static constexpr std::int64_t macs(const graph_body&, node_id) { return 0; }
@@ -151,24 +208,6 @@ protected:
   }
 };
 
-/// Rows of an input that output rows [h0, h1) of a window operator need: kernel, stride, dilation and leading pad in rows, clipped to [0, size).
-struct interval {
-  std::int64_t first = 0;
-  std::int64_t last = 0;
-};
-constexpr interval window_rows(std::int64_t h0, std::int64_t h1, std::int64_t kernel, std::int64_t stride,
-                               std::int64_t dilation, std::int64_t pad, std::int64_t size) {
-  std::int64_t first = h0 * stride - pad;
-  std::int64_t last = (h1 - 1) * stride - pad + (kernel - 1) * dilation + 1;
-  if (first < 0) first = 0;
-  if (last > size) last = size;
-  if (first >= last) { // the window lies in the padding: keep one row, which the instruction skips or fills
-    first = first >= size ? size - 1 : first;
-    last = first + 1;
-  }
-  return {first, last};
-}
-
 namespace detail {
 /// Makes the record of a chip-level operator: `static constexpr tpu_record record() { return tpu_record_of<conv>(); }`.
 template <class Op> constexpr tpu_record tpu_record_of() {
@@ -178,7 +217,7 @@ template <class Op> constexpr tpu_record tpu_record_of() {
   r.cut = &Op::cut;
   r.inner = &Op::inner;
   r.operand = &Op::operand;
-  r.need = &Op::need;
+  r.reach = &Op::reach;
   r.scratch = &Op::scratch;
   r.macs = &Op::macs;
   return r;

@@ -97,11 +97,14 @@ struct pool : basic_op<pool> {
     }
   }
 
-  static constexpr box need(const graph_body& g, node_id id, std::size_t i, const tile& t) {
+  static constexpr tpu::reach reach(const graph_body& g, node_id id, std::size_t) {
     const attributes a = attributes_of<pool>(g, id);
-    const interval rows = window_rows(t.out.h0, t.out.h1, a.kernel_shape[0], a.strides[0], a.dilations[0], a.pads[0],
-                                      operand(g, id, i).dims.h);
-    return {.n0 = t.out.n0, .n1 = t.out.n1, .c0 = t.out.c0, .c1 = t.out.c1, .h0 = rows.first, .h1 = rows.last};
+    return {.n = follows::n,
+            .c = follows::c,
+            .h = follows::h,
+            .extent = (a.kernel_shape[0] - 1) * a.dilations[0] + 1,
+            .stride = a.strides[0],
+            .pad = a.pads[0]};
   }
 };
 static_assert(op<pool>);
