@@ -283,9 +283,9 @@ TEST_CASE("scaled weights: as plain weights of the dequantized numbers, and cut 
     CHECK(tpu::record(s.g, 0).inner(s.g, 0) == 3);
     CHECK(tpu::record(s.g, 0).macs(s.g, 0) == 3 * 7 * 20);
     const tpu::tile last{{0, 2, 0, 4, 0, 1}, 1, 3};
-    CHECK(tpu::matmul::need(s.g, 0, 0, last) == tpu::box{0, 2, 0, 1, 7, 20});
-    CHECK(tpu::matmul::need(s.g, 0, 1, last) == tpu::box{0, 1, 0, 4, 1, 3});
-    CHECK(tpu::matmul::need(s.g, 0, 3, last) == tpu::box{0, 1, 0, 4, 1, 3});
+    CHECK(tpu::need(s.g, 0, 0, last) == tpu::box{0, 2, 0, 1, 7, 20});
+    CHECK(tpu::need(s.g, 0, 1, last) == tpu::box{0, 1, 0, 4, 1, 3});
+    CHECK(tpu::need(s.g, 0, 3, last) == tpu::box{0, 1, 0, 4, 1, 3});
     CHECK(tpu::matmul::scratch(s.g, 0, 0, last, true).type == dtype_id::f32);
     CHECK(tpu::matmul::scratch(s.g, 0, 1, last, true).dims == tpu::view4{1, 4, 13, 1});
     CHECK(tpu::matmul::scratch(s.g, 0, 0, last, false).type == dtype_id::f16);
@@ -644,12 +644,12 @@ TEST_CASE("cuts and layouts of convolutions") {
   CHECK((tpu::conv::cut(dense.g, 0).k && tpu::conv::cut(dense.g, 0).c));
   CHECK(tpu::conv::inner(dense.g, 0) == 3);
   CHECK(tpu::conv::operand(dense.g, 0, 1).dims == tpu::view4{1, 8, 3, 9});
-  CHECK(tpu::conv::need(dense.g, 0, 0, {{0, 1, 2, 5, 3, 4}, 1, 2}) == tpu::box{0, 1, 1, 2, 2, 5});
-  CHECK(tpu::conv::need(dense.g, 0, 1, {{0, 1, 2, 5, 3, 4}, 1, 2}) == tpu::box{0, 1, 2, 5, 1, 2});
+  CHECK(tpu::need(dense.g, 0, 0, {{0, 1, 2, 5, 3, 4}, 1, 2}) == tpu::box{0, 1, 1, 2, 2, 5});
+  CHECK(tpu::need(dense.g, 0, 1, {{0, 1, 2, 5, 3, 4}, 1, 2}) == tpu::box{0, 1, 2, 5, 1, 2});
   const single grouped = made(conv_forms[1]);
   CHECK_FALSE((tpu::conv::cut(grouped.g, 0).k || tpu::conv::cut(grouped.g, 0).c));
   const single deep = made(conv_forms[2]);
   CHECK(tpu::conv::depthwise(deep.g, 0));
   CHECK((tpu::conv::cut(deep.g, 0).c && !tpu::conv::cut(deep.g, 0).k));
-  CHECK(tpu::conv::need(deep.g, 0, 0, {{0, 2, 2, 4, 0, 1}, 0, 1}) == tpu::box{0, 2, 2, 4, 0, 3});
+  CHECK(tpu::need(deep.g, 0, 0, {{0, 2, 2, 4, 0, 1}, 0, 1}) == tpu::box{0, 2, 2, 4, 0, 3});
 }
