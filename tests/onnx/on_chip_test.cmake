@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+# tmpu-test: needs=tmpuc
+# ONNX's backend tests compiled for two chips in F32: on_chip.txt lists the cases that pass without a host step. A case that no longer does,
+# and one that does and is not listed, fail this test. With the environment's TMPU_UPDATE_DOCS=1 it writes the list.
+cmake_minimum_required(VERSION 3.25)
+set(data /usr/share/libonnx-testdata/data)
+set(list_file ${SOURCE}/tests/onnx/on_chip.txt)
+file(STRINGS ${list_file} listed REGEX "^test_")
+list(LENGTH listed count)
+if(NOT IS_DIRECTORY ${data})
+  message(STATUS "skipped: ${data} is not there (Debian: libonnx-testdata)")
+  return()
+endif()
+if(count LESS 650)
+  message(FATAL_ERROR "${list_file} lists ${count} cases, fewer than the 650 that are promised")
+endif()
+
+function(compare found chip)
+  set(gone ${listed})
+  list(REMOVE_ITEM gone ${found})
+  set(fresh ${found})
+  list(REMOVE_ITEM fresh ${listed})
+  if(gone OR fresh)
+    set(differs "on ${chip} these need a host step or fail: [${gone}]; these are not listed: [${fresh}]" PARENT_SCOPE)
+  else()
+    set(differs "" PARENT_SCOPE)
+  endif()
+endfunction()
+
+foreach(chip nano bm1684x)
+  execute_process(COMMAND ${TMPUC} conformance --level chip --chip ${chip} --quantize f32 --json ${data}
+                  OUTPUT_VARIABLE output ERROR_QUIET)
+  string(REGEX MATCHALL "\"test_[^\"]*\", \"result\": \"passed\", \"reason\": \"\", \"host_steps\": 0}" found "${output}")
+  list(TRANSFORM found REPLACE "^\"(test_[^\"]*)\".*$" "\\1")
+  list(SORT found)
+  if(chip STREQUAL "nano" AND "$ENV{TMPU_UPDATE_DOCS}" STREQUAL "1")
+    list(JOIN found "\n" lines)
+    file(WRITE ${list_file}
+         "# SPDX-License-Identifier: Apache-2.0\n# Written by on_chip_test.cmake with TMPU_UPDATE_DOCS=1.\n${lines}\n")
+    set(listed ${found})
+  endif()
+  compare("${found}" ${chip})
+  if(differs)
+    message(FATAL_ERROR "${differs}")
+  endif()
+endforeach()
+
+# The check can fail, either way.
+compare("${listed};test_not_there" "no chip")
+if(NOT differs MATCHES "not listed: .test_not_there.")
+  message(FATAL_ERROR "the check passes a case that is not listed")
+endif()
+list(POP_FRONT found)
+compare("${found}" "no chip")
+if(NOT differs MATCHES "host step or fail: .test_")
+  message(FATAL_ERROR "the check passes a case that is gone")
+endif()
