@@ -28,7 +28,6 @@ template <class T, std::int64_t Num, std::int64_t Den = 1> struct defaulted {
 using ints = vec<std::int64_t>;
 using floats = vec<float>;
 using texts = vec<text>;
-using texts = vec<text>;
 
 /// Calls f(name, member) for each member of a reflected struct, in order of declaration. `object` may be const.
 template <class Struct, class F> constexpr void for_each_member(Struct&& object, F&& f) {

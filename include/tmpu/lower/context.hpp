@@ -16,6 +16,7 @@
 /// Lowering: rules from Top operators to Tpu operators, one a pair (operator, dtype), and the pass that applies them.
 namespace tmpu::lower {
 
+/// What a user decides about the types that a model is lowered to.
 struct options {
   bool asymmetric =
       false; ///< int8: i8 with zero point from min and max; otherwise symmetric, u8 for what is never negative

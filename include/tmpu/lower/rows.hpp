@@ -25,6 +25,10 @@ constexpr tensor_id from_front(sequence& s, tensor_id places, std::int64_t exten
 constexpr tensor_id times(sequence& s, tensor_id x, std::int64_t factor) {
   return factor == 1 ? x : s.integer(isa::integer_kind::mul, x, s.number_like(x, factor));
 }
+/// The chip holds the elements and the places, and not both are constant.
+constexpr bool takes_places(const context& c) {
+  return c.carries(0) && c.carries(1) && !(c.is_constant(0) && c.is_constant(1));
+}
 /// Numbers of elements are i32.
 constexpr bool numbered(const shape& d) { return d.elements() <= greatest_of(dtype_id::i32); }
 
@@ -72,9 +76,7 @@ template <class Dtype> struct gather_rule {
   using op = top::gather;
   using dtype = Dtype;
   static constexpr bool any_type = true;
-  static constexpr bool takes(const context& c, node_id) {
-    return c.carries(0) && c.carries(1) && !(c.is_constant(0) && c.is_constant(1)) && c.dims(0).rank() >= 1;
-  }
+  static constexpr bool takes(const context& c, node_id) { return detail::takes_places(c) && c.dims(0).rank() >= 1; }
   static constexpr void apply(context& c, node_id) {
     const shape x = c.dims(0);
     const shape at = c.dims(1);
@@ -96,7 +98,7 @@ template <class Dtype> struct gather_elements_rule {
   using dtype = Dtype;
   static constexpr bool any_type = true;
   static constexpr bool takes(const context& c, node_id) {
-    return c.carries(0) && c.carries(1) && !(c.is_constant(0) && c.is_constant(1)) && detail::numbered(c.dims(0));
+    return detail::takes_places(c) && detail::numbered(c.dims(0));
   }
   static constexpr void apply(context& c, node_id) {
     sequence s(c);
@@ -112,7 +114,7 @@ template <class Dtype> struct gather_nd_rule {
   using dtype = Dtype;
   static constexpr bool any_type = true;
   static constexpr bool takes(const context& c, node_id) {
-    return c.carries(0) && c.carries(1) && !(c.is_constant(0) && c.is_constant(1)) && detail::numbered(c.dims(0));
+    return detail::takes_places(c) && detail::numbered(c.dims(0));
   }
   static constexpr void apply(context& c, node_id) {
     sequence s(c);
