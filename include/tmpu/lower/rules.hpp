@@ -43,84 +43,82 @@ template <class Op, isa::pool_kind Kind> using pool = in_all<pool_family<Op, Kin
 template <class Op, isa::integer_kind Kind> using integers = in_floats_only<integer_family<Op, Kind>::template rule>;
 template <class Op> using alone = in_all<one_operand_family<Op>::template rule>;
 template <class Op> using reshape = in_all<reshape_family<Op>::template rule>;
-template <class... Rules> constexpr auto as_tuple(list<Rules...>) { return hana::tuple_t<Rules...>; }
 } // namespace detail
 
-/// The lowering rules (registry): op x dtype, and chip where a rule is for one only. A rule of one's own is appended to it.
-inline constexpr auto rules = detail::as_tuple(
-    join_lists<
-        in_all<conv_rule>, in_all<gemm_rule>, in_all<matmul_rule>, //
-        detail::pool<top::max_pool, isa::pool_kind::max>, detail::pool<top::average_pool, isa::pool_kind::average>,
-        in_all<conv_1d_rule>, in_floats_only<conv_activations_rule>, in_all<conv_transpose_rule>,
-        in_floats_only<matmul_activations_rule>, in_floats_only<gemm_activations_rule>, in_floats_only<softmax_rule>,
-        in_f32_only<log_softmax_rule>, in_f32_only<layer_norm_rule>, in_f32_only<rms_norm_rule>,
-        in_floats_only<rotary_embedding_rule>, in_floats_only<attention_rule>,
-        // reductions
-        detail::reduction<top::reduce_sum>, detail::reduction<top::reduce_mean>, detail::reduction<top::reduce_max>,
-        detail::reduction<top::reduce_min>, detail::reduction<top::reduce_prod>, detail::reduction<top::reduce_l1>,
-        detail::reduction<top::reduce_l2>, detail::reduction<top::reduce_sum_square>,
-        detail::reduction<top::reduce_log_sum>, detail::reduction<top::reduce_log_sum_exp>,
-        // one operand
-        detail::unary<top::relu, isa::unary_kind::clip>, detail::unary<top::clip, isa::unary_kind::clip>,
-        detail::unary<top::leaky_relu, isa::unary_kind::leaky_relu>, detail::unary<top::elu, isa::unary_kind::elu>,
-        detail::unary<top::selu, isa::unary_kind::selu>, detail::unary<top::sigmoid, isa::unary_kind::sigmoid>,
-        detail::unary<top::hard_sigmoid, isa::unary_kind::hard_sigmoid>,
-        detail::unary<top::hard_swish, isa::unary_kind::hard_swish>, detail::unary<top::silu, isa::unary_kind::silu>,
-        detail::unary<top::tanh, isa::unary_kind::tanh>, detail::unary<top::softplus, isa::unary_kind::softplus>,
-        detail::unary<top::softsign, isa::unary_kind::softsign>, detail::unary<top::mish, isa::unary_kind::mish>,
-        detail::unary<top::gelu, isa::unary_kind::gelu>, detail::unary<top::erf, isa::unary_kind::erf>,
-        detail::unary<top::exp, isa::unary_kind::exp>, detail::unary<top::log, isa::unary_kind::log>,
-        detail::unary<top::sqrt, isa::unary_kind::sqrt>, detail::unary<top::reciprocal, isa::unary_kind::reciprocal>,
-        detail::unary<top::abs, isa::unary_kind::abs>, detail::unary<top::neg, isa::unary_kind::neg>,
-        detail::unary<top::floor, isa::unary_kind::floor>, detail::unary<top::ceil, isa::unary_kind::ceil>,
-        detail::unary<top::round, isa::unary_kind::round>, detail::unary<top::sin, isa::unary_kind::sin>,
-        detail::unary<top::cos, isa::unary_kind::cos>, detail::unary<top::tan, isa::unary_kind::tan>,
-        detail::unary<top::asin, isa::unary_kind::asin>, detail::unary<top::acos, isa::unary_kind::acos>,
-        detail::unary<top::atan, isa::unary_kind::atan>, detail::unary<top::sinh, isa::unary_kind::sinh>,
-        detail::unary<top::cosh, isa::unary_kind::cosh>, detail::unary<top::asinh, isa::unary_kind::asinh>,
-        detail::unary<top::acosh, isa::unary_kind::acosh>, detail::unary<top::atanh, isa::unary_kind::atanh>,
-        detail::unary<top::sign, isa::unary_kind::sign>, detail::unary<top::celu, isa::unary_kind::celu>,
-        detail::unary<top::thresholded_relu, isa::unary_kind::thresholded_relu>,
-        detail::unary<top::shrink, isa::unary_kind::shrink>, detail::unary<top::swish, isa::unary_kind::swish>,
-        // two operands and more
-        detail::binary<top::add, isa::binary_kind::add>, detail::binary<top::sub, isa::binary_kind::sub>,
-        detail::binary<top::mul, isa::binary_kind::mul>,
-        in_floats_only<binary_family<top::div, isa::binary_kind::div>::rule>,
-        detail::variadic<top::max, isa::binary_kind::max>, detail::variadic<top::min, isa::binary_kind::min>,
-        detail::variadic<top::sum, isa::binary_kind::add>, detail::compares<top::equal, isa::compare_kind::equal>,
-        detail::compares<top::less, isa::compare_kind::less>,
-        detail::compares<top::less_or_equal, isa::compare_kind::less_or_equal>,
-        detail::compares<top::greater, isa::compare_kind::less, true>,
-        detail::compares<top::greater_or_equal, isa::compare_kind::less_or_equal, true>,
-        detail::compares<top::logical_and, isa::compare_kind::logical_and>,
-        detail::compares<top::logical_or, isa::compare_kind::logical_or>,
-        detail::compares<top::logical_xor, isa::compare_kind::not_equal>, in_floats_only<logical_not_rule>,
-        in_floats_only<where_rule>, in_floats_only<prelu_rule>, in_floats_only<mean_rule>,
-        // moves
-        detail::reshape<top::reshape>, detail::reshape<top::flatten>, detail::reshape<top::squeeze>,
-        detail::reshape<top::unsqueeze>, detail::reshape<top::identity>, in_all<transpose_rule>,
-        in_all<channel_shuffle_rule>, in_all<concat_rule>, in_all<slice_rule>, in_all<pad_rule>, in_all<split_rule>,
-        in_all<expand_rule>, in_all<tile_rule>, in_all<depth_to_space_rule>, in_all<space_to_depth_rule>,
-        in_floats_only<gather_rule>, in_floats_only<gather_elements_rule>, in_floats_only<gather_nd_rule>,
-        in_floats_only<scatter_family<top::scatter_elements>::rule>,
-        in_floats_only<scatter_family<top::scatter_nd>::rule>,
-        // integers, element types
-        detail::integers<top::add, isa::integer_kind::add>, detail::integers<top::sub, isa::integer_kind::sub>,
-        detail::integers<top::mul, isa::integer_kind::mul>, detail::integers<top::div, isa::integer_kind::div>,
-        detail::integers<top::max, isa::integer_kind::max>, detail::integers<top::min, isa::integer_kind::min>,
-        detail::integers<top::bitwise_and, isa::integer_kind::bit_and>,
-        detail::integers<top::bitwise_or, isa::integer_kind::bit_or>,
-        detail::integers<top::bitwise_xor, isa::integer_kind::bit_xor>, in_floats_only<bitwise_not_rule>,
-        in_floats_only<integer_sign_family<top::neg>::rule>, in_floats_only<integer_sign_family<top::abs>::rule>,
-        in_floats_only<mod_rule>, in_floats_only<bit_shift_rule>, in_floats_only<clip_bounds_rule>,
-        in_floats_only<pow_rule>, in_f32_only<cast_family<top::cast>::rule>,
-        in_f32_only<cast_family<top::cast_like>::rule>, in_floats_only<is_nan_rule>, in_floats_only<is_inf_rule>,
-        detail::alone<top::max>, detail::alone<top::min>, detail::alone<top::sum>, detail::alone<top::mean>,
-        // what is found by comparing
-        in_f32_only<arg_family<top::arg_max, isa::reduce_kind::max>::rule>,
-        in_f32_only<arg_family<top::arg_min, isa::reduce_kind::min>::rule>, in_f32_only<hardmax_rule>,
-        in_floats_only<trilu_rule>, in_f32_only<loss_family<top::negative_log_likelihood_loss>::rule>,
-        in_f32_only<loss_family<top::softmax_cross_entropy_loss>::rule>>{});
+/// The lowering rules (registry), by family: op x dtype, and chip where a rule is for one only. A rule or a family of one's own is
+/// appended to it.
+inline constexpr auto rules = hana::tuple_t<
+    in_all<conv_rule>, in_all<gemm_rule>, in_all<matmul_rule>, //
+    detail::pool<top::max_pool, isa::pool_kind::max>, detail::pool<top::average_pool, isa::pool_kind::average>,
+    in_all<conv_1d_rule>, in_floats_only<conv_activations_rule>, in_all<conv_transpose_rule>,
+    in_floats_only<matmul_activations_rule>, in_floats_only<gemm_activations_rule>, in_floats_only<softmax_rule>,
+    in_f32_only<log_softmax_rule>, in_f32_only<layer_norm_rule>, in_f32_only<rms_norm_rule>,
+    in_floats_only<rotary_embedding_rule>, in_floats_only<attention_rule>,
+    // reductions
+    detail::reduction<top::reduce_sum>, detail::reduction<top::reduce_mean>, detail::reduction<top::reduce_max>,
+    detail::reduction<top::reduce_min>, detail::reduction<top::reduce_prod>, detail::reduction<top::reduce_l1>,
+    detail::reduction<top::reduce_l2>, detail::reduction<top::reduce_sum_square>,
+    detail::reduction<top::reduce_log_sum>, detail::reduction<top::reduce_log_sum_exp>,
+    // one operand
+    detail::unary<top::relu, isa::unary_kind::clip>, detail::unary<top::clip, isa::unary_kind::clip>,
+    detail::unary<top::leaky_relu, isa::unary_kind::leaky_relu>, detail::unary<top::elu, isa::unary_kind::elu>,
+    detail::unary<top::selu, isa::unary_kind::selu>, detail::unary<top::sigmoid, isa::unary_kind::sigmoid>,
+    detail::unary<top::hard_sigmoid, isa::unary_kind::hard_sigmoid>,
+    detail::unary<top::hard_swish, isa::unary_kind::hard_swish>, detail::unary<top::silu, isa::unary_kind::silu>,
+    detail::unary<top::tanh, isa::unary_kind::tanh>, detail::unary<top::softplus, isa::unary_kind::softplus>,
+    detail::unary<top::softsign, isa::unary_kind::softsign>, detail::unary<top::mish, isa::unary_kind::mish>,
+    detail::unary<top::gelu, isa::unary_kind::gelu>, detail::unary<top::erf, isa::unary_kind::erf>,
+    detail::unary<top::exp, isa::unary_kind::exp>, detail::unary<top::log, isa::unary_kind::log>,
+    detail::unary<top::sqrt, isa::unary_kind::sqrt>, detail::unary<top::reciprocal, isa::unary_kind::reciprocal>,
+    detail::unary<top::abs, isa::unary_kind::abs>, detail::unary<top::neg, isa::unary_kind::neg>,
+    detail::unary<top::floor, isa::unary_kind::floor>, detail::unary<top::ceil, isa::unary_kind::ceil>,
+    detail::unary<top::round, isa::unary_kind::round>, detail::unary<top::sin, isa::unary_kind::sin>,
+    detail::unary<top::cos, isa::unary_kind::cos>, detail::unary<top::tan, isa::unary_kind::tan>,
+    detail::unary<top::asin, isa::unary_kind::asin>, detail::unary<top::acos, isa::unary_kind::acos>,
+    detail::unary<top::atan, isa::unary_kind::atan>, detail::unary<top::sinh, isa::unary_kind::sinh>,
+    detail::unary<top::cosh, isa::unary_kind::cosh>, detail::unary<top::asinh, isa::unary_kind::asinh>,
+    detail::unary<top::acosh, isa::unary_kind::acosh>, detail::unary<top::atanh, isa::unary_kind::atanh>,
+    detail::unary<top::sign, isa::unary_kind::sign>, detail::unary<top::celu, isa::unary_kind::celu>,
+    detail::unary<top::thresholded_relu, isa::unary_kind::thresholded_relu>,
+    detail::unary<top::shrink, isa::unary_kind::shrink>, detail::unary<top::swish, isa::unary_kind::swish>,
+    // two operands and more
+    detail::binary<top::add, isa::binary_kind::add>, detail::binary<top::sub, isa::binary_kind::sub>,
+    detail::binary<top::mul, isa::binary_kind::mul>,
+    in_floats_only<binary_family<top::div, isa::binary_kind::div>::rule>,
+    detail::variadic<top::max, isa::binary_kind::max>, detail::variadic<top::min, isa::binary_kind::min>,
+    detail::variadic<top::sum, isa::binary_kind::add>, detail::compares<top::equal, isa::compare_kind::equal>,
+    detail::compares<top::less, isa::compare_kind::less>,
+    detail::compares<top::less_or_equal, isa::compare_kind::less_or_equal>,
+    detail::compares<top::greater, isa::compare_kind::less, true>,
+    detail::compares<top::greater_or_equal, isa::compare_kind::less_or_equal, true>,
+    detail::compares<top::logical_and, isa::compare_kind::logical_and>,
+    detail::compares<top::logical_or, isa::compare_kind::logical_or>,
+    detail::compares<top::logical_xor, isa::compare_kind::not_equal>, in_floats_only<logical_not_rule>,
+    in_floats_only<where_rule>, in_floats_only<prelu_rule>, in_floats_only<mean_rule>,
+    // moves
+    detail::reshape<top::reshape>, detail::reshape<top::flatten>, detail::reshape<top::squeeze>,
+    detail::reshape<top::unsqueeze>, detail::reshape<top::identity>, in_all<transpose_rule>,
+    in_all<channel_shuffle_rule>, in_all<concat_rule>, in_all<slice_rule>, in_all<pad_rule>, in_all<split_rule>,
+    in_all<expand_rule>, in_all<tile_rule>, in_all<depth_to_space_rule>, in_all<space_to_depth_rule>,
+    in_floats_only<gather_rule>, in_floats_only<gather_elements_rule>, in_floats_only<gather_nd_rule>,
+    in_floats_only<scatter_family<top::scatter_elements>::rule>, in_floats_only<scatter_family<top::scatter_nd>::rule>,
+    // integers, element types
+    detail::integers<top::add, isa::integer_kind::add>, detail::integers<top::sub, isa::integer_kind::sub>,
+    detail::integers<top::mul, isa::integer_kind::mul>, detail::integers<top::div, isa::integer_kind::div>,
+    detail::integers<top::max, isa::integer_kind::max>, detail::integers<top::min, isa::integer_kind::min>,
+    detail::integers<top::bitwise_and, isa::integer_kind::bit_and>,
+    detail::integers<top::bitwise_or, isa::integer_kind::bit_or>,
+    detail::integers<top::bitwise_xor, isa::integer_kind::bit_xor>, in_floats_only<bitwise_not_rule>,
+    in_floats_only<integer_sign_family<top::neg>::rule>, in_floats_only<integer_sign_family<top::abs>::rule>,
+    in_floats_only<mod_rule>, in_floats_only<bit_shift_rule>, in_floats_only<clip_bounds_rule>,
+    in_floats_only<pow_rule>, in_f32_only<cast_family<top::cast>::rule>, in_f32_only<cast_family<top::cast_like>::rule>,
+    in_floats_only<is_nan_rule>, in_floats_only<is_inf_rule>, detail::alone<top::max>, detail::alone<top::min>,
+    detail::alone<top::sum>, detail::alone<top::mean>,
+    // what is found by comparing
+    in_f32_only<arg_family<top::arg_max, isa::reduce_kind::max>::rule>,
+    in_f32_only<arg_family<top::arg_min, isa::reduce_kind::min>::rule>, in_f32_only<hardmax_rule>,
+    in_floats_only<trilu_rule>, in_f32_only<loss_family<top::negative_log_likelihood_loss>::rule>,
+    in_f32_only<loss_family<top::softmax_cross_entropy_loss>::rule>>;
 
 /// Operators that deliberately have no rule: canonicalize rewrites or folds them, or the host computes them (their shape depends on data,
 /// the chip lacks their element types, or nothing lowers them yet). One that is left in a graph stays as a host step.
