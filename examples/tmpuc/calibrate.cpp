@@ -2,20 +2,95 @@
 #include "tmpu/calibrate/calibrate.hpp"
 
 #include "models.hpp"
+#include "tmpu/host/files.hpp"
 #include "tmpu/host/progress.hpp"
 
+#include <fmt/core.h>
+
+#include <charconv>
+#include <chrono>
 #include <memory>
 
 namespace tmpuc {
 
 using namespace tmpu;
 
+namespace {
+
+struct shard_words {
+  std::int64_t index = 0;
+  std::int64_t count = 1;
+};
+shard_words parse_shard(const std::string& words) {
+  if (words.empty()) return {};
+  shard_words s;
+  const char* end = words.data() + words.size();
+  const auto first = std::from_chars(words.data(), end, s.index);
+  const bool slash = first.ec == std::errc() && first.ptr != end && *first.ptr == '/';
+  if (slash) {
+    const auto second = std::from_chars(first.ptr + 1, end, s.count);
+    if (second.ec == std::errc() && second.ptr == end && s.index >= 0 && s.index < s.count) return s;
+  }
+  refuse(text("--shard '") << words << "' must be I/N with 0 <= I < N, for example 0/4");
+}
+
+void add_method(CLI::App& command, std::string& method) {
+  command
+      .add_option("--method", method,
+                  "How the threshold is chosen: auto (the best of all, tensor by tensor), kl, mse, percentile, minmax, "
+                  "aciq-gauss or aciq-laplace")
+      ->type_name("NAME")
+      ->capture_default_str();
+}
+void check_method(const std::string& method) {
+  text methods;
+  const bool known = unpack<decltype(calibrate::methods)>::any([&]<class Method>() {
+    methods << (methods.empty() ? "" : ", ") << Method::name;
+    return Method::name == method;
+  });
+  if (!known) refuse(text("--method '") << method << "' is not known: there are " << methods);
+}
+
+} // namespace
+
+void add_merge(CLI::App& app, work& chosen) {
+  struct options {
+    std::vector<std::string> parts;
+    std::string method = "auto";
+    std::string out;
+  };
+  auto* command = app.add_subcommand("merge", "Make one table of what `tmpuc calibrate --shard` saw of the parts");
+  auto o = std::make_shared<options>();
+  command->add_option("PARTS", o->parts, "The statistics of all parts, in any order")->required();
+  add_method(*command, o->method);
+  command->add_option("-o,--output", o->out, "The table to write")->required()->type_name("TABLE.cali");
+  command->callback([&chosen, o] {
+    chosen = [o] {
+      check_method(o->method);
+      calibrate::statistics all;
+      for (std::size_t i = 0; i < o->parts.size(); ++i) {
+        const vec<std::uint8_t> bytes = host::read_file(o->parts[i]);
+        const std::string content(bytes.data(), bytes.data() + bytes.size());
+        calibrate::statistics part = calibrate::parse_statistics(content, o->parts[i]);
+        if (i == 0) {
+          all = std::move(part);
+        } else {
+          all.merge(part, o->parts[i]);
+        }
+      }
+      host::write_file(o->out, calibrate::print(all.finish(o->method)).view());
+      return 0;
+    };
+  });
+}
+
 void add_calibrate(CLI::App& app, work& chosen) {
   struct options {
     model_options model;
     rule_options rules;
     data_options data;
-    std::string method = "kl";
+    std::string method = "auto";
+    std::string shard;
     std::string out;
   };
   auto* command =
@@ -24,27 +99,33 @@ void add_calibrate(CLI::App& app, work& chosen) {
   o->model.add(*command, "The model, an .onnx file");
   o->rules.add(*command);
   o->data.add(*command);
-  command->add_option("--method", o->method, "How the threshold is chosen: kl, mse, percentile or minmax")
-      ->type_name("NAME")
-      ->capture_default_str();
-  command->add_option("-o,--output", o->out, "The table to write")->required()->type_name("TABLE.cali");
+  add_method(*command, o->method);
+  command
+      ->add_option("--shard", o->shard,
+                   "Take the i-th of n parts of the samples (0 <= i < n) and write what was seen, for `tmpuc merge`")
+      ->type_name("I/N");
+  command->add_option("-o,--output", o->out, "The table to write (with --shard: the statistics)")
+      ->required()
+      ->type_name("TABLE.cali");
   command->callback([&chosen, o] {
     chosen = [o] {
-      text methods;
-      const bool known = unpack<decltype(calibrate::methods)>::any([&]<class Method>() {
-        methods << (methods.empty() ? "" : ", ") << Method::name;
-        return Method::name == o->method;
-      });
-      if (!known) refuse(text("--method '") << o->method << "' is not known: there are " << methods);
+      check_method(o->method);
+      const shard_words part = parse_shard(o->shard);
       const canonical_model model = canonicalize(load_origin(o->model), rules_of(o->rules));
       const host::dataset data = open_data(o->data, inputs_of(model.graph));
       calibrate::calibrator calibrator(model.graph, model.rules);
-      host::progress progress("calibrating", data.runs());
-      for (std::int64_t run = 0; run < data.runs(); ++run) {
+      const std::int64_t runs = (data.runs() - part.index + part.count - 1) / part.count;
+      host::progress progress("calibrating", runs);
+      const auto start = std::chrono::steady_clock::now();
+      for (std::int64_t run = part.index; run < data.runs(); run += part.count) {
         calibrator.add(data.inputs(run));
-        progress.at(run + 1);
+        progress.at(run / part.count + 1);
       }
-      host::write_file(o->out, calibrate::print(calibrator.finish(o->method)).view());
+      const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+      host::write_file(o->out, o->shard.empty() ? calibrate::print(calibrator.finish(o->method)).view()
+                                                : calibrate::print(calibrator.seen()).view());
+      fmt::print("{} samples in {:.1f} s, {:.0f} a second\n", calibrator.samples(), taken.count(),
+                 static_cast<double>(calibrator.samples()) / taken.count());
       return 0;
     };
   });

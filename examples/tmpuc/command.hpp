@@ -16,6 +16,8 @@ namespace tmpuc {
 using work = std::function<int()>;
 
 void add_calibrate(CLI::App& app, work& chosen);
+void add_merge(CLI::App& app, work& chosen);
+void add_sensitivity(CLI::App& app, work& chosen);
 void add_compile(CLI::App& app, work& chosen);
 void add_run(CLI::App& app, work& chosen);
 void add_check(CLI::App& app, work& chosen);
@@ -49,7 +51,9 @@ struct compile_options {
   std::string quantize;
   bool asymmetric = false;
   std::int64_t weight_group = 0; ///< 0: not given
+  bool float_io = false;
   std::string calibration;
+  std::string qtable;
   int opt = 2;
   void add(CLI::App& command);
 };

@@ -12,28 +12,45 @@ namespace tmpuc {
 
 using namespace tmpu;
 
+namespace {
+std::string text_file(const std::string& path) {
+  const vec<std::uint8_t> bytes = host::read_file(path);
+  return {bytes.data(), bytes.data() + bytes.size()};
+}
+} // namespace
+
+calibrate::table read_calibration(const std::string& path) { return calibrate::parse(text_file(path), path); }
+lower::qtable read_qtable(const std::string& path) { return lower::parse_qtable(text_file(path), path); }
+
 isa::program compile(const compile_options& o, const stage_observer& see, vec<canonicalize::rule_count>* fired) {
   const lower::mode& mode = mode_named(o.quantize);
   const bool int8 = mode.type == dtype_id::i8;
   if (o.asymmetric && !int8) refuse(text("--asymmetric is for int8, not for ") << o.quantize << ": leave it out");
   if (o.weight_group != 0 && mode.weights == dtype_id::none)
     refuse(text("--weight-group is for modes with weights of fewer bits, not for ") << o.quantize << ": leave it out");
+  if (o.float_io && !int8) refuse(text("--float-io is for int8, not for ") << o.quantize << ": leave it out");
+  if (!o.qtable.empty() && !int8) refuse(text("--qtable is for int8, not for ") << o.quantize << ": leave it out");
   if (int8 && o.calibration.empty()) refuse("int8 needs --calibration TABLE.cali: make one with `tmpuc calibrate`");
   compile_request r{.chip = chip_named(o.chip),
                     .network = network_name(o.model.path),
                     .quantize = o.quantize,
                     .asymmetric = o.asymmetric,
                     .weight_group = o.weight_group,
+                    .float_io = o.float_io,
+                    .layers = nullptr,
                     .opt = static_cast<group::effort>(o.opt),
                     .calibration = nullptr,
                     .rules = rules_of(o.rules),
                     .fired = fired};
   calibrate::table table;
+  lower::qtable layers;
   if (int8) {
-    const vec<std::uint8_t> bytes = host::read_file(o.calibration);
-    table = calibrate::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
-                             o.calibration); // NOLINT: bytes as text
+    table = read_calibration(o.calibration);
     r.calibration = &table;
+  }
+  if (!o.qtable.empty()) {
+    layers = read_qtable(o.qtable);
+    r.layers = &layers;
   }
   auto model = load_origin(o.model);
   return int8 ? compile_int8(std::move(model), r, see) : compile_float(std::move(model), r, see);

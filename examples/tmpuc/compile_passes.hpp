@@ -22,6 +22,8 @@ tmpu::isa::program compile_as(tmpu::graph<tmpu::stage::origin> model, const comp
                                .network = r.network,
                                .asymmetric = r.asymmetric,
                                .weights = weights_of(r),
+                               .float_io = r.float_io,
+                               .layers = r.layers,
                                .opt = r.opt,
                                .calibration = r.calibration,
                                .canonicalize = r.rules,

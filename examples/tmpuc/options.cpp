@@ -37,6 +37,9 @@ void compile_options::add(CLI::App& command) {
       ->check(CLI::Range(1, 1 << 20))
       ->type_name("N");
   command.add_flag("--asymmetric", asymmetric, "int8 activations with a zero point");
+  command.add_flag("--float-io", float_io, "int8: inputs and outputs of the model stay f32");
+  command.add_option("--qtable", qtable, "int8: layers that compute in another dtype (see `tmpuc sensitivity`)")
+      ->type_name("FILE");
   command.add_option("--opt", opt, "Layer groups: 0 none, 1 greedy, 2 full search")
       ->check(CLI::Range(0, 2))
       ->capture_default_str()

@@ -20,7 +20,8 @@ struct standard {
   using operators = unpack<decltype(top::operators)>;
   using canonical_rules = unpack<decltype(canonicalize::rules)>;
   using lowering_rules = unpack<decltype(lower::rules)>;
-  using without_rule = lower::host_only; ///< operators that deliberately have no rule
+  using without_rule = lower::host_only;                          ///< operators that deliberately have no rule
+  template <class DType> using mixed_with = lower::beside<DType>; ///< dtypes of single layers (session::layers)
   using emitters = unpack<decltype(codegen::emitters)>;
 };
 
@@ -30,6 +31,8 @@ struct session {
   std::string_view network = "network";
   bool asymmetric = false;                              ///< int8 activations with a zero point
   tmpu::lower::weight_format weights{};                 ///< f16, bf16: constant weights in fewer bits
+  bool float_io = false;                                ///< int8: inputs and outputs stay f32
+  const tmpu::lower::qtable* layers = nullptr;          ///< int8: layers that compute in another dtype
   tmpu::group::effort opt = tmpu::group::effort::full;  ///< of the search for layer groups
   const tmpu::calibrate::table* calibration = nullptr;  ///< for int8
   tmpu::canonicalize::options canonicalize{};           ///< rules that are left out
@@ -58,11 +61,13 @@ template <class Lists> struct calibrate {
 
 /// To a floating dtype from the canonical graph, to i8 from the calibrated one.
 template <class Lists, class DType> struct lower {
-  using pass = tmpu::lower::lower<typename Lists::operators, typename Lists::lowering_rules, DType,
-                                  typename Lists::without_rule>;
+  using pass =
+      tmpu::lower::lower<typename Lists::operators, typename Lists::lowering_rules, DType, typename Lists::without_rule,
+                         tmpu::lower::any_chip, typename Lists::template mixed_with<DType>>;
   static constexpr stage from = pass::from;
   static constexpr graph<stage::lowered> run(graph<from> g, const session& s) {
-    return pass{}(g, s.chip, {.asymmetric = s.asymmetric, .weights = s.weights});
+    return pass{}(g, s.chip,
+                  {.asymmetric = s.asymmetric, .weights = s.weights, .float_io = s.float_io, .layers = s.layers});
   }
 };
 

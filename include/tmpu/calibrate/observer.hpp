@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 /// Calibration: what values every activation takes on real samples (observer.hpp), the threshold that a method makes of
 /// it (threshold.hpp), the table of all tensors (table.hpp), and the pass that puts the table into the graph
@@ -72,6 +73,32 @@ public:
     for (std::size_t i = 0; i < other.positive_.size(); ++i) positive_[shifted(i, shift)] += other.positive_[i];
     for (std::size_t i = 0; i < other.negative_.size(); ++i) negative_[shifted(i, shift)] += other.negative_[i];
   }
+
+  /// A histogram that was written down: its parts, as the functions below give them. Empty counts: there were none.
+  struct parts {
+    std::int64_t count = 0;
+    std::int64_t zeros = 0;
+    std::int64_t infinities = 0;
+    float min = 0.0F;
+    float max = 0.0F;
+    int exponent = least_exponent;
+    vec<std::int64_t> positive;
+    vec<std::int64_t> negative;
+  };
+  static constexpr histogram of(parts p) {
+    histogram h;
+    h.count_ = p.count;
+    h.zeros_ = p.zeros;
+    h.infinities_ = p.infinities;
+    h.min_ = p.min;
+    h.max_ = p.max;
+    h.exponent_ = p.exponent;
+    h.positive_ = std::move(p.positive);
+    h.negative_ = std::move(p.negative);
+    return h;
+  }
+  /// All bins together cover magnitudes below 2^exponent.
+  [[nodiscard]] constexpr int exponent() const { return exponent_; }
 
   /// Finite elements seen, zeros among them, and what was left out.
   [[nodiscard]] constexpr std::int64_t count() const { return count_; }

@@ -259,8 +259,121 @@ private:
   }
 };
 
+/// The threshold of the least expected squared error under the assumption of a distribution (R. Banner et al., Post training
+/// 4-bit quantization of convolutional networks, NeurIPS 2019: ACIQ), for 8 bits, from two moments of the data. Zeros do not
+/// count, since they are exact. With t the threshold in units of the distribution's own width, noise t^2 / (12 (2^M / 2)^2) of
+/// rounding and the mass beyond t balance at one t; a tensor of one sign has twice the levels for it.
+///
+/// The asymmetric range lies around the mean and within the data.
+template <class Distribution> struct aciq_of {
+  static constexpr activation_range threshold(const histogram& h) {
+    const bool one_sided = h.min() >= 0.0F || h.max() <= 0.0F;
+    const double t = one_sided ? one_sided_threshold : two_sided_threshold;
+    const moments m(h);
+    activation_range r = detail::cut(h, t * Distribution::width(m, 0.0));
+    if (!one_sided) {
+      const double reach = t * Distribution::width(m, m.mean);
+      r.min = static_cast<float>(detail::greater(m.mean - reach, h.min()));
+      r.max = static_cast<float>(detail::lesser(m.mean + reach, h.max()));
+      if (r.min > 0.0F) r.min = 0.0F;
+      if (r.max < 0.0F) r.max = 0.0F;
+    }
+    return r;
+  }
+
+  /// What the methods know of a histogram: counts stand in the middle of their bins.
+  struct moments {
+    const histogram* of;
+    double count = 0.0;
+    double mean = 0.0;
+
+    constexpr explicit moments(const histogram& h) : of(&h) {
+      count = static_cast<double>(h.count() - h.zeros());
+      mean = count == 0.0 ? 0.0 : sum([](double x) { return x; }) / count;
+    }
+    template <class F> [[nodiscard]] constexpr double sum(F f) const {
+      double total = 0.0;
+      for (std::size_t i = 0; i < of->used_bins(); ++i) {
+        const double x = (static_cast<double>(i) + 0.5) * of->bin_width();
+        const std::int64_t above = of->positive().empty() ? 0 : of->positive()[i] - (i == 0 ? of->zeros() : 0);
+        const std::int64_t below = of->negative().empty() ? 0 : of->negative()[i];
+        total += static_cast<double>(above) * f(x) + static_cast<double>(below) * f(-x);
+      }
+      return total;
+    }
+  };
+
+private:
+  /// Where the noise grows as fast as the clipped mass shrinks: 2 f'(t) = t / (3 4^bits), by halving.
+  static constexpr double balance(double levels_squared) {
+    double low = 0.0;
+    double high = 64.0;
+    for (int i = 0; i < 60; ++i) {
+      const double t = (low + high) / 2.0;
+      (2.0 * Distribution::beyond(t) > t * 2.0 / (3.0 * levels_squared) ? low : high) = t;
+    }
+    return low;
+  }
+  static constexpr double two_sided_threshold = balance(65536.0);  // 4^8
+  static constexpr double one_sided_threshold = balance(262144.0); // 4^9
+};
+struct aciq_gauss_distribution {
+  static constexpr double width(const auto& m, double middle) {
+    return m.count == 0.0 ? 0.0 : math::sqrt(m.sum([&](double x) { return (x - middle) * (x - middle); }) / m.count);
+  }
+  /// The expectation of max(|x| - t, 0), in units of the width.
+  static constexpr double beyond(double t) {
+    constexpr double inverse_sqrt_2pi = 0.3989422804014327;
+    constexpr double inverse_sqrt_2 = 0.7071067811865476;
+    return 2.0 * (inverse_sqrt_2pi * math::exp(-t * t / 2.0) - t * (1.0 - math::erf(t * inverse_sqrt_2)) / 2.0);
+  }
+};
+struct aciq_laplace_distribution {
+  static constexpr double width(const auto& m, double middle) {
+    return m.count == 0.0 ? 0.0 : m.sum([&](double x) { return x < middle ? middle - x : x - middle; }) / m.count;
+  }
+  static constexpr double beyond(double t) { return math::exp(-t); }
+};
+struct aciq_gauss : aciq_of<aciq_gauss_distribution> {
+  static constexpr std::string_view name = "aciq-gauss";
+};
+struct aciq_laplace : aciq_of<aciq_laplace_distribution> {
+  static constexpr std::string_view name = "aciq-laplace";
+};
+
+/// For each tensor the method whose range gives the least expected squared error (mse::error), symmetric and asymmetric apart;
+/// of equal ones the first of the list.
+struct automatic {
+  static constexpr std::string_view name = "auto";
+  using candidates = list<mse, minmax, percentile, kl, aciq_gauss, aciq_laplace>;
+
+  static constexpr activation_range threshold(const histogram& h) {
+    activation_range best{};
+    double least = 0.0;
+    double least_of_ends = 0.0;
+    candidates::for_each([&]<class Method>() {
+      const activation_range r = Method::threshold(h);
+      if (r.threshold < least_magnitude) return;
+      const double e = mse::error(h, static_cast<double>(r.threshold));
+      const double ends =
+          r.min < 0.0F && r.max > 0.0F ? mse::error(h, static_cast<double>(r.min), static_cast<double>(r.max)) : e;
+      if (!best.known || e < least) {
+        best.threshold = r.threshold;
+        least = e;
+      }
+      if (!best.known || ends < least_of_ends) {
+        best.min = r.min;
+        best.max = r.max;
+        least_of_ends = ends;
+      }
+      best.known = true;
+    });
+    return best;
+  }
+};
+
 /// The methods that the driver offers (registry).
-inline constexpr auto methods = hana::tuple_t<kl, mse, percentile, minmax>;
+inline constexpr auto methods = hana::tuple_t<automatic, kl, mse, percentile, minmax, aciq_gauss, aciq_laplace>;
 
 /// The range that a method chooses; that of a dead tensor is the guard (see least_magnitude).
 template <threshold_method Method> constexpr activation_range choose_range(const histogram& h) {

@@ -5,6 +5,7 @@
 #include "tmpu/chip/chip.hpp"
 #include "tmpu/core/quantize.hpp"
 #include "tmpu/lower/modes.hpp"
+#include "tmpu/lower/qtable.hpp"
 #include "tmpu/top/cast.hpp"
 #include "tmpu/top/common.hpp"
 #include "tmpu/tpu/operators.hpp"
@@ -18,9 +19,11 @@ namespace tmpu::lower {
 
 /// What a user decides about the types that a model is lowered to.
 struct options {
-  bool asymmetric =
-      false; ///< int8: i8 with zero point from min and max; otherwise symmetric, u8 for what is never negative
-  weight_format weights{}; ///< float dtypes: constant weights of convolutions and matrix products in fewer bits
+  /// int8: with zero point from min and max; otherwise symmetric, u8 for what is never negative.
+  bool asymmetric = false;
+  weight_format weights{};        ///< float dtypes: constant weights of convolutions and matrix products in fewer bits
+  bool float_io = false;          ///< int8: the inputs and outputs of the graph are f32
+  const qtable* layers = nullptr; ///< layers and inputs that take another dtype than the pass
 };
 
 /// Element type and scale of an activation.
@@ -69,7 +72,7 @@ public:
   constexpr context(const graph_body& source, graph_body& target, const chip::facts& chip, dtype_id type,
                     const options& o)
       : source_(&source), target_(&target), chip_(&chip), options_(o), base_(type), compute_(type),
-        map_(source.tensors.size(), none) {}
+        map_(source.tensors.size(), none), read_wide_(source.tensors.size(), 0) {}
 
   // --- the Top side --------------------------------------------------------------------------------------------
   [[nodiscard]] constexpr const graph_body& source() const { return *source_; }
@@ -96,7 +99,8 @@ public:
   [[nodiscard]] constexpr std::string_view result_name() const { return source_->name(source_->result(node_)); }
 
   // --- types ---------------------------------------------------------------------------------------------------
-  /// The type that the node computes in: that of the pass, or a wider one inside of `computed_in`.
+  /// The type that the node computes in: that of the pass, the wider one of `computed_in`, or that of the qtable. Its result
+  /// stays in this type; who reads it in another casts it.
   [[nodiscard]] constexpr dtype_id type() const { return compute_; }
   [[nodiscard]] constexpr bool floating() const { return is_floating(compute_); }
   /// How constant weights of sums are stored.
@@ -145,6 +149,14 @@ public:
     const format have = format_at(t);
     const bool wide = is_floating(have.type) && !is_floating(compute_); // f32 of a host step
     return floating() || wide || !have.quant.present() ? cast_to(t, format_of(s)) : t;
+  }
+  /// Operand i of a node that only moves elements: a float stays what it is where it is read as a float behind the move.
+  constexpr tensor_id moved_operand(std::size_t i) {
+    const tensor_id s = source_->operand(node_, i);
+    const tensor_id t = s == none || source_->is_constant(s) ? none : map_[static_cast<std::size_t>(s)];
+    const bool keeps = t != none && compute_ == base_ && is_floating(target_->at(t).type) &&
+                       tpu::holds(target_->at(t)) && read_wide_[static_cast<std::size_t>(source_->result(node_))] != 0;
+    return keeps ? t : operand(i);
   }
   /// Operand i as the host step takes it: in the type that it has in the model.
   constexpr tensor_id host_operand(std::size_t i) {
@@ -232,10 +244,7 @@ public:
   /// Adds the node that makes the result of the Top node.
   template <class Op>
   constexpr void emit_result(const typename Op::attributes& a, std::span<const tensor_id> operands, const format& f) {
-    text wanted(result_name());
-    const bool wide = compute_ != base_;
-    if (wide) wanted << '.' << name_of(compute_);
-    const tensor_id t = emit_named<Op>(wanted, a, operands, f, wide ? std::string_view() : source_->node_name(node_));
+    const tensor_id t = emit_named<Op>(result_name(), a, operands, f, source_->node_name(node_));
     if (!(target_->at(t).dims == result_dims())) {
       fail(text("is lowered to shape ") << target_->at(t).dims.print() << " instead of " << result_dims().print()
                                         << " (a mistake in the rule)");
@@ -353,10 +362,14 @@ public:
   }
   constexpr void set_result(tensor_id t) { set(source_->result(node_), t); }
   [[nodiscard]] constexpr tensor_id result() const { return lowered(source_->result(node_)); }
-  constexpr dtype_id compute_in(dtype_id type) {
-    const dtype_id before = compute_;
-    compute_ = type;
-    return before;
+  constexpr void compute_in(dtype_id type) { compute_ = type; }
+  [[nodiscard]] constexpr dtype_id base() const { return base_; }
+  /// Marks a Top tensor that is read in another type than that of the pass.
+  constexpr void set_read_wide(tensor_id top_tensor) {
+    if (top_tensor != none) read_wide_[static_cast<std::size_t>(top_tensor)] = 1;
+  }
+  [[nodiscard]] constexpr bool read_wide(tensor_id top_tensor) const {
+    return top_tensor != none && read_wide_[static_cast<std::size_t>(top_tensor)] != 0;
   }
 
   static constexpr format quantized_format(const activation_range& range, bool asymmetric) {
@@ -399,35 +412,19 @@ private:
   dtype_id base_;
   dtype_id compute_;
   node_id node_ = none;
-  vec<tensor_id> map_; // from Top tensors to Tpu tensors
+  vec<tensor_id> map_;          // from Top tensors to Tpu tensors
+  vec<std::uint8_t> read_wide_; // of Top tensors
   vec<cast_made> casts_;
 };
 
-/// A rule for a narrow dtype that computes in a wider one: casts the operands, applies the wider dtype's rule, casts back.
-/// What a dtype cannot do well (softmax and division in int8) is registered with this, never silently.
+/// A rule for a narrow dtype that computes in a wider one: the operands are cast to it, and its result stays in it until a
+/// node reads it in another type. What a dtype cannot do well (softmax and division in int8) is registered with this, never
+/// silently; a layer that the qtable gives another dtype goes the same way.
 template <class WideRule, class Dtype> struct computed_in {
   using op = typename WideRule::op;
   using dtype = Dtype;
-  static constexpr bool any_type = [] {
-    if constexpr (requires { WideRule::any_type; }) return WideRule::any_type;
-    return false;
-  }();
-  static constexpr bool takes(const context& c, node_id id) {
-    if constexpr (requires { WideRule::takes(c, id); }) {
-      return WideRule::takes(c, id);
-    } else {
-      return true;
-    }
-  }
-  static constexpr void apply(context& c, node_id id) {
-    const dtype_id narrow = c.compute_in(WideRule::dtype::id);
-    WideRule::apply(c, id);
-    const tensor_id wide = c.result();
-    c.compute_in(narrow);
-    const format to = c.result_format();
-    if (c.format_at(wide) == to) return; // integers and bool
-    c.template emit_result<tpu::cast>(c.cast_attributes(c.format_at(wide), to), {wide}, to);
-  }
+  using computes = typename WideRule::dtype;
+  using rule = WideRule;
 };
 
 } // namespace tmpu::lower

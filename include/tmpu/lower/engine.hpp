@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -16,13 +17,15 @@
 namespace tmpu::lower {
 
 /// A lowering rule: how the Top operator `op` becomes Tpu operators when the pass makes `dtype`. Optional: `chip`, the only
-/// chip that it is for (it then goes before the general rule), `takes`, which forms of the operator it can lower, and
-/// `any_type`: it looks at the element types itself. Other rules are only asked about nodes of floats.
-template <class Rule> concept rule = requires(context& c, node_id id) {
+/// chip that it is for (it then goes before the general rule), `takes`, which forms of the operator it can lower,
+/// `any_type`: it looks at the element types itself (other rules are only asked about nodes of floats), and `moves`: its
+/// result is elements of operand 0 in whatever type they come. Or `computed_in` with the rule of a wider dtype.
+template <class Rule> concept rule = requires {
   typename Rule::op;
   { Rule::dtype::id } -> std::convertible_to<dtype_id>;
-  Rule::apply(c, id);
-};
+}
+&&(
+    requires(context& c, node_id id) { Rule::apply(c, id); } || requires { typename Rule::computes; });
 
 /// Stands for any chip that has no rules of its own.
 struct any_chip {};
@@ -103,14 +106,25 @@ struct entry {
   std::string_view chip{};
   bool (*takes)(const context&, node_id) = nullptr;
   void (*apply)(context&, node_id) = nullptr;
+  dtype_id computes = dtype_id::none;
   bool any_type = false;
+  bool moves = false;
 };
 template <class Rule> constexpr entry entry_of() {
-  entry e{.op = &record_of<typename Rule::op>, .chip = {}, .takes = nullptr, .apply = &Rule::apply};
-  if constexpr (requires { typename Rule::chip; }) e.chip = Rule::chip::info.name;
-  if constexpr (requires(const context& c, node_id id) { Rule::takes(c, id); }) e.takes = &Rule::takes;
-  if constexpr (requires { Rule::any_type; }) e.any_type = Rule::any_type;
-  return e;
+  if constexpr (requires { typename Rule::computes; }) {
+    return entry_of<typename Rule::rule>();
+  } else {
+    entry e{.op = &record_of<typename Rule::op>,
+            .chip = {},
+            .takes = nullptr,
+            .apply = &Rule::apply,
+            .computes = Rule::dtype::id};
+    if constexpr (requires { typename Rule::chip; }) e.chip = Rule::chip::info.name;
+    if constexpr (requires(const context& c, node_id id) { Rule::takes(c, id); }) e.takes = &Rule::takes;
+    if constexpr (requires { Rule::any_type; }) e.any_type = Rule::any_type;
+    if constexpr (requires { Rule::moves; }) e.moves = Rule::moves;
+    return e;
+  }
 }
 template <class List> struct tags_of;
 template <class... Ts> struct tags_of<list<Ts...>> { static constexpr std::uint64_t all[] = {tag<Ts>..., 0}; };
@@ -132,14 +146,28 @@ template <class Rule, class Dtype, class Operators> constexpr entry entry_for() 
 template <class Dtype, class Operators, class... Rules> constexpr auto table_of(list<Rules...>) {
   return std::array<entry, sizeof...(Rules)>{entry_for<Rules, Dtype, Operators>()...};
 }
+template <class Dtype, class Operators, class Rules>
+inline constexpr auto table_for = table_of<Dtype, Operators>(Rules{});
+
+/// The rules of one dtype.
+struct rules_of_type {
+  dtype_id type = dtype_id::none;
+  std::span<const entry> entries{};
+};
+template <class Operators, class Rules, class... Dtypes>
+constexpr std::array<rules_of_type, sizeof...(Dtypes)> tables_of(list<Dtypes...>) {
+  return {rules_of_type{Dtypes::id, table_for<Dtypes, Operators, Rules>}...};
+}
 
 } // namespace detail
 
 /// The pass from Top to Tpu in one dtype. Operators, Rules and HostOnly are lists (tmpu::list, or the type of a Hana tuple):
 /// for every operator there must be a rule for Dtype (and Chip), or it is in HostOnly; tmpu-L001 lists all pairs that have
 /// neither. A node that no rule takes (its operator is in HostOnly, its form, its element types, a shape that depends on
-/// data) stays in the graph as a host step.
-template <class Operators, class Rules, class Dtype, class HostOnly = list<>, class Chip = any_chip> struct lower {
+/// data) stays in the graph as a host step. Others: the dtypes besides Dtype that the qtable may give to single layers.
+template <class Operators, class Rules, class Dtype, class HostOnly = list<>, class Chip = any_chip,
+          class Others = list<>>
+struct lower {
   static constexpr stage from = is_floating(Dtype::id) ? stage::canonical : stage::calibrated;
   static constexpr stage to = stage::lowered;
   static constexpr std::string_view name = "lower";
@@ -154,11 +182,21 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
                                              const options& o = {}) const {
     graph<stage::lowered> out;
     context c(g, out, chip, Dtype::id, o);
-    const vec<const detail::entry*> chosen = choose(g, chip, c);
+    check(g, c, o);
+    const vec<const detail::entry*> chosen = choose(g, chip, c, o);
     for (const tensor_id t : g.inputs) {
       const tensor& x = g.at(t);
       format f{x.type, {}};
-      if (context::carries(g, t) && !only_host_reads(g, t, chosen)) f = c.format_of(t);
+      const bool carried = context::carries(g, t) && !only_host_reads(g, t, chosen);
+      if (is_floating(x.type)) {
+        if (const dtype_id other = type_of(g, t, o); other != Dtype::id) {
+          f.type = other;
+        } else if (carried && !keeps_float(o)) {
+          f = c.format_of(t);
+        }
+      } else if (carried) {
+        f = c.format_of(t);
+      }
       const tensor_id made = out.add_tensor(g.name(t), f.type, x.dims);
       out.at(made).edge = edge_of(x, out.at(made));
       out.at(made).quant = f.quant;
@@ -172,7 +210,9 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
       if (chosen[i] == nullptr) {
         c.emit_host();
       } else {
+        c.compute_in(chosen[i]->computes);
         chosen[i]->apply(c, id);
+        c.compute_in(Dtype::id);
       }
       for (const tensor_id t : g.results(id)) {
         if (t != none && c.lowered(t) != none) out.at(c.lowered(t)).range = g.at(t).range;
@@ -180,15 +220,62 @@ template <class Operators, class Rules, class Dtype, class HostOnly = list<>, cl
     }
     c.enter(none);
     for (const tensor_id t : g.outputs) {
-      const tensor_id made = g.is_constant(t) || g.is_input(t) ? copied(c, t) : c.lowered(t);
+      tensor_id made = g.is_constant(t) || g.is_input(t) ? copied(c, t) : c.lowered(t);
+      if (keeps_float(o) && out.at(made).quant.present()) made = c.cast_to(made, {dtype_id::f32, {}});
       out.at(made).edge = edge_of(g.at(t), out.at(made));
       out.outputs.push_back(made);
     }
     return out;
   }
 
+  /// The layers (nodes) that compute in the pass's dtype, moves left out: those that a qtable may make wider to some effect.
+  static constexpr vec<node_id> layers(const graph<from>& g, const chip::facts& chip, const options& o = {}) {
+    graph<stage::lowered> nothing;
+    context c(g, nothing, chip, Dtype::id, o);
+    const vec<const detail::entry*> chosen = choose(g, chip, c, o);
+    vec<node_id> found;
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      if (chosen[i] == nullptr || chosen[i]->moves || chosen[i]->computes != Dtype::id) continue;
+      const auto id = static_cast<node_id>(i);
+      if (g.results(id)[0] != none && is_floating(g.at(g.results(id)[0]).type)) found.push_back(id);
+    }
+    return found;
+  }
+
 private:
-  static constexpr auto table = detail::table_of<Dtype, unpack<Operators>>(unpack<Rules>{});
+  static constexpr auto tables =
+      detail::tables_of<unpack<Operators>, unpack<Rules>>(join_lists<list<Dtype>, unpack<Others>>{});
+
+  static constexpr bool keeps_float(const options& o) { return o.float_io && !is_floating(Dtype::id); }
+
+  /// The dtype of the layer that makes t, or of the input t.
+  static constexpr dtype_id type_of(const graph_body& g, tensor_id t, const options& o) {
+    const dtype_id asked = o.layers == nullptr || t == none ? dtype_id::none : o.layers->find(g.name(t));
+    return asked == dtype_id::none ? Dtype::id : asked;
+  }
+  /// Refuses a qtable with layers that the graph has not, or with dtypes that this pass does not mix in.
+  static constexpr void check(const graph_body& g, const context& c, const options& o) {
+    if (o.layers == nullptr) return;
+    for (const layer_type& l : o.layers->layers) {
+      bool known = false;
+      for (const tensor_id t : g.inputs) known = known || g.name(t) == l.layer.view();
+      for (const node& n : g.nodes)
+        known = known || (!g.results(n).empty() && g.name(g.results(n)[0]) == l.layer.view());
+      if (!known) {
+        c.fail(text("the qtable names a layer '")
+               << l.layer << "', but no node of the canonical graph makes a tensor of "
+               << "that name: `tmpuc sensitivity` lists the layers");
+      }
+      bool mixed = false;
+      for (const detail::rules_of_type& t : tables) mixed = mixed || t.type == l.type;
+      if (!mixed) {
+        text names;
+        for (const detail::rules_of_type& t : tables) names << (names.empty() ? "" : ", ") << name_of(t.type);
+        c.fail(text("the qtable gives layer '") << l.layer << "' the dtype " << name_of(l.type)
+                                                << ", but this compiler mixes " << names << ": take one of them");
+      }
+    }
+  }
 
   static constexpr bool only_host_reads(const graph_body& g, tensor_id t, const vec<const detail::entry*>& chosen) {
     bool read = false;
@@ -217,7 +304,8 @@ private:
   }
 
   /// The rule of each node; nullptr: it is a host step.
-  static constexpr vec<const detail::entry*> choose(const graph_body& g, const chip::facts& chip, context& c) {
+  static constexpr vec<const detail::entry*> choose(const graph_body& g, const chip::facts& chip, context& c,
+                                                    const options& o) {
     vec<const detail::entry*> chosen(g.nodes.size(), nullptr);
     for (std::size_t i = 0; i < g.nodes.size(); ++i) {
       const auto id = static_cast<node_id>(i);
@@ -232,13 +320,30 @@ private:
       for (const tensor_id t : g.operands(id)) look(t);
       for (const tensor_id t : g.results(id)) look(t);
       if (!held) continue;
-      for (const detail::entry& e : table) {
-        if (e.op != g.node_at(id).op || !(e.chip.empty() || e.chip == chip.name)) continue;
-        if (!(floats || e.any_type) || (e.takes != nullptr && !e.takes(c, id))) continue;
-        if (chosen[i] == nullptr || (chosen[i]->chip.empty() && !e.chip.empty())) chosen[i] = &e;
+      const dtype_id type = type_of(g, g.results(id).empty() ? none : g.results(id)[0], o);
+      for (const detail::rules_of_type& rules : tables) {
+        if (rules.type != type) continue;
+        for (const detail::entry& e : rules.entries) {
+          if (e.op != g.node_at(id).op || !(e.chip.empty() || e.chip == chip.name)) continue;
+          c.compute_in(e.computes);
+          if (!(floats || e.any_type) || (e.takes != nullptr && !e.takes(c, id))) continue;
+          if (chosen[i] == nullptr || (chosen[i]->chip.empty() && !e.chip.empty())) chosen[i] = &e;
+        }
       }
     }
+    c.compute_in(Dtype::id);
     c.enter(none);
+    for (const tensor_id t : g.outputs) c.set_read_wide(t);
+    for (std::size_t i = g.nodes.size(); i-- > 0;) {
+      const auto id = static_cast<node_id>(i);
+      const detail::entry* e = chosen[i];
+      bool wide = e == nullptr || e->computes != Dtype::id;
+      if (e != nullptr && e->moves && !wide) {
+        for (const tensor_id t : g.results(id)) wide = wide || c.read_wide(t);
+      }
+      if (!wide) continue;
+      for (const tensor_id t : g.operands(id)) c.set_read_wide(t);
+    }
     return chosen;
   }
 };

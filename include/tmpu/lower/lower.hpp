@@ -7,9 +7,12 @@
 
 namespace tmpu::lower {
 
+/// The dtypes that single layers of an int8 graph may take (qtable).
+template <class Dtype> using beside = std::conditional_t<is_floating(Dtype::id), list<>, list<f16, f32, bf16>>;
+
 /// The pass over all operators and rules of tmpu in one dtype (f32, f16, bf16, i8).
 template <class Dtype, class Chip = any_chip>
-using lower_all = lower<decltype(top::operators), decltype(rules), Dtype, host_only, Chip>;
+using lower_all = lower<decltype(top::operators), decltype(rules), Dtype, host_only, Chip, beside<Dtype>>;
 
 /// What rules do with an operator in a dtype: nothing, compute it in a wider dtype between casts, or compute it.
 enum class support { none, wider, own };

@@ -16,9 +16,10 @@ template <class Op> struct reshape_family {
     using op = Op;
     using dtype = Dtype;
     static constexpr bool any_type = true;
+    static constexpr bool moves = true;
     static constexpr bool takes(const context& c, node_id) { return !c.is_constant(0); }
     static constexpr void apply(context& c, node_id) {
-      const tensor_id x = c.operand(0);
+      const tensor_id x = c.moved_operand(0);
       c.template emit_result<tpu::reshape>({ints(c.result_dims().span())}, {x}, c.format_at(x));
     }
   };
@@ -29,6 +30,7 @@ template <class Dtype> struct transpose_rule {
   using op = top::transpose;
   using dtype = Dtype;
   static constexpr bool any_type = true;
+  static constexpr bool moves = true;
   static constexpr bool takes(const context& c, node_id) { return !c.is_constant(0); }
   static constexpr void apply(context& c, node_id) {
     ints perm = c.attributes<op>().perm;
@@ -36,7 +38,7 @@ template <class Dtype> struct transpose_rule {
     if (perm.empty()) {
       for (std::int64_t i = rank; i-- > 0;) perm.push_back(i);
     }
-    const tensor_id x = c.operand(0);
+    const tensor_id x = c.moved_operand(0);
     c.emit_result<tpu::transpose>({perm}, {x}, c.format_at(x));
   }
 };
@@ -45,11 +47,12 @@ template <class Dtype> struct transpose_rule {
 template <class Dtype> struct channel_shuffle_rule {
   using op = top::channel_shuffle;
   using dtype = Dtype;
+  static constexpr bool moves = true;
   static constexpr bool takes(const context& c, node_id) { return !c.is_constant(0); }
   static constexpr void apply(context& c, node_id) {
     const shape d = c.dims(0);
     const std::int64_t groups = c.attributes<op>().groups;
-    const tensor_id x = c.operand(0);
+    const tensor_id x = c.moved_operand(0);
     const format f = c.format_at(x);
     const text name(c.result_name());
     const tensor_id cut =
@@ -90,6 +93,7 @@ template <class Dtype> struct slice_rule {
   using op = top::slice;
   using dtype = Dtype;
   static constexpr bool any_type = true;
+  static constexpr bool moves = true;
   static constexpr bool takes(const context& c, node_id) {
     if (c.is_constant(0)) return false;
     for (std::size_t i = 1; i < c.operand_count(); ++i) {
@@ -123,7 +127,7 @@ template <class Dtype> struct slice_rule {
       a.steps[axis] = cut.step;
       a.ends[axis] = cut.first + (cut.count - 1) * cut.step + 1;
     }
-    const tensor_id x = c.operand(0);
+    const tensor_id x = c.moved_operand(0);
     c.emit_result<tpu::slice>(a, {x}, c.format_at(x));
   }
 };

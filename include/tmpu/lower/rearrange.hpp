@@ -13,13 +13,14 @@ template <class Dtype> struct split_rule {
   using op = top::split;
   using dtype = Dtype;
   static constexpr bool any_type = true;
+  static constexpr bool moves = true;
   static constexpr bool takes(const context& c, node_id) {
     return !c.is_constant(0) && (!c.has(1) || c.is_constant(1));
   }
   static constexpr void apply(context& c, node_id id) {
     const shape dims = c.dims(0);
     const std::size_t axis = top::detail::axis_at(c.attributes<op>().axis, dims.rank());
-    const tensor_id x = c.operand(0);
+    const tensor_id x = c.moved_operand(0);
     tpu::slice::attributes a{};
     for (const std::int64_t d : dims) {
       a.starts.push_back(0);
@@ -46,13 +47,14 @@ template <class Dtype> struct expand_rule {
   using op = top::expand;
   using dtype = Dtype;
   static constexpr bool any_type = true;
+  static constexpr bool moves = true;
   static constexpr bool takes(const context& c, node_id) { return !c.is_constant(0) && c.is_constant(1); }
   static constexpr void apply(context& c, node_id) {
     sequence s(c);
     shape aligned;
     for (std::size_t i = c.dims(0).rank(); i < c.result_dims().rank(); ++i) aligned.push_back(1);
     for (const std::int64_t d : c.dims(0)) aligned.push_back(d);
-    const tensor_id x = s.reshape(c.operand(0), aligned);
+    const tensor_id x = s.reshape(c.moved_operand(0), aligned);
     c.emit_result<tpu::expand>({ints(c.result_dims().span())}, {x}, c.format_at(x));
   }
 };
@@ -62,6 +64,7 @@ template <class Dtype> struct tile_rule {
   using op = top::tile;
   using dtype = Dtype;
   static constexpr bool any_type = true;
+  static constexpr bool moves = true;
   static constexpr bool takes(const context& c, node_id) {
     return !c.is_constant(0) && c.is_constant(1) && 2 * c.dims(0).rank() <= shape::max_rank && c.dims(0).rank() > 0;
   }
@@ -76,7 +79,7 @@ template <class Dtype> struct tile_rule {
       all.push_back(c.dims(0)[i]);
     }
     sequence s(c);
-    s.finish(s.expand(s.reshape(c.operand(0), ones), all));
+    s.finish(s.expand(s.reshape(c.moved_operand(0), ones), all));
   }
 };
 
@@ -85,6 +88,7 @@ template <class Dtype> struct depth_to_space_rule {
   using op = top::depth_to_space;
   using dtype = Dtype;
   static constexpr bool any_type = true;
+  static constexpr bool moves = true;
   static constexpr bool takes(const context& c, node_id) { return !c.is_constant(0); }
   static constexpr void apply(context& c, node_id) {
     const auto a = c.attributes<op>();
@@ -93,8 +97,8 @@ template <class Dtype> struct depth_to_space_rule {
     const std::int64_t channels = x[1] / (b * b);
     const bool crd = a.mode.view() == "CRD";
     sequence s(c);
-    const tensor_id parts = s.reshape(c.operand(0), crd ? shape{x[0], channels, b, b, x[2], x[3]}
-                                                        : shape{x[0], b, b, channels, x[2], x[3]});
+    const tensor_id parts = s.reshape(c.moved_operand(0), crd ? shape{x[0], channels, b, b, x[2], x[3]}
+                                                              : shape{x[0], b, b, channels, x[2], x[3]});
     s.finish(s.transpose(parts, crd ? ints{0, 1, 4, 2, 5, 3} : ints{0, 3, 4, 1, 5, 2}));
   }
 };
@@ -104,12 +108,13 @@ template <class Dtype> struct space_to_depth_rule {
   using op = top::space_to_depth;
   using dtype = Dtype;
   static constexpr bool any_type = true;
+  static constexpr bool moves = true;
   static constexpr bool takes(const context& c, node_id) { return !c.is_constant(0); }
   static constexpr void apply(context& c, node_id) {
     const shape x = c.dims(0);
     const std::int64_t b = c.attributes<op>().blocksize;
     sequence s(c);
-    const tensor_id parts = s.reshape(c.operand(0), {x[0], x[1], x[2] / b, b, x[3] / b, b});
+    const tensor_id parts = s.reshape(c.moved_operand(0), {x[0], x[1], x[2] / b, b, x[3] / b, b});
     s.finish(s.transpose(parts, {0, 3, 5, 1, 2, 4}));
   }
 };

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+// sensitivity: what int8 costs layer by layer, and the fewest layers to keep in a wider dtype.
+#include "models.hpp"
+#include "tmpu/compare/similarity.hpp"
+#include "tmpu/host/files.hpp"
+#include "tmpu/host/progress.hpp"
+#include "tmpu/host/run.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+namespace tmpuc {
+
+using namespace tmpu;
+
+namespace {
+
+struct sensitivity_options {
+  model_options model;
+  rule_options rules;
+  data_options data;
+  std::string chip;
+  std::string calibration;
+  bool asymmetric = false;
+  bool float_io = false;
+  std::string dtype = "f16";
+  std::optional<double> sqnr;
+  std::optional<double> cosine;
+  std::int64_t most = -1;
+  std::string html;
+  std::string out;
+};
+
+/// How near the outputs come to those of the float model, all samples together.
+struct quality {
+  double sqnr = 0;
+  double cosine = 0;
+};
+
+struct layer {
+  std::string name;
+  std::string op;
+  quality alone; ///< of the model with only this layer in int8
+  bool kept = false;
+};
+
+class search {
+public:
+  search(const sensitivity_options& o)
+      : options_(o), table_(read_calibration(o.calibration)), request_{.chip = chip_named(o.chip),
+                                                                       .network = network_name(o.model.path),
+                                                                       .quantize = "int8",
+                                                                       .asymmetric = o.asymmetric,
+                                                                       .float_io = o.float_io,
+                                                                       .layers = nullptr,
+                                                                       .opt = group::effort::none,
+                                                                       .calibration = &table_,
+                                                                       .rules = rules_of(o.rules),
+                                                                       .fired = nullptr},
+        graph_(calibrate_int8(load_origin(o.model), request_)), data_(open_data(o.data, inputs_of(graph_))),
+        wide_(o.dtype == "bf16"  ? dtype_id::bf16
+              : o.dtype == "f32" ? dtype_id::f32
+                                 : dtype_id::f16) {
+    for (const node_id id : int8_layers(graph_, request_)) {
+      layers_.push_back(
+          {std::string(graph_.name(graph_.results(id)[0])), std::string(graph_.node_at(id).op->info.name), {}, false});
+    }
+    for (std::int64_t run = 0; run < data_.runs(); ++run) {
+      for (const auto& v : host::run_graph(graph_, data_.inputs(run))) wanted_.append(v.content.f);
+    }
+  }
+
+  void measure_layers() {
+    host::progress progress("measuring layers", static_cast<std::int64_t>(layers_.size()));
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      lower::qtable t;
+      for (std::size_t k = 0; k < layers_.size(); ++k) {
+        if (k != i) t.add(layers_[k].name, dtype_id::f32);
+      }
+      layers_[i].alone = measure(t, true);
+      progress.at(static_cast<std::int64_t>(i) + 1);
+    }
+    order_.clear();
+    for (std::size_t i = 0; i < layers_.size(); ++i) order_.push_back(i);
+    std::stable_sort(order_.begin(), order_.end(),
+                     [&](std::size_t a, std::size_t b) { return layers_[a].alone.sqnr < layers_[b].alone.sqnr; });
+  }
+
+  /// Keeps layers wide, in each step the one of the most sensitive that helps most, until the outputs are near enough or the
+  /// number is reached; then gives back those that are not needed after all.
+  void choose() {
+    now_ = measure(kept(), options_.float_io);
+    all_int8_ = now_;
+    const auto most = options_.most < 0 ? layers_.size() : static_cast<std::size_t>(options_.most);
+    const bool wanted = options_.sqnr || options_.cosine || options_.most >= 0;
+    std::vector<std::size_t> chosen;
+    host::progress progress("searching", static_cast<std::int64_t>(std::min(most, layers_.size())));
+    while (wanted && !reached(now_) && chosen.size() < most && chosen.size() < layers_.size()) {
+      constexpr int tried = 8;
+      std::size_t best = layers_.size();
+      quality best_quality{};
+      int count = 0;
+      for (const std::size_t i : order_) {
+        if (layers_[i].kept) continue;
+        if (++count > tried) break;
+        layers_[i].kept = true;
+        const quality q = measure(kept(), options_.float_io);
+        layers_[i].kept = false;
+        if (best == layers_.size() || q.sqnr > best_quality.sqnr) {
+          best = i;
+          best_quality = q;
+        }
+      }
+      layers_[best].kept = true;
+      chosen.push_back(best);
+      now_ = best_quality;
+      progress.at(static_cast<std::int64_t>(chosen.size()));
+    }
+    if (!reached(now_) || !(options_.sqnr || options_.cosine)) return;
+    for (const std::size_t i : chosen) {
+      layers_[i].kept = false;
+      const quality without = measure(kept(), options_.float_io);
+      layers_[i].kept = !reached(without);
+      if (!layers_[i].kept) now_ = without;
+    }
+  }
+
+  /// Without --expect-…, --max-float-layers takes as many as it allows.
+  [[nodiscard]] bool reached(const quality& q) const {
+    if (!options_.sqnr && !options_.cosine) return options_.most < 0;
+    return (!options_.sqnr || q.sqnr >= *options_.sqnr) && (!options_.cosine || q.cosine >= *options_.cosine);
+  }
+  [[nodiscard]] lower::qtable kept() const {
+    lower::qtable t;
+    for (const layer& l : layers_) {
+      if (l.kept) t.add(l.name, wide_);
+    }
+    return t;
+  }
+  [[nodiscard]] std::int64_t samples() const { return data_.samples(); }
+  [[nodiscard]] const std::vector<std::size_t>& order() const { return order_; }
+  [[nodiscard]] const layer& at(std::size_t i) const { return layers_[i]; }
+  [[nodiscard]] std::size_t layers() const { return layers_.size(); }
+  [[nodiscard]] quality all_int8() const { return all_int8_; }
+  [[nodiscard]] quality now() const { return now_; }
+
+private:
+  quality measure(const lower::qtable& t, bool float_io) {
+    compile_request r = request_;
+    r.layers = &t;
+    r.float_io = float_io;
+    const graph<stage::lowered> lowered = lower_int8(graph_, r);
+    vec<float> got;
+    for (std::int64_t run = 0; run < data_.runs(); ++run) {
+      for (const auto& v : host::run_graph(lowered, data_.inputs(run))) got.append(host::user_value(v).f);
+    }
+    const compare::similarity s = compare::compare(wanted_.span(), got.span());
+    return {s.sqnr_db, s.cosine};
+  }
+
+  const sensitivity_options& options_;
+  calibrate::table table_;
+  compile_request request_;
+  graph<stage::calibrated> graph_;
+  host::dataset data_;
+  dtype_id wide_;
+  std::vector<layer> layers_;
+  std::vector<std::size_t> order_;
+  vec<float> wanted_;
+  quality all_int8_;
+  quality now_;
+};
+
+std::string escaped(const std::string& s) {
+  std::string out;
+  for (const char c : s) {
+    if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (c == '"')
+      out += "&quot;";
+    else
+      out += c;
+  }
+  return out;
+}
+
+std::string to_html(const search& s, const sensitivity_options& o) {
+  double greatest = 1.0;
+  for (std::size_t i = 0; i < s.layers(); ++i) {
+    if (!math::is_inf(s.at(i).alone.sqnr)) greatest = std::max(greatest, s.at(i).alone.sqnr);
+  }
+  std::string rows;
+  for (const std::size_t i : s.order()) {
+    const layer& l = s.at(i);
+    const double width = math::is_inf(l.alone.sqnr) ? 100.0 : std::max(0.0, l.alone.sqnr) / greatest * 100.0;
+    rows += fmt::format("<tr{}><td>{}</td><td>{}</td><td class=n>{:.2f}</td><td class=n>{:.6f}</td><td><div "
+                        "style=\"width:{:.1f}%\"></div></td>"
+                        "<td>{}</td></tr>\n",
+                        l.kept ? " class=k" : "", escaped(l.name), escaped(l.op), l.alone.sqnr, l.alone.cosine, width,
+                        l.kept ? escaped(o.dtype) : std::string("int8"));
+  }
+  const std::string name = escaped(network_name(o.model.path));
+  return fmt::format(
+      "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8><title>{0}: sensitivity to int8</title>\n<style>\n"
+      "body{{font:14px sans-serif;margin:2em}}table{{border-collapse:collapse;width:100%}}td,th{{padding:2px "
+      "8px;text-align:left}}\n"
+      ".n{{text-align:right;font-variant-numeric:tabular-nums}}td "
+      "div{{height:10px;background:#48a}}.k{{background:#fe9}}\n"
+      "td:nth-child(5){{width:40%}}\n</style></head><body>\n<h1>{0}</h1>\n<p>{1} samples; all in int8: SQNR {2:.2f} "
+      "dB, cosine {3:.6f}; "
+      "as chosen: SQNR {4:.2f} dB, cosine {5:.6f}.</p>\n<table><tr><th>layer<th>operator<th>SQNR at the output, dB"
+      "<th>cosine<th><th>dtype</tr>\n{6}</table></body></html>\n",
+      name, s.samples(), s.all_int8().sqnr, s.all_int8().cosine, s.now().sqnr, s.now().cosine, rows);
+}
+
+int run(const sensitivity_options& o) {
+  if (o.dtype != "f16" && o.dtype != "bf16" && o.dtype != "f32")
+    refuse(text("--float-dtype '") << o.dtype << "' is not known: it is f16, bf16 or f32");
+  if (o.most < -1) refuse("--max-float-layers must not be negative");
+  search s(o);
+  s.measure_layers();
+  s.choose();
+  std::size_t width = 5;
+  std::int64_t kept = 0;
+  for (std::size_t i = 0; i < s.layers(); ++i) {
+    width = std::max(width, s.at(i).name.size());
+    kept += s.at(i).kept ? 1 : 0;
+  }
+  fmt::print("{:<{}}  {:<20}  {:>8}  {:>9}\n", "layer", width, "operator", "SQNR dB", "cosine");
+  for (const std::size_t i : s.order()) {
+    const layer& l = s.at(i);
+    fmt::print("{:<{}}  {:<20}  {:>8.2f}  {:>9.6f}{}\n", l.name, width, l.op, l.alone.sqnr, l.alone.cosine,
+               l.kept ? "  " + o.dtype : "");
+  }
+  fmt::print("all {} layers in int8: SQNR {:.2f} dB, cosine {:.6f}\n", s.layers(), s.all_int8().sqnr,
+             s.all_int8().cosine);
+  const bool asked = o.sqnr || o.cosine;
+  const bool failed = asked && !s.reached(s.now());
+  if (asked || o.most >= 0) {
+    fmt::print("{} layers in {}: SQNR {:.2f} dB, cosine {:.6f}{}\n", kept, o.dtype, s.now().sqnr, s.now().cosine,
+               failed ? ": FAILED, this is not what was expected" : "");
+  }
+  if (!o.out.empty()) host::write_file(o.out, lower::print(s.kept()).view());
+  if (!o.html.empty()) host::write_file(o.html, to_html(s, o));
+  return failed ? 1 : 0;
+}
+
+} // namespace
+
+void add_sensitivity(CLI::App& app, work& chosen) {
+  auto* command = app.add_subcommand(
+      "sensitivity",
+      "What int8 costs at the output, layer by layer, and the fewest layers to keep in a wider dtype (qtable)");
+  auto o = std::make_shared<sensitivity_options>();
+  o->data.samples = 4;
+  o->model.add(*command, "The model, an .onnx file");
+  o->rules.add(*command);
+  o->data.add(*command);
+  command->get_option("--samples")->capture_default_str();
+  command->add_option("--chip", o->chip, "The chip to compile for; `tmpuc chips` lists them")
+      ->required()
+      ->type_name("NAME");
+  command->add_option("--calibration", o->calibration, "Table of ranges from `tmpuc calibrate`")
+      ->required()
+      ->type_name("TABLE.cali");
+  command->add_flag("--asymmetric", o->asymmetric, "int8 activations with a zero point");
+  command->add_flag("--float-io", o->float_io, "Inputs and outputs of the model stay f32");
+  command->add_option("--float-dtype", o->dtype, "What sensitive layers are kept in: f16, bf16 or f32")
+      ->capture_default_str()
+      ->type_name("DTYPE");
+  command->add_option("--expect-sqnr", o->sqnr, "Keep layers until the outputs have this SQNR against the float model")
+      ->type_name("DB");
+  command->add_option("--expect-cosine", o->cosine, "The same for the cosine")->type_name("COS");
+  command->add_option("--max-float-layers", o->most, "Keep at most N layers; exactly N where nothing is expected")
+      ->type_name("N");
+  command->add_option("--html", o->html, "Write the table as a page as well")->type_name("FILE.html");
+  command->add_option("-o,--output", o->out, "The qtable to write")->type_name("FILE");
+  command->callback([&chosen, o] { chosen = [o] { return run(*o); }; });
+}
+
+} // namespace tmpuc
