@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tmpu/calibrate/calibrate.hpp"
 
+#include "tmpu/ir/builder.hpp"
 #include "toy_ops.hpp"
 
 #include <doctest/doctest.h>
@@ -130,4 +131,76 @@ TEST_CASE("refusals") {
   CHECK_THROWS_WITH_AS(calibrator{twice},
                        "two tensors of the model are called 'dead', so a table could not tell them apart: rename one",
                        error);
+}
+
+TEST_CASE("statistics of parts, written down and merged, give the table of one run") {
+  const auto g = toy::net();
+  calibrator whole(g, 5);
+  std::vector<calibrator> parts(3, calibrator(g, 5));
+  for (int i = 0; i < 50; ++i) {
+    const value inputs[] = {sample(static_cast<float>(i * i) / 8.0F, static_cast<float>(-i) / 3.0F)};
+    whole.add(inputs);
+    parts[static_cast<std::size_t>(i % 3)].add(inputs);
+  }
+  statistics all;
+  for (const std::size_t i : {2U, 0U, 1U}) {
+    const text written = print(parts[i].seen());
+    statistics part = parse_statistics(written, "part");
+    CHECK(print(part).view() == written.view());
+    if (i == 2) {
+      all = std::move(part);
+    } else {
+      all.merge(part);
+    }
+  }
+  CHECK(print(all).view() == print(whole.seen()).view());
+  for (const char* method : {"auto", "kl", "mse", "percentile", "minmax", "aciq-gauss", "aciq-laplace"}) {
+    CHECK(printed(all.finish(method)) == printed(whole.finish(method)));
+  }
+
+  const auto why = [](std::string_view lines) {
+    try {
+      static_cast<void>(parse_statistics(lines, "s"));
+    } catch (const error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  const std::string head = "# tmpu calibration statistics v1\n";
+  CHECK(why("# tmpu calibration table v1\n").starts_with("s line 1: these are no calibration statistics"));
+  CHECK(why(head + "x 2 0 0 0 1 1 +0:1\n") ==
+        "s line 2: its bins do not add up to its count: make the statistics again");
+  CHECK(why(head + "x 1 0 0 0 1 1 0:1\n") == "s line 2: expected bins `+bin:count`");
+  CHECK(why(head + "x 1 0 0 0 1 1 +4096:1\n") == "s line 2: there is no bin 4096");
+  CHECK(why(head + "x many 0 0 0 1 1\n") ==
+        "s line 2: 'many' is not the number that belongs there: make the statistics again");
+  CHECK(why(head + "x 1 0 0 0 1 200 +0:1\n") == "s line 2: its exponent is beyond the range of f32");
+  statistics other = all;
+  other.model = 1;
+  CHECK_THROWS_WITH_AS(
+      all.merge(other, "b.stats"),
+      "the statistics of 'b.stats' are of another model or other rules than the first: make all parts of one "
+      "model, with one tmpuc",
+      error);
+}
+
+TEST_CASE("a mask that only a softmax reads does not set the scale") {
+  for (const bool other_reader : {false, true}) {
+    model_builder m;
+    const auto x = m.input("x", dtype_id::f32, {1, 2, 3});
+    m.output(m.add<top::softmax>("shares", {}, {x}));
+    if (other_reader) m.output(m.add<top::softmax>("down", {.axis = 1}, {x}));
+    const graph<stage::canonical> g(static_cast<graph_body&&>(m.take()));
+    calibrator c(g);
+    const float scores[] = {3.0F, -10000.0F, 1.0F, -10001.0F, -9999.0F, -9998.0F};
+    const value inputs[] = {make_value({1, 2, 3}, scores)};
+    c.add(inputs);
+    // Row by row, what is more than 24 below the greatest stands for nothing; a row of a mask only keeps its values.
+    CHECK(c.finish<minmax>().find("x")->threshold == 10001.0F);
+    const float shown[] = {3.0F, -10000.0F, 1.0F, 2.0F, -9999.0F, -1.0F};
+    const value more[] = {make_value({1, 2, 3}, shown)};
+    calibrator d(g);
+    d.add(more);
+    CHECK(d.finish<minmax>().find("x")->threshold == (other_reader ? 10000.0F : 22.0F));
+  }
 }

@@ -277,7 +277,9 @@ TEST_CASE("a constant tensor is covered") {
 
 TEST_CASE("an unknown method is refused with the names of the known ones") {
   CHECK_THROWS_WITH_AS(static_cast<void>(choose_range("entropy", histogram())),
-                       "no calibration method is called 'entropy': take one of kl, mse, percentile, minmax", error);
+                       "no calibration method is called 'entropy': take one of auto, kl, mse, percentile, minmax, "
+                       "aciq-gauss, aciq-laplace",
+                       error);
 }
 
 // A method of one's own goes into a list of one's own.
@@ -290,4 +292,36 @@ struct half_of_greatest {
 TEST_CASE("a method of one's own") {
   constexpr auto mine = hana::tuple_t<kl, half_of_greatest>;
   CHECK(choose_range<unpack<decltype(mine)>>("half", one_of_each()).threshold == 1.0F);
+}
+
+TEST_CASE("ACIQ: near the best threshold where the data is as it assumes") {
+  for (const auto& [f, name] : {std::pair{form::normal, "aciq-gauss"}, std::pair{form::laplace, "aciq-laplace"}}) {
+    const histogram h = histogram_of(data_of(f, 200000));
+    const auto error = [&](std::string_view method) {
+      return mse::error(h, static_cast<double>(choose_range(method, h).threshold));
+    };
+    CAPTURE(name);
+    CHECK(error(name) < 1.15 * error("mse"));
+    CHECK(error(name) < error("minmax"));
+  }
+  // One sign: the other end stays at zero.
+  const activation_range r = choose_range("aciq-gauss", histogram_of(data_of(form::relu, 20000)));
+  CHECK(r.min == 0.0F);
+  CHECK(r.max == r.threshold);
+}
+
+TEST_CASE("auto takes no method that another beats") {
+  for (const form f : {form::normal, form::laplace, form::relu, form::cubed, form::shifted, form::only_negative}) {
+    const histogram h = histogram_of(data_of(f, 5000));
+    const activation_range best = choose_range("auto", h);
+    for (const std::string_view method : {"kl", "mse", "percentile", "minmax", "aciq-gauss", "aciq-laplace"}) {
+      CAPTURE(std::string(method));
+      const activation_range r = choose_range(method, h);
+      CHECK(mse::error(h, static_cast<double>(best.threshold)) <= mse::error(h, static_cast<double>(r.threshold)));
+      if (r.min < 0.0F && r.max > 0.0F) {
+        CHECK(mse::error(h, static_cast<double>(best.min), static_cast<double>(best.max)) <=
+              mse::error(h, static_cast<double>(r.min), static_cast<double>(r.max)));
+      }
+    }
+  }
 }

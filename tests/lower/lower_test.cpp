@@ -406,6 +406,132 @@ TEST_CASE("inputs and constants that are outputs are copied") {
   CHECK(l.at(l.outputs[0]).edge == dtype_id::none);
 }
 
+namespace {
+/// conv c1 (ReLU) -> conv c2 -> y = flattened c2 times a matrix.
+graph<stage::canonical> three_layers(generator& r) {
+  model_builder m;
+  const auto x = m.input("x", dtype_id::f32, {1, 3, 6, 6});
+  top::conv::attributes a{};
+  a.kernel_shape = {3, 3};
+  a.pads = {1, 1, 1, 1};
+  a.clamp = {0.0F, math::infinity<float>};
+  const auto c1 = m.add<top::conv>("c1", a, {x, m.constant("w1", r.tensor({4, 3, 3, 3}))});
+  a.clamp = {};
+  const auto c2 = m.add<top::conv>("c2", a, {c1, m.constant("w2", r.tensor({4, 4, 3, 3}))});
+  top::reshape::attributes flat{};
+  flat.shape = {1, 144};
+  top::gemm::attributes dense{};
+  dense.transB = 1;
+  const auto f = m.add<top::reshape>("f", flat, {c2});
+  m.output(m.add<top::gemm>("y", dense, {f, m.constant("w3", r.tensor({50, 144}))}));
+  return canonical(m);
+}
+} // namespace
+
+TEST_CASE("layers of a qtable compute in their own dtype") {
+  generator r;
+  const auto g = three_layers(r);
+  const value in[] = {r.tensor({1, 3, 6, 6})};
+  const auto q = calibrated(g, in);
+  lower::qtable t;
+  t.add("c2", dtype_id::f16);
+  const graph<stage::lowered> l = lower::lower_all<i8>{}(q, chip::nano::info, {.layers = &t});
+  CHECK(verify(l).empty());
+  const auto type = [&](std::string_view name) { return l.at(l.find(name)).type; };
+  CHECK(type("x") == dtype_id::i8);
+  CHECK(type("c1") == dtype_id::u8);
+  CHECK(type("c2") == dtype_id::f16);
+  CHECK(type("f") == dtype_id::i8); // int8 reads it
+  CHECK(type("y") == dtype_id::i8);
+  const vec<value> all = evaluate(g, in);
+  const vec<float> wanted = all[static_cast<std::size_t>(g.outputs[0])].f;
+  const auto quality = [&](const lower::options& o) { return lowered_sqnr<i8>(q, in, wanted, o); };
+  t.add("y", dtype_id::bf16);
+  const graph<stage::lowered> wide = lower::lower_all<i8>{}(q, chip::nano::info, {.layers = &t});
+  CHECK(wide.at(wide.find("f")).type == dtype_id::f16); // a move between floats leaves them what they are
+  t.add("c1", dtype_id::f32);
+  t.add("x", dtype_id::f32);
+  CHECK(quality({.layers = &t}) > quality({}) + 5.0);
+  CHECK(run(lower::lower_all<i8>{}(q, chip::nano::info, {.layers = &t}), in).size() == 50);
+
+  // What is left for a search: the layers that are not wide yet, moves apart.
+  CHECK(lower::lower_all<i8>::layers(q, chip::nano::info).size() == 3);
+  CHECK(lower::lower_all<i8>::layers(q, chip::nano::info, {.layers = &t}).empty());
+
+  lower::qtable unknown;
+  unknown.add("c9", dtype_id::f16);
+  CHECK(refusal([&] { lower::lower_all<i8>{}(q, chip::nano::info, {.layers = &unknown}); }) ==
+        "lower to i8: the qtable names a layer 'c9', but no node of the canonical graph makes a tensor of that name: "
+        "`tmpuc sensitivity` lists the layers");
+  lower::qtable narrow;
+  narrow.add("c1", dtype_id::f8e4m3);
+  CHECK(refusal([&] { lower::lower_all<i8>{}(q, chip::nano::info, {.layers = &narrow}); }) ==
+        "lower to i8: the qtable gives layer 'c1' the dtype f8e4m3, but this compiler mixes i8, f16, f32, bf16: take "
+        "one of "
+        "them");
+}
+
+TEST_CASE("inputs and outputs in float keep their names") {
+  generator r;
+  const auto g = three_layers(r);
+  const value in[] = {r.tensor({1, 3, 6, 6})};
+  const graph<stage::lowered> l = lower::lower_all<i8>{}(calibrated(g, in), chip::nano::info, {.float_io = true});
+  CHECK(verify(l).empty());
+  CHECK(l.at(l.inputs[0]).type == dtype_id::f32);
+  CHECK(l.at(l.outputs[0]).type == dtype_id::f32);
+  CHECK(l.name(l.inputs[0]) == "x");
+  CHECK(l.name(l.outputs[0]) == "y");
+  CHECK(l.at(l.find("y.i8")).type == dtype_id::i8);
+  CHECK(l.at(l.find("c2")).type == dtype_id::i8);
+}
+
+TEST_CASE("a sum that only float operators read is computed in f32") {
+  generator r;
+  for (const bool also_int8 : {false, true}) {
+    model_builder m;
+    const auto x = m.input("x", dtype_id::f32, {2, 8});
+    const auto scale = m.constant("scale", r.tensor({8}, 0.5F, 1.0F));
+    top::gemm::attributes dense{};
+    dense.transB = 1;
+    const auto p = m.add<top::gemm>("p", dense, {x, m.constant("w", r.tensor({8, 8}))});
+    const auto sum = m.add<top::add>("sum", {}, {x, p});
+    const auto more = m.add<top::add>("more", {}, {sum, p});
+    m.output(m.add<top::rms_normalization>("n1", {}, {sum, scale}));
+    m.output(m.add<top::rms_normalization>("n2", {}, {more, scale}));
+    if (also_int8) m.output(m.add<top::gemm>("q", dense, {sum, m.constant("w2", r.tensor({8, 8}))}));
+    const auto g = canonical(m);
+    const value in[] = {r.tensor({2, 8})};
+    const graph<stage::lowered> l = lower::lower_all<i8>{}(calibrated(g, in), chip::nano::info);
+    CHECK(verify(l).empty());
+    CHECK(l.at(l.find("more")).type == dtype_id::f32);
+    CHECK(l.at(l.find("sum")).type == (also_int8 ? dtype_id::i8 : dtype_id::f32));
+    CHECK(l.at(l.find("p")).type == dtype_id::i8);
+  }
+}
+
+TEST_CASE("qtables as text") {
+  lower::qtable t;
+  t.add("conv 1", dtype_id::f32);
+  t.add("y", dtype_id::i8);
+  t.add("z", dtype_id::bf16);
+  const text printed = print(t);
+  CHECK(printed.view() == "# tmpu qtable v1\n# layer dtype\n\"conv 1\" f32\ny int8\nz bf16\n");
+  CHECK(print(lower::parse_qtable(printed)).view() == printed.view());
+  CHECK(lower::parse_qtable("# tmpu qtable v1\r\n\r\n  a f16 \r\n# a comment\n").find("a") == dtype_id::f16);
+  const auto why = [](std::string_view lines) {
+    return refusal([&] { static_cast<void>(lower::parse_qtable(lines, "t")); });
+  };
+  CHECK(why("a f16\n") ==
+        "t line 1: this is no qtable (it would begin with `# tmpu qtable v1`): make one with `tmpuc sensitivity`");
+  CHECK(why("# tmpu qtable v2\n") ==
+        "t line 1: version '2' of the qtable is not known here (v1 is): make it again with `tmpuc sensitivity`");
+  for (const char* line : {"a", "a f64", "a f16 b"}) {
+    CHECK(why(std::string("# tmpu qtable v1\n") + line) ==
+          "t line 2: expected `layer dtype` with int8, f16, bf16 or f32, and nothing after it");
+  }
+  CHECK(why("# tmpu qtable v1\na f16\na f32\n") == "t line 3: layer a is given already: take one of the two out");
+}
+
 TEST_CASE("refusals are one line with place and cure") {
   generator r;
   SUBCASE("f16 overflow") {

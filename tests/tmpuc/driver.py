@@ -145,7 +145,7 @@ def set_up():
 def test_commands():
     """What works: files, JSON, equal bytes."""
     top = ok("--help")
-    for command in "calibrate compile run check compare info disasm chips ops".split():
+    for command in "calibrate merge sensitivity compile run check compare info disasm chips ops".split():
         check(re.search(rf"^  {command} ", top, re.M), f"tmpuc --help does not name {command}")
         check(f"Usage: tmpuc {command}" in ok(f"{command} --help"), f"tmpuc {command} --help shows no usage")
     check(re.fullmatch(r"\d+\.\d+\.\d+\n", ok("--version")), "tmpuc --version")
@@ -217,6 +217,39 @@ def test_commands():
     write("spaces.cali", re.sub(r'^("a b") .*$', r"\1 2 0 2", table, flags=re.M) + "\n# edited by hand\n")
     ok("compile spaces.onnx --chip nano --quantize int8 --calibration spaces.cali -o spaces.tmodel")
     check(content("spaces.tmodel") != before, "an edited table changes the program")
+
+    # parts of the samples, merged in any order, give the table of one run
+    for i in range(3):
+        ok(f"calibrate {CNN} --data digits.npz:calib_x {SCALE} --samples 20 --shard {i}/3 -o part{i}.stats")
+    ok(f"calibrate {CNN} --data digits.npz:calib_x {SCALE} --samples 20 -o auto.cali")
+    ok("merge part2.stats part0.stats part1.stats -o merged.cali")
+    check(content("merged.cali") == content("auto.cali") != b"", "merged parts give the table of the whole")
+    ok("merge part2.stats part0.stats part1.stats --method kl -o merged.cali")
+    check(content("merged.cali") == content("kl.cali"), "merged parts give the table of the whole, method kl")
+
+    # mixed precision: the report, the qtable, and what it does to the program
+    sensitivity = f"sensitivity {CNN} --chip nano --calibration kl.cali --data digits.npz:calib_x {SCALE} --samples 2"
+    report = ok(f"{sensitivity} --html report.html")
+    check(len(re.findall(r"^\S+ +(conv|gemm|max_pool) +-?\d+\.\d+ +\d\.\d+$", report, re.M)) >= 3, f"sensitivity lists layers: {report!r}")
+    check(b"<table>" in content("report.html"), "sensitivity writes a page")
+    report = ok(f"{sensitivity} --max-float-layers 1 -o one.qtable")
+    check(re.search("^1 layers in f16: SQNR", report, re.M), f"sensitivity keeps one layer: {report!r}")
+    check(re.fullmatch(r"# tmpu qtable v1\n# layer dtype\n\S+ f16\n", content("one.qtable").decode()), "a qtable of one layer")
+    first = dict(re.findall(r"(layers in int8|layers in f16): SQNR (\S+) dB", report))
+    reached = float(first["layers in f16"])
+    check(reached > float(first["layers in int8"]), "a float layer helps")
+    report = ok(f"{sensitivity} --expect-sqnr {reached - 0.01:.2f} -o asked.qtable")
+    check(content("asked.qtable") == content("one.qtable"), "as few layers as are needed")
+    check("FAILED" in ok(f"{sensitivity} --expect-sqnr 100 --max-float-layers 1", 1), "sensitivity says FAILED")
+    ok(f"{sensitivity} --expect-cosine 0.9 -o none.qtable")
+    check(content("none.qtable") == b"# tmpu qtable v1\n# layer dtype\n", "no layer where int8 is good enough")
+    compile = f"compile {CNN} --chip nano --quantize int8 --calibration kl.cali"
+    ok(f"{compile} --qtable one.qtable -o mixed.tmodel")
+    ok(f"{compile} --qtable none.qtable -o again.tmodel")
+    check(content("again.tmodel") == content("int8.tmodel") != content("mixed.tmodel"), "a qtable changes the program, an empty one does not")
+    ok(f"{compile} --float-io -o float_io.tmodel")
+    ok(f"run float_io.tmodel {DIGITS} --samples 2 --raw --checked -o float_io.npz")
+    check(ow.read_npz(os.path.join(WORK, "float_io.npz"))["output"][:2] == ("<f4", (2, 10)), "--float-io leaves outputs in f32")
 
     # comparisons: exit code 1 where they fail
     four_way = f"check {CNN} --chip nano --quantize int8 --calibration kl.cali {DIGITS} --samples 2"
@@ -313,6 +346,20 @@ def test_refusals():
         write(f"{name}.cali", text)
         refused(f"compile {CNN} {int8} --calibration {name}.cali", *says)
     refused(f"compile spaces.onnx {int8} --calibration kl.cali", "another model|other model", "tmpuc calibrate")
+
+    # statistics and qtables
+    for word in ("1", "3/3", "-1/3", "a/b", "0/0", "1/2/3"):
+        refused(f"calibrate {CNN} --data digits.npz:calib_x --shard {word} -o out.cali", "--shard", re.escape(word), "0/4")
+    refused("merge kl.cali -o out.cali", "'?kl.cali", "no calibration statistics", "--shard")
+    refused("merge part0.stats part1.stats --method guess -o out.cali", "'guess'", "auto")
+    ok("calibrate spaces.onnx --data four.npz --shard 0/1 -o spaces.stats")
+    refused("merge part0.stats spaces.stats -o out.cali", "'spaces.stats'", "another model")
+    write("unknown.qtable", "# tmpu qtable v1\nnothing f16\n")
+    refused(f"compile {CNN} {int8} --calibration kl.cali --qtable unknown.qtable", "'nothing'", "tmpuc sensitivity")
+    refused(f"compile {CNN} {int8} --calibration kl.cali --qtable kl.cali", "kl.cali line 1", "no qtable")
+    for option in ("--float-io", "--qtable unknown.qtable"):
+        refused(f"compile {CNN} {f32} {option}", option.split(" ")[0], "int8", "leave it out")
+    refused(f"sensitivity {CNN} --chip nano --calibration kl.cali {DIGITS} --float-dtype f8", "'f8'", "f16, bf16 or f32")
 
     # data
     refused(f"run {CNN} --data missing.npz:x -o out.npz", "missing.npz")

@@ -64,6 +64,7 @@ template <class Op, isa::binary_kind Kind> struct binary_family {
   template <class Dtype> struct rule {
     using op = Op;
     using dtype = Dtype;
+    static constexpr bool elementwise = true;
     static constexpr bool takes(const context& c, node_id) { return !(c.is_constant(0) && c.is_constant(1)); }
     static constexpr void apply(context& c, node_id) {
       const std::size_t rank = c.result_dims().rank();
@@ -82,6 +83,7 @@ template <class Op, isa::binary_kind Kind> struct variadic_family {
   template <class Dtype> struct rule {
     using op = Op;
     using dtype = Dtype;
+    static constexpr bool elementwise = true;
     static constexpr bool takes(const context& c, node_id) {
       return c.operand_count() >= 2 && !(c.is_constant(0) && c.is_constant(1));
     }

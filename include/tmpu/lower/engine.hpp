@@ -18,8 +18,9 @@ namespace tmpu::lower {
 
 /// A lowering rule: how the Top operator `op` becomes Tpu operators when the pass makes `dtype`. Optional: `chip`, the only
 /// chip that it is for (it then goes before the general rule), `takes`, which forms of the operator it can lower,
-/// `any_type`: it looks at the element types itself (other rules are only asked about nodes of floats), and `moves`: its
-/// result is elements of operand 0 in whatever type they come. Or `computed_in` with the rule of a wider dtype.
+/// `any_type`: it looks at the element types itself (other rules are only asked about nodes of floats), `moves`: its
+/// result is elements of operand 0 in whatever type they come, and `elementwise`: where its result is only read as float, it
+/// is computed in f32 as well. Or `computed_in` with the rule of a wider dtype.
 template <class Rule> concept rule = requires {
   typename Rule::op;
   { Rule::dtype::id } -> std::convertible_to<dtype_id>;
@@ -109,6 +110,7 @@ struct entry {
   dtype_id computes = dtype_id::none;
   bool any_type = false;
   bool moves = false;
+  bool elementwise = false;
 };
 template <class Rule> constexpr entry entry_of() {
   if constexpr (requires { typename Rule::computes; }) {
@@ -123,6 +125,7 @@ template <class Rule> constexpr entry entry_of() {
     if constexpr (requires(const context& c, node_id id) { Rule::takes(c, id); }) e.takes = &Rule::takes;
     if constexpr (requires { Rule::any_type; }) e.any_type = Rule::any_type;
     if constexpr (requires { Rule::moves; }) e.moves = Rule::moves;
+    if constexpr (requires { Rule::elementwise; }) e.elementwise = Rule::elementwise;
     return e;
   }
 }
@@ -183,7 +186,7 @@ struct lower {
     graph<stage::lowered> out;
     context c(g, out, chip, Dtype::id, o);
     check(g, c, o);
-    const vec<const detail::entry*> chosen = choose(g, chip, c, o);
+    const vec<const detail::entry*> chosen = choose(g, c, o);
     for (const tensor_id t : g.inputs) {
       const tensor& x = g.at(t);
       format f{x.type, {}};
@@ -221,7 +224,7 @@ struct lower {
     c.enter(none);
     for (const tensor_id t : g.outputs) {
       tensor_id made = g.is_constant(t) || g.is_input(t) ? copied(c, t) : c.lowered(t);
-      if (keeps_float(o) && out.at(made).quant.present()) made = c.cast_to(made, {dtype_id::f32, {}});
+      if (keeps_float(o) && out.at(made).quant.present()) made = as_float(c, out, made, g.name(t));
       out.at(made).edge = edge_of(g.at(t), out.at(made));
       out.outputs.push_back(made);
     }
@@ -232,7 +235,7 @@ struct lower {
   static constexpr vec<node_id> layers(const graph<from>& g, const chip::facts& chip, const options& o = {}) {
     graph<stage::lowered> nothing;
     context c(g, nothing, chip, Dtype::id, o);
-    const vec<const detail::entry*> chosen = choose(g, chip, c, o);
+    const vec<const detail::entry*> chosen = choose(g, c, o);
     vec<node_id> found;
     for (std::size_t i = 0; i < chosen.size(); ++i) {
       if (chosen[i] == nullptr || chosen[i]->moves || chosen[i]->computes != Dtype::id) continue;
@@ -294,6 +297,18 @@ private:
     return model.type != here.type && carrier_of(model.type) == here.type ? model.type : dtype_id::none;
   }
 
+  /// The tensor in f32, which takes the name over.
+  static constexpr tensor_id as_float(context& c, graph_body& out, tensor_id quantized, std::string_view wanted) {
+    const tensor_id made = c.cast_to(quantized, {dtype_id::f32, {}});
+    if (out.name(quantized) == wanted) {
+      text own(wanted);
+      own << '.' << name_of(out.at(quantized).type);
+      out.rename(quantized, c.unique(own));
+    }
+    if (out.name(made) != wanted) out.rename(made, wanted);
+    return made;
+  }
+
   /// A constant or an input of the model that is an output, too.
   static constexpr tensor_id copied(context& c, tensor_id t) {
     const graph_body& g = c.source();
@@ -303,9 +318,57 @@ private:
     return c.copy_of(made, g.name(t));
   }
 
+  /// The rule of this dtype that takes the node; one for the chip goes before the general one.
+  static constexpr const detail::entry* rule_for(context& c, node_id id, dtype_id type, bool floats) {
+    const detail::entry* found = nullptr;
+    for (const detail::rules_of_type& rules : tables) {
+      if (rules.type != type) continue;
+      for (const detail::entry& e : rules.entries) {
+        if (e.op != c.source().node_at(id).op || !(e.chip.empty() || e.chip == c.chip().name)) continue;
+        c.compute_in(e.computes);
+        if (!(floats || e.any_type) || (e.takes != nullptr && !e.takes(c, id))) continue;
+        if (found == nullptr || (found->chip.empty() && !e.chip.empty())) found = &e;
+      }
+    }
+    return found;
+  }
+
+  /// Marks what is read in another type than that of the pass. An elementwise node whose readers all are such is computed in f32:
+  /// rounding its result would only lose bits (the sums of a transformer's residual stream).
+  static constexpr void keep_floats(const graph_body& g, vec<const detail::entry*>& chosen, context& c,
+                                    const options& o) {
+    vec<std::uint8_t> wide(g.tensors.size());
+    vec<std::uint8_t> narrow(g.tensors.size());
+    for (const tensor_id t : g.outputs) c.set_read_wide(t);
+    for (std::size_t i = chosen.size(); i-- > 0;) {
+      const auto id = static_cast<node_id>(i);
+      const tensor_id y = g.results(id).empty() ? none : g.results(id)[0];
+      const auto own = [&](const vec<std::uint8_t>& marks) {
+        return y != none && marks[static_cast<std::size_t>(y)] != 0;
+      };
+      if (chosen[i] != nullptr && chosen[i]->elementwise && chosen[i]->computes == Dtype::id && own(wide) &&
+          !own(narrow) && (o.layers == nullptr || o.layers->find(g.name(y)) == dtype_id::none)) {
+        c.enter(id);
+        if (const detail::entry* e = rule_for(c, id, dtype_id::f32, true); e != nullptr) chosen[i] = e;
+        c.compute_in(Dtype::id);
+      }
+      const bool moves = chosen[i] != nullptr && chosen[i]->moves && chosen[i]->computes == Dtype::id;
+      bool reads_wide = chosen[i] == nullptr || chosen[i]->computes != Dtype::id;
+      if (moves) {
+        for (const tensor_id t : g.results(id)) reads_wide = reads_wide || c.read_wide(t);
+      }
+      for (const tensor_id t : g.operands(id)) {
+        if (t == none) continue;
+        const auto at = static_cast<std::size_t>(t);
+        if (moves ? own(wide) : reads_wide) wide[at] = 1;
+        if (moves ? own(narrow) : !reads_wide) narrow[at] = 1;
+        if (reads_wide) c.set_read_wide(t);
+      }
+    }
+  }
+
   /// The rule of each node; nullptr: it is a host step.
-  static constexpr vec<const detail::entry*> choose(const graph_body& g, const chip::facts& chip, context& c,
-                                                    const options& o) {
+  static constexpr vec<const detail::entry*> choose(const graph_body& g, context& c, const options& o) {
     vec<const detail::entry*> chosen(g.nodes.size(), nullptr);
     for (std::size_t i = 0; i < g.nodes.size(); ++i) {
       const auto id = static_cast<node_id>(i);
@@ -320,30 +383,11 @@ private:
       for (const tensor_id t : g.operands(id)) look(t);
       for (const tensor_id t : g.results(id)) look(t);
       if (!held) continue;
-      const dtype_id type = type_of(g, g.results(id).empty() ? none : g.results(id)[0], o);
-      for (const detail::rules_of_type& rules : tables) {
-        if (rules.type != type) continue;
-        for (const detail::entry& e : rules.entries) {
-          if (e.op != g.node_at(id).op || !(e.chip.empty() || e.chip == chip.name)) continue;
-          c.compute_in(e.computes);
-          if (!(floats || e.any_type) || (e.takes != nullptr && !e.takes(c, id))) continue;
-          if (chosen[i] == nullptr || (chosen[i]->chip.empty() && !e.chip.empty())) chosen[i] = &e;
-        }
-      }
+      chosen[i] = rule_for(c, id, type_of(g, g.results(id).empty() ? none : g.results(id)[0], o), floats);
     }
     c.compute_in(Dtype::id);
+    keep_floats(g, chosen, c, o);
     c.enter(none);
-    for (const tensor_id t : g.outputs) c.set_read_wide(t);
-    for (std::size_t i = g.nodes.size(); i-- > 0;) {
-      const auto id = static_cast<node_id>(i);
-      const detail::entry* e = chosen[i];
-      bool wide = e == nullptr || e->computes != Dtype::id;
-      if (e != nullptr && e->moves && !wide) {
-        for (const tensor_id t : g.results(id)) wide = wide || c.read_wide(t);
-      }
-      if (!wide) continue;
-      for (const tensor_id t : g.operands(id)) c.set_read_wide(t);
-    }
     return chosen;
   }
 };
