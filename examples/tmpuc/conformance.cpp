@@ -5,11 +5,13 @@
 #include "tmpu/calibrate/calibrate.hpp"
 #include "tmpu/host/checked.hpp"
 #include "tmpu/host/progress.hpp"
+#include "tmpu/lower/error_bounds.hpp"
 #include "tmpu/top/operators.hpp"
 
 #include <fmt/core.h>
 
 #include <array>
+#include <cmath>
 #include <memory>
 #include <stdexcept>
 
@@ -28,12 +30,11 @@ struct conformance_options {
   bool json = false;
 };
 
-/// How near the chip's results must be to ONNX's: f32 as near as Top's; f16 and bf16 by a multiple of their precision, since every
-/// tensor is rounded; int8, calibrated on the very input, by the direction.
-host::nearness nearness_of(const std::string& quantize) {
-  constexpr double units = 8;
-  if (quantize == "f16") return {.of_greatest = units * 0x1p-11, .same_type = false};
-  if (quantize == "bf16") return {.of_greatest = units * 0x1p-8, .same_type = false};
+/// How near the chip's results must be to ONNX's: f32 as near as Top's; f16 and bf16 by the bounds of the operators' families; int8,
+/// calibrated on the very input, by the direction.
+host::nearness nearness_of(const std::string& quantize, const graph<stage::origin>& g) {
+  if (quantize == "f16") return {.of_greatest = lower::error_k(g) * 0x1p-10, .same_type = false};
+  if (quantize == "bf16") return {.of_greatest = lower::error_k(g) * 0x1p-7, .same_type = false};
   if (quantize == "int8") return {.cosine = 0.99, .same_type = false};
   return {.same_type = false};
 }
@@ -90,7 +91,9 @@ int conformance(const conformance_options& o) {
   const host::model_runner run = [&](graph<stage::origin> g, std::span<const value> inputs) {
     return chip ? run_on_chip(o, std::move(g), inputs, host_steps) : host::run_at_top(std::move(g), inputs);
   };
-  const host::nearness near = chip ? nearness_of(o.quantize) : host::nearness{};
+  const host::model_nearness near = [&](const graph<stage::origin>& g) {
+    return chip ? nearness_of(o.quantize, g) : host::nearness{};
+  };
   std::array<int, 3> counts{};
   host::progress progress("conformance", static_cast<std::int64_t>(cases.size()));
   if (o.json) fmt::print("[");
@@ -103,7 +106,14 @@ int conformance(const conformance_options& o) {
     if (o.json) {
       fmt::print("{}\n{{\"name\": {}, \"result\": \"{}\", \"reason\": {}", i == 0 ? "" : ",", json_text(r.name),
                  host::name_of(r.result), json_text(r.reason));
-      if (chip) fmt::print(", \"host_steps\": {}", host_steps);
+      if (chip) {
+        fmt::print(", \"host_steps\": {}, \"all_floats\": {}, \"error\": ", host_steps, r.all_floats);
+        if (std::isfinite(r.error)) {
+          fmt::print("{:.3g}", r.error);
+        } else {
+          fmt::print("null");
+        }
+      }
       fmt::print("}}");
     } else if (r.result != host::verdict::passed) {
       fmt::print("{:<8} {}: {}\n", host::name_of(r.result), r.name, r.reason);

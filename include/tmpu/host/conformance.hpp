@@ -53,7 +53,9 @@ constexpr std::string_view name_of(verdict v) {
 struct case_result {
   std::string name;
   verdict result = verdict::passed;
-  std::string reason; ///< one line; empty where it passed
+  std::string reason;      ///< one line; empty where it passed
+  bool all_floats = false; ///< it ran, and every input and output is f32
+  double error = 0;        ///< greatest |got - wanted| / max |wanted| of the outputs of f32; 0 where both are equal
 };
 
 /// How near a result must be. Integers and bools are equal.
@@ -69,6 +71,24 @@ namespace detail {
 inline bool near(float got, float wanted, double allowed) {
   if (got == wanted || (math::is_nan(got) && math::is_nan(wanted))) return true;
   return math::abs(static_cast<double>(got) - static_cast<double>(wanted)) <= allowed;
+}
+
+inline double greatest(const value& v) {
+  double found = 0;
+  for (const float x : v.f) {
+    if (!math::is_inf(x)) found = std::max(found, math::abs(static_cast<double>(x)));
+  }
+  return found;
+}
+
+/// Greatest |got - wanted| / max |wanted| of two tensors of one shape.
+inline double error_of_greatest(const value& got, const value& wanted) {
+  double found = 0;
+  for (std::size_t i = 0; i < wanted.f.size(); ++i) {
+    if (near(got.f[i], wanted.f[i], 0)) continue;
+    found = std::max(found, math::abs(static_cast<double>(got.f[i]) - static_cast<double>(wanted.f[i])));
+  }
+  return found == 0 ? 0 : found / greatest(wanted);
 }
 
 /// Random numbers: their mean and variance must be those of the wanted ones, within five standard errors.
@@ -117,11 +137,7 @@ inline text difference(const value& got, const value& wanted, const nearness& ho
     if (cosine >= how.cosine) return {};
     return text("the cosine is ") << cosine << ", less than " << how.cosine;
   }
-  double greatest = 0;
-  for (const float x : wanted.f) {
-    const double magnitude = math::abs(static_cast<double>(x));
-    if (!math::is_inf(x) && magnitude > greatest) greatest = magnitude;
-  }
+  const double greatest = detail::greatest(wanted);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const double allowed = how.of_greatest != 0 ? how.of_greatest * greatest
                                                 : how.atol + how.rtol * math::abs(static_cast<double>(wanted.f[i]));
@@ -134,6 +150,8 @@ inline text difference(const value& got, const value& wanted, const nearness& ho
 
 /// What runs an imported model on the values of its inputs: gives its outputs, in their order.
 using model_runner = std::function<std::vector<named_value>(graph<stage::origin>, std::span<const value>)>;
+/// How near the results of an imported model must be.
+using model_nearness = std::function<nearness(const graph<stage::origin>&)>;
 
 /// The Top level: inference of the imported graph.
 inline std::vector<named_value> run_at_top(graph<stage::origin> g, std::span<const value> inputs) {
@@ -168,7 +186,8 @@ inline std::filesystem::path input_file(const std::filesystem::path& data, std::
 
 template <class Operators>
 text run_data_set(const ::onnx::ModelProto& model, const std::filesystem::path& folder,
-                  const std::filesystem::path& data, const model_runner& run, const nearness& how) {
+                  const std::filesystem::path& data, const model_runner& run, const model_nearness& near,
+                  case_result& out) {
   // The inputs have the shapes of the data, also where the model leaves dimensions free or says others (as in cases of ONNX 1.12).
   ::onnx::ModelProto bound = model;
   const auto names = tmpu::onnx::inputs_of(model);
@@ -187,13 +206,23 @@ text run_data_set(const ::onnx::ModelProto& model, const std::filesystem::path& 
   for (std::size_t i = 0; i < g.inputs.size(); ++i) {
     inputs.push_back(read_case_value(input_file(data, static_cast<std::ptrdiff_t>(i)), g.at(g.inputs[i]).type));
   }
+  const nearness how = near(g);
   const std::vector<named_value> got = run(std::move(g), inputs);
+  std::vector<value> wanted;
   for (std::size_t i = 0; i < got.size(); ++i) {
-    const value wanted = read_case_value(data / ("output_" + std::to_string(i) + ".pb"), got[i].content.type);
-    text bad = difference(got[i].content, wanted, how);
-    if (!bad.empty() && got[i].content.type == wanted.type && got[i].content.dims == wanted.dims &&
+    wanted.push_back(read_case_value(data / ("output_" + std::to_string(i) + ".pb"), got[i].content.type));
+  }
+  const auto is_f32 = [](const value& v) { return v.type == dtype_id::f32; };
+  out.all_floats =
+      std::all_of(inputs.begin(), inputs.end(), is_f32) && std::all_of(wanted.begin(), wanted.end(), is_f32);
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    if (is_f32(wanted[i]) && got[i].content.dims == wanted[i].dims) {
+      out.error = std::max(out.error, error_of_greatest(got[i].content, wanted[i]));
+    }
+    text bad = difference(got[i].content, wanted[i], how);
+    if (!bad.empty() && got[i].content.type == wanted[i].type && got[i].content.dims == wanted[i].dims &&
         makes_random_numbers(model)) {
-      bad = compare_moments(got[i].content, wanted);
+      bad = compare_moments(got[i].content, wanted[i]);
     }
     if (!bad.empty()) return text(data.filename().string()) << ", output '" << got[i].name << "': " << bad;
   }
@@ -203,8 +232,10 @@ text run_data_set(const ::onnx::ModelProto& model, const std::filesystem::path& 
 
 /// Runs a case on all of its data sets. A refusal (tmpu::error) of importer, compiler or inference is `refused`, any other fault `failed`.
 template <class Operators>
-case_result run_case(const backend_case& c, const model_runner& run = run_at_top, const nearness& how = {}) {
-  case_result out{c.name, verdict::passed, ""};
+case_result run_case(
+    const backend_case& c, const model_runner& run = run_at_top,
+    const model_nearness& near = [](const graph<stage::origin>&) { return nearness{}; }) {
+  case_result out{.name = c.name};
   const auto say = [&](verdict v, std::string_view reason) {
     out.result = v;
     out.reason = reason;
@@ -222,7 +253,7 @@ case_result run_case(const backend_case& c, const model_runner& run = run_at_top
     if (sets.empty()) say(verdict::failed, "the folder has no test_data_set_*");
     for (const auto& set : sets) {
       if (out.result != verdict::passed) break;
-      const text bad = detail::run_data_set<Operators>(model, c.folder, set, run, how);
+      const text bad = detail::run_data_set<Operators>(model, c.folder, set, run, near, out);
       if (!bad.empty()) say(verdict::failed, bad.view());
     }
   } catch (const error& e) {
