@@ -17,7 +17,8 @@ set(lower_may core ir top calibrate tpu chip)
 set(memory_may core ir tpu chip isa timing)
 set(group_may core ir tpu chip isa timing memory)
 set(codegen_may core ir tpu chip isa timing group memory)
-set(exec_may core chip isa)
+set(simd_may core)
+set(exec_may core chip isa simd)
 set(onnx_may core ir)
 set(compare_may core)
 set(host_may all)
@@ -26,7 +27,7 @@ set(host_may all)
 set(umbrella_may all)
 set(root_may core ir top canonicalize calibrate chip isa timing tpu lower memory group codegen exec compare)
 
-set(rooms core ir top canonicalize calibrate chip isa timing tpu lower memory group codegen exec onnx compare host)
+set(rooms core ir top canonicalize calibrate chip isa timing tpu lower memory group codegen simd exec onnx compare host)
 
 # Rooms whose code runs in constant evaluation as well: none of these headers there.
 set(pass_rooms core ir top canonicalize calibrate chip isa timing tpu lower memory group codegen root)

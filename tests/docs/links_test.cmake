@@ -13,7 +13,7 @@ file(COPY ${SOURCE}/tests/checks DESTINATION ${WORK}/tests)
 file(COPY ${SOURCE}/include DESTINATION ${WORK})
 file(APPEND ${WORK}/docs/design.md "[dead](nowhere.md) [no heading](errors.md#nowhere)\n")
 file(READ ${WORK}/CONTRIBUTING.md text)
-string(REPLACE "exec: core chip isa" "exec: core" text "${text}")
+string(REPLACE "exec: core chip isa simd" "exec: core" text "${text}")
 file(WRITE ${WORK}/CONTRIBUTING.md "${text}")
 execute_process(
   COMMAND ${python} ${SOURCE}/tests/docs/pages.py links ${WORK}

@@ -2,13 +2,12 @@
 #pragma once
 
 #include "tmpu/core/dtype.hpp"
-#include "tmpu/exec/kernels_dma.hpp"
-#include "tmpu/exec/kernels_element.hpp"
-#include "tmpu/exec/kernels_sum.hpp"
+#include "tmpu/exec/fast.hpp"
 #include "tmpu/exec/validate.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <vector>
@@ -151,6 +150,7 @@ public:
     std::vector<std::uint8_t> image = snapshot();
     exec::run(i, memory, workspace);
     const std::vector<std::uint8_t> after = snapshot();
+    run_fast(i, image, after);
     std::vector<bool> covered(image.size());
     std::int64_t wrong = 0;
     want.each([&](auto n, auto c, auto h, auto w) {
@@ -177,6 +177,21 @@ public:
     CHECK(wrong == 0);
   }
 
+  /// The kernels of every level leave the bytes that the reference left, or nothing new.
+  template <class Instruction>
+  void run_fast(const Instruction& i, const std::vector<std::uint8_t>& before, const std::vector<std::uint8_t>& after) {
+    for (const simd::level l : {simd::level::portable, simd::level::avx2, simd::level::avx512}) {
+      if (!simd::has(l)) continue;
+      restore(before);
+      const bool done = exec::fast::run(i, memory, workspace, simd::kernels_of(l));
+      fast += done ? 1 : 0;
+      if (done && snapshot() != after)
+        FAIL_CHECK(Instruction::name << ": other bytes by the kernels of level " << simd::name_of(l));
+    }
+    restore(after);
+  }
+  static inline int fast = 0; ///< runs that kernels took
+
   static bool lies_in(const isa::local_ref& r, std::int32_t c, std::int64_t lane) {
     return r.spread == isa::spread::copy || (r.lane + c) % lanes == lane;
   }
@@ -184,6 +199,16 @@ public:
     const std::int64_t row = r.spread == isa::spread::copy ? c : (r.lane + c) / lanes;
     return r.address + std::int64_t{n} * r.n_stride + row * r.c_stride + std::int64_t{h} * r.h_stride +
            w * bytes_of(r.type);
+  }
+
+  std::vector<std::uint8_t> snapshot() {
+    std::vector<std::uint8_t> all;
+    for (std::int64_t lane = 0; lane < lanes; ++lane) all.insert(all.end(), local(lane), local(lane) + local_bytes);
+    return all;
+  }
+  void restore(const std::vector<std::uint8_t>& all) {
+    for (std::int64_t lane = 0; lane < lanes; ++lane)
+      std::copy_n(all.begin() + lane * local_bytes, local_bytes, local(lane));
   }
 
   generator rng;
@@ -198,11 +223,6 @@ private:
       std::uint8_t* to = local(lane) + byte_of(r, n, c, h, w);
       for (std::int64_t b = 0; b < bytes_of(r.type); ++b) to[b] = static_cast<std::uint8_t>(bits >> (8 * b));
     }
-  }
-  std::vector<std::uint8_t> snapshot() {
-    std::vector<std::uint8_t> all;
-    for (std::int64_t lane = 0; lane < lanes; ++lane) all.insert(all.end(), local(lane), local(lane) + local_bytes);
-    return all;
   }
   std::uint32_t next_ = 64;
 };

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/exec/kernels_dma.hpp"
-#include "tmpu/exec/kernels_element.hpp"
-#include "tmpu/exec/kernels_sum.hpp"
+#include "tmpu/exec/fast.hpp"
 #include "tmpu/exec/validate.hpp"
 #include "tmpu/isa/check.hpp"
 
@@ -147,7 +145,7 @@ private:
   using kernel = void (*)(const basic_executor&, std::uint32_t, memory&, workspace&);
   template <class I>
   static constexpr void run_one(const basic_executor& e, std::uint32_t index, memory& m, workspace& w) {
-    exec::run(std::get<vec<I>>(e.decoded_)[index], m, w);
+    exec::perform(std::get<vec<I>>(e.decoded_)[index], m, w);
   }
   static constexpr kernel kernels[sizeof...(Is)] = {&run_one<Is>...};
 

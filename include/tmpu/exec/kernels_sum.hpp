@@ -4,6 +4,7 @@
 #include "tmpu/exec/arithmetic.hpp"
 #include "tmpu/exec/memory.hpp"
 #include "tmpu/isa/instructions.hpp"
+#include "tmpu/simd/scratch.hpp"
 
 namespace tmpu::exec {
 
@@ -13,6 +14,7 @@ struct workspace {
   vec<std::int32_t> ia, ib, ic, iy;
   vec<float> packed_f;
   vec<std::int32_t> packed_i;
+  simd::scratch room; ///< of the vector kernels
 };
 
 namespace detail {

@@ -97,11 +97,13 @@ template <class Storage, class Wide> constexpr typename Storage::word narrow(Wid
 /// Memory of one core's machine: local memory lane by lane, the activation region, the weights (read only).
 class memory {
 public:
+  /// Bytes behind the last lane: vector kernels read, but never write, that far beyond an operand.
+  static constexpr std::int64_t slack = 64;
   constexpr memory(std::int32_t lanes, std::int64_t local_bytes, std::int64_t activation_bytes,
                    std::span<const std::uint8_t> weights)
-      : lanes_(lanes), local_bytes_(local_bytes), local_(static_cast<std::size_t>(lanes * local_bytes)),
+      : lanes_(lanes), local_bytes_(local_bytes), local_(static_cast<std::size_t>(lanes * local_bytes + slack)),
         activations_(static_cast<std::size_t>(activation_bytes)), weights_(weights) {}
-  /// The same in the space given (vec::borrowing): lanes x local_bytes of local memory, and the activation region.
+  /// The same in the space given (vec::borrowing): lanes x local_bytes + slack of local memory, and the activation region.
   constexpr memory(std::int32_t lanes, std::int64_t local_bytes, vec<std::uint8_t> local, vec<std::uint8_t> activations,
                    std::span<const std::uint8_t> weights)
       : lanes_(lanes), local_bytes_(local_bytes), local_(std::move(local)), activations_(std::move(activations)),

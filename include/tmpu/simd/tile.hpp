@@ -1,0 +1,618 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/core/numbers.hpp"
+#include "tmpu/simd/level.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define TMPU_AVX2 [[gnu::target("avx2,f16c")]]
+#define TMPU_AVX512 [[gnu::target("avx2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]]
+#endif
+#if defined(__GNUC__) && !defined(__clang__)
+// g++ 12 takes what its own _mm512_undefined_* leaves open for a mistake of the caller.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+/// The innermost loops: up to 4 rows of weights times up to 64 places, and what makes words of elements and elements of sums.
+namespace tmpu::simd {
+
+inline constexpr std::int64_t vector = 16;      ///< places that go side by side
+inline constexpr std::int64_t tile_places = 64; ///< of one call
+inline constexpr std::int64_t tile_rows = 4;
+template <std::int64_t Count> inline constexpr auto extent = static_cast<std::size_t>(Count);
+
+/// What makes an 8-bit integer of a sum: clamp(zero + requantize(sum + bias, multiplier, shift)), see isa::conv.
+struct integer_finish {
+  std::int64_t bias = 0;
+  std::int32_t multiplier = 0;
+  std::int32_t shift = 0;
+  std::int32_t zero = 0;
+  std::int32_t low = 0; ///< least and greatest result
+  std::int32_t high = 0;
+};
+constexpr std::int32_t finish_one(std::int32_t sum, const integer_finish& f) {
+  const auto wide = static_cast<std::uint64_t>(std::int64_t{f.multiplier});
+  const auto product = static_cast<std::int64_t>(static_cast<std::uint64_t>(std::int64_t{sum} + f.bias) * wide);
+  const auto places = static_cast<std::uint32_t>(f.shift) & 63U;
+  std::uint64_t magnitude = static_cast<std::uint64_t>(product);
+  magnitude = product < 0 ? 0U - magnitude : magnitude;
+  if (places != 0) magnitude = (magnitude + (std::uint64_t{1} << (places - 1))) >> places;
+  const std::int64_t v =
+      f.zero + (product < 0 ? -static_cast<std::int64_t>(magnitude) : static_cast<std::int64_t>(magnitude));
+  return static_cast<std::int32_t>(v < f.low ? f.low : v > f.high ? f.high : v);
+}
+/// clamp(sum + bias).
+struct real_finish {
+  float bias = 0.0F;
+  float low = 0.0F;
+  float high = 0.0F;
+};
+
+/// The kernels of a level. Words of 8-bit integers hold `bytes` of them: x as the level has it, weights likewise. Sources are read and words
+/// written up to 16 elements beyond the count; sums have 64 places a row, of which 16 * vectors are computed.
+struct kernels {
+  std::int64_t bytes = 2;
+  /// sums[r][p] += sum over k of x[offsets[k] + p] * rows[r][k]; integers exact, floats one after the other and unfused.
+  using tile = void (*)(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
+                        void* sums, std::int64_t vectors);
+  tile integer_tile = nullptr; ///< 4 rows
+  tile integer_row = nullptr;  ///< 1 row
+  tile real_tile = nullptr;
+  tile real_row = nullptr;
+  /// Words of one element from each of `bytes` rows.
+  void (*interleave)(word* to, const std::uint8_t* const* rows, std::int64_t count, bool is_signed) = nullptr;
+  /// Word j of the elements j * stride + u * dilation of a row, u < bytes.
+  void (*columns)(word* to, const std::uint8_t* row, std::int64_t count, std::int64_t stride, std::int64_t dilation,
+                  bool is_signed) = nullptr;
+  /// What a level that holds signed elements + 128 has to add to each sum: -128 times the sum of the row of weights.
+  std::int32_t (*correction)(const std::uint8_t* row, std::int64_t words) = nullptr;
+  /// sum over k of x[k] * w[k]; x and w as they lie in memory.
+  std::int32_t (*dot)(const std::uint8_t* x, bool is_signed, const std::uint8_t* w, std::int64_t count) = nullptr;
+  void (*finish_integer)(const std::int32_t* sums, std::int64_t count, const integer_finish& f,
+                         std::uint8_t* to) = nullptr;
+  /// In place; says whether a result is no number.
+  bool (*finish_real)(float* sums, std::int64_t count, const real_finish& f) = nullptr;
+  void (*widen_f16)(float* to, const std::uint8_t* from, std::int64_t count) = nullptr;
+  void (*narrow_f16)(std::uint8_t* to, const float* from, std::int64_t count) = nullptr;
+  void (*widen_bf16)(float* to, const std::uint8_t* from, std::int64_t count) = nullptr;
+  void (*narrow_bf16)(std::uint8_t* to, const float* from, std::int64_t count) = nullptr;
+};
+
+// ---------------------------------------------------------------- plain C++: what all of them mean
+namespace portable {
+
+template <std::int64_t Rows>
+void integer(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
+             void* sums, std::int64_t vectors) {
+  for (std::int64_t v = 0; v < vectors; ++v) {
+    for (std::int64_t r = 0; r < Rows; ++r) {
+      std::int32_t* to = static_cast<std::int32_t*>(sums) + r * tile_places + v * vector;
+      std::int32_t s[vector];
+      std::memcpy(s, to, sizeof s);
+      for (std::int64_t k = 0; k < count; ++k) {
+        std::int16_t pairs[2 * vector];
+        std::memcpy(pairs, x + offsets[k] + v * vector, sizeof pairs);
+        const auto a = std::int32_t{load<std::int16_t>(rows[r] + 4 * k)};
+        const auto b = std::int32_t{load<std::int16_t>(rows[r] + 4 * k + 2)};
+        for (std::int64_t p = 0; p < vector; ++p) s[p] += a * pairs[2 * p] + b * pairs[2 * p + 1];
+      }
+      std::memcpy(to, s, sizeof s);
+    }
+  }
+}
+template <std::int64_t Rows>
+void real(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows, void* sums,
+          std::int64_t vectors) {
+  for (std::int64_t v = 0; v < vectors; ++v) {
+    for (std::int64_t r = 0; r < Rows; ++r) {
+      float* to = static_cast<float*>(sums) + r * tile_places + v * vector;
+      float s[vector];
+      std::memcpy(s, to, sizeof s);
+      for (std::int64_t k = 0; k < count; ++k) {
+        const auto w = load<float>(rows[r] + 4 * k);
+        float a[vector];
+        std::memcpy(a, x + offsets[k] + v * vector, sizeof a);
+        for (std::int64_t p = 0; p < vector; ++p) s[p] += w * a[p];
+      }
+      std::memcpy(to, s, sizeof s);
+    }
+  }
+}
+constexpr word pair(std::uint8_t a, std::uint8_t b, bool is_signed) {
+  const auto wide = [is_signed](std::uint8_t e) {
+    return static_cast<word>(is_signed ? static_cast<std::uint16_t>(static_cast<std::int8_t>(e)) : std::uint16_t{e});
+  };
+  return wide(a) | wide(b) << 16;
+}
+inline void interleave(word* to, const std::uint8_t* const* rows, std::int64_t count, bool is_signed) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = pair(rows[0][i], rows[1][i], is_signed);
+}
+inline void columns(word* to, const std::uint8_t* row, std::int64_t count, std::int64_t stride, std::int64_t dilation,
+                    bool is_signed) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = pair(row[i * stride], row[i * stride + dilation], is_signed);
+}
+inline std::int32_t correction(const std::uint8_t*, std::int64_t) { return 0; }
+inline std::int32_t dot(const std::uint8_t* x, bool is_signed, const std::uint8_t* w, std::int64_t count) {
+  std::int32_t s = 0;
+  for (std::int64_t k = 0; k < count; ++k) {
+    const std::int32_t a = is_signed ? std::int32_t{static_cast<std::int8_t>(x[k])} : std::int32_t{x[k]};
+    s += a * std::int32_t{static_cast<std::int8_t>(w[k])};
+  }
+  return s;
+}
+inline void finish_integer(const std::int32_t* sums, std::int64_t count, const integer_finish& f, std::uint8_t* to) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<std::uint8_t>(finish_one(sums[i], f));
+}
+inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
+  bool all = true;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float v = sums[i] + f.bias;
+    sums[i] = v < f.low ? f.low : v > f.high ? f.high : v;
+    all = all && v == v;
+  }
+  return !all;
+}
+inline void widen_f16(float* to, const std::uint8_t* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) store(to + i, from_f16_bits(load<std::uint16_t>(from + 2 * i)));
+}
+inline void narrow_f16(std::uint8_t* to, const float* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) store(to + 2 * i, to_f16_bits(from[i]));
+}
+inline void widen_bf16(float* to, const std::uint8_t* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) store(to + i, from_bf16_bits(load<std::uint16_t>(from + 2 * i)));
+}
+inline void narrow_bf16(std::uint8_t* to, const float* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) store(to + 2 * i, to_bf16_bits(from[i]));
+}
+
+inline constexpr kernels all{.bytes = 2,
+                             .integer_tile = integer<tile_rows>,
+                             .integer_row = integer<1>,
+                             .real_tile = real<tile_rows>,
+                             .real_row = real<1>,
+                             .interleave = interleave,
+                             .columns = columns,
+                             .correction = correction,
+                             .dot = dot,
+                             .finish_integer = finish_integer,
+                             .finish_real = finish_real,
+                             .widen_f16 = widen_f16,
+                             .narrow_f16 = narrow_f16,
+                             .widen_bf16 = widen_bf16,
+                             .narrow_bf16 = narrow_bf16};
+} // namespace portable
+
+#if defined(__x86_64__)
+// ---------------------------------------------------------------- AVX2
+namespace avx2 {
+
+TMPU_AVX2 inline __m256i load256(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
+TMPU_AVX2 inline void store256(void* to, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(to), v); }
+TMPU_AVX2 inline __m128i load128(const void* from) { return _mm_loadu_si128(static_cast<const __m128i*>(from)); }
+
+template <std::int64_t Rows>
+TMPU_AVX2 void integer(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
+                       void* sums, std::int64_t vectors) {
+  for (std::int64_t v = 0; v < vectors; ++v) {
+    std::int32_t* to = static_cast<std::int32_t*>(sums) + v * vector;
+    const std::uint8_t* w[extent<Rows>];
+    __m256i s[extent<Rows>][2];
+#pragma GCC unroll 4
+    for (std::int64_t r = 0; r < Rows; ++r) {
+      w[r] = rows[r];
+      s[r][0] = load256(to + r * tile_places);
+      s[r][1] = load256(to + r * tile_places + 8);
+    }
+    for (std::int64_t k = 0; k < count; ++k) {
+      const word* at = x + offsets[k] + v * vector;
+      const __m256i a = load256(at);
+      const __m256i b = load256(at + 8);
+#pragma GCC unroll 4
+      for (std::int64_t r = 0; r < Rows; ++r) {
+        const __m256i t = _mm256_set1_epi32(load<std::int32_t>(w[r] + 4 * k));
+        s[r][0] = _mm256_add_epi32(s[r][0], _mm256_madd_epi16(a, t));
+        s[r][1] = _mm256_add_epi32(s[r][1], _mm256_madd_epi16(b, t));
+      }
+    }
+#pragma GCC unroll 4
+    for (std::int64_t r = 0; r < Rows; ++r) {
+      store256(to + r * tile_places, s[r][0]);
+      store256(to + r * tile_places + 8, s[r][1]);
+    }
+  }
+}
+template <std::int64_t Rows>
+TMPU_AVX2 void real(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
+                    void* sums, std::int64_t vectors) {
+  for (std::int64_t v = 0; v < vectors; ++v) {
+    float* to = static_cast<float*>(sums) + v * vector;
+    const std::uint8_t* w[extent<Rows>];
+    __m256 s[extent<Rows>][2];
+#pragma GCC unroll 4
+    for (std::int64_t r = 0; r < Rows; ++r) {
+      w[r] = rows[r];
+      s[r][0] = _mm256_loadu_ps(to + r * tile_places);
+      s[r][1] = _mm256_loadu_ps(to + r * tile_places + 8);
+    }
+    for (std::int64_t k = 0; k < count; ++k) {
+      const auto* at = reinterpret_cast<const float*>(x + offsets[k] + v * vector);
+      const __m256 a = _mm256_loadu_ps(at);
+      const __m256 b = _mm256_loadu_ps(at + 8);
+#pragma GCC unroll 4
+      for (std::int64_t r = 0; r < Rows; ++r) {
+        const __m256 t = _mm256_set1_ps(load<float>(w[r] + 4 * k));
+        s[r][0] = _mm256_add_ps(s[r][0], _mm256_mul_ps(t, a));
+        s[r][1] = _mm256_add_ps(s[r][1], _mm256_mul_ps(t, b));
+      }
+    }
+#pragma GCC unroll 4
+    for (std::int64_t r = 0; r < Rows; ++r) {
+      _mm256_storeu_ps(to + r * tile_places, s[r][0]);
+      _mm256_storeu_ps(to + r * tile_places + 8, s[r][1]);
+    }
+  }
+}
+TMPU_AVX2 inline __m256i widen(__m128i bytes, bool is_signed) {
+  return is_signed ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
+}
+TMPU_AVX2 inline void interleave(word* to, const std::uint8_t* const* rows, std::int64_t count, bool is_signed) {
+  for (std::int64_t i = 0; i < count; i += 16) {
+    const __m128i a = load128(rows[0] + i);
+    const __m128i b = load128(rows[1] + i);
+    store256(to + i, widen(_mm_unpacklo_epi8(a, b), is_signed));
+    store256(to + i + 8, widen(_mm_unpackhi_epi8(a, b), is_signed));
+  }
+}
+/// Which bytes of 16 make four words of `bytes` elements, or nothing where they reach further.
+struct column_bytes {
+  alignas(16) std::uint8_t at[16] = {};
+  bool fits = false;
+  column_bytes(std::int64_t bytes, std::int64_t stride, std::int64_t dilation)
+      : fits(3 * stride + (bytes - 1) * dilation < 16) {
+    for (std::int64_t i = 0; fits && i < 4 * bytes; ++i)
+      at[i] = static_cast<std::uint8_t>(i / bytes * stride + i % bytes * dilation);
+  }
+};
+TMPU_AVX2 inline void columns(word* to, const std::uint8_t* row, std::int64_t count, std::int64_t stride,
+                              std::int64_t dilation, bool is_signed) {
+  const column_bytes places(2, stride, dilation);
+  if (!places.fits) return portable::columns(to, row, count, stride, dilation, is_signed);
+  const __m128i order = load128(places.at);
+  for (std::int64_t i = 0; i < count; i += 4) {
+    const __m128i pairs = _mm_shuffle_epi8(load128(row + i * stride), order);
+    const __m128i wide = is_signed ? _mm_cvtepi8_epi16(pairs) : _mm_cvtepu8_epi16(pairs);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), wide);
+  }
+}
+TMPU_AVX2 inline std::int32_t total(__m256i v) {
+  __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4E));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xB1));
+  return _mm_cvtsi128_si32(s);
+}
+TMPU_AVX2 inline std::int32_t dot(const std::uint8_t* x, bool is_signed, const std::uint8_t* w, std::int64_t count) {
+  __m256i s = _mm256_setzero_si256();
+  std::int64_t k = 0;
+  for (; k + 16 <= count; k += 16)
+    s = _mm256_add_epi32(s, _mm256_madd_epi16(widen(load128(x + k), is_signed), widen(load128(w + k), true)));
+  return total(s) + portable::dot(x + k, is_signed, w + k, count - k);
+}
+TMPU_AVX2 inline void finish_integer(const std::int32_t* sums, std::int64_t count, const integer_finish& f,
+                                     std::uint8_t* to) {
+  const std::int64_t low = std::int64_t{f.low} - f.zero;
+  const std::int64_t high = std::int64_t{f.high} - f.zero;
+  constexpr std::int64_t most = 0x7FFF'FFFF;
+  // With these the product has less than 62 bits and what is left of it fits 32.
+  const bool narrow = f.multiplier >= 0 && f.shift >= 31 && f.shift <= 62 && f.bias <= most && f.bias >= -most &&
+                      low >= -most && high <= most;
+  if (!narrow) return portable::finish_integer(sums, count, f, to);
+  const __m256i bias = _mm256_set1_epi32(static_cast<std::int32_t>(f.bias));
+  const __m256i multiplier = _mm256_set1_epi32(f.multiplier);
+  const __m256i half = _mm256_set1_epi64x(std::int64_t{1} << (f.shift - 1));
+  const __m128i shift = _mm_cvtsi32_si128(f.shift);
+  const __m256i least = _mm256_set1_epi32(static_cast<std::int32_t>(low));
+  const __m256i greatest = _mm256_set1_epi32(static_cast<std::int32_t>(high));
+  const __m256i zero = _mm256_set1_epi32(f.zero);
+  const __m256i first_bytes = _mm256_set1_epi32(0x0C080400);
+  for (std::int64_t i = 0; i < count; i += 8) {
+    const __m256i sum = load256(sums + i);
+    const __m256i v = _mm256_add_epi32(sum, bias);
+    const __m256i magnitude = _mm256_abs_epi32(v);
+    // The sign bit: of what overflowed, and of the magnitude of -2^31.
+    const __m256i over =
+        _mm256_or_si256(_mm256_and_si256(_mm256_xor_si256(sum, v), _mm256_xor_si256(bias, v)), magnitude);
+    if (_mm256_movemask_ps(_mm256_castsi256_ps(over)) != 0) {
+      portable::finish_integer(sums + i, 8, f, to + i);
+      continue;
+    }
+    const __m256i even = _mm256_srl_epi64(_mm256_add_epi64(_mm256_mul_epu32(magnitude, multiplier), half), shift);
+    const __m256i odd =
+        _mm256_srl_epi64(_mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(magnitude, 32), multiplier), half), shift);
+    const __m256i rounded = _mm256_sign_epi32(_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA), v);
+    const __m256i y = _mm256_add_epi32(_mm256_min_epi32(_mm256_max_epi32(rounded, least), greatest), zero);
+    const __m256i packed = _mm256_shuffle_epi8(y, first_bytes);
+    store(to + i, _mm_cvtsi128_si32(_mm256_castsi256_si128(packed)));
+    store(to + i + 4, _mm_cvtsi128_si32(_mm256_extracti128_si256(packed, 1)));
+  }
+}
+TMPU_AVX2 inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
+  const __m256 bias = _mm256_set1_ps(f.bias);
+  const __m256 low = _mm256_set1_ps(f.low);
+  const __m256 high = _mm256_set1_ps(f.high);
+  __m256 odd = _mm256_setzero_ps();
+  for (std::int64_t i = 0; i < count; i += 8) {
+    const __m256 v = _mm256_add_ps(_mm256_loadu_ps(sums + i), bias);
+    odd = _mm256_or_ps(odd, _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    // max and min give their second operand where the comparison does not hold: a NaN, and the zero that stands there.
+    _mm256_storeu_ps(sums + i, _mm256_min_ps(high, _mm256_max_ps(low, v)));
+  }
+  return _mm256_movemask_ps(odd) != 0;
+}
+TMPU_AVX2 inline void widen_f16(float* to, const std::uint8_t* from, std::int64_t count) {
+  std::int64_t i = 0;
+  for (; i + 8 <= count; i += 8) _mm256_storeu_ps(to + i, _mm256_cvtph_ps(load128(from + 2 * i)));
+  portable::widen_f16(to + i, from + 2 * i, count - i);
+}
+TMPU_AVX2 inline void narrow_f16(std::uint8_t* to, const float* from, std::int64_t count) {
+  std::int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const __m128i h = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 2 * i), h);
+  }
+  portable::narrow_f16(to + 2 * i, from + i, count - i);
+}
+TMPU_AVX2 inline void widen_bf16(float* to, const std::uint8_t* from, std::int64_t count) {
+  std::int64_t i = 0;
+  for (; i + 8 <= count; i += 8) store256(to + i, _mm256_slli_epi32(_mm256_cvtepu16_epi32(load128(from + 2 * i)), 16));
+  portable::widen_bf16(to + i, from + 2 * i, count - i);
+}
+TMPU_AVX2 inline void narrow_bf16(std::uint8_t* to, const float* from, std::int64_t count) {
+  std::int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const __m256i b = load256(from + i);
+    const __m256i magnitude = _mm256_and_si256(b, _mm256_set1_epi32(0x7FFF'FFFF));
+    const __m256i no_number = _mm256_cmpgt_epi32(magnitude, _mm256_set1_epi32(0x7F80'0000));
+    const __m256i even = _mm256_and_si256(_mm256_srli_epi32(b, 16), _mm256_set1_epi32(1));
+    const __m256i rounded =
+        _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(b, _mm256_set1_epi32(0x7FFF)), even), 16);
+    const __m256i quiet = _mm256_or_si256(_mm256_srli_epi32(b, 16), _mm256_set1_epi32(0x40));
+    const __m256i h = _mm256_blendv_epi8(rounded, quiet, no_number);
+    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(h, h), 0xD8);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 2 * i), _mm256_castsi256_si128(packed));
+  }
+  portable::narrow_bf16(to + 2 * i, from + i, count - i);
+}
+
+inline constexpr kernels all{.bytes = 2,
+                             .integer_tile = integer<tile_rows>,
+                             .integer_row = integer<1>,
+                             .real_tile = real<tile_rows>,
+                             .real_row = real<1>,
+                             .interleave = interleave,
+                             .columns = columns,
+                             .correction = portable::correction,
+                             .dot = dot,
+                             .finish_integer = finish_integer,
+                             .finish_real = finish_real,
+                             .widen_f16 = widen_f16,
+                             .narrow_f16 = narrow_f16,
+                             .widen_bf16 = widen_bf16,
+                             .narrow_bf16 = narrow_bf16};
+} // namespace avx2
+
+// ---------------------------------------------------------------- AVX-512 with VNNI
+namespace avx512 {
+
+/// Sums of unsigned x times signed weights; signed x is held as x + 128, see `correction`.
+template <std::int64_t Rows, std::int64_t Vectors>
+TMPU_AVX512 void integer_of(const word* x, const std::int32_t* offsets, std::int64_t count,
+                            const std::uint8_t* const* rows, std::int32_t* to) {
+  const std::uint8_t* w[extent<Rows>];
+  __m512i s[extent<Rows>][extent<Vectors>];
+#pragma GCC unroll 4
+  for (std::int64_t r = 0; r < Rows; ++r) {
+    w[r] = rows[r];
+#pragma GCC unroll 4
+    for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_loadu_si512(to + r * tile_places + v * vector);
+  }
+  for (std::int64_t k = 0; k < count; ++k) {
+    const word* at = x + offsets[k];
+    __m512i a[extent<Vectors>];
+#pragma GCC unroll 4
+    for (std::int64_t v = 0; v < Vectors; ++v) a[v] = _mm512_loadu_si512(at + v * vector);
+#pragma GCC unroll 4
+    for (std::int64_t r = 0; r < Rows; ++r) {
+      const __m512i t = _mm512_set1_epi32(load<std::int32_t>(w[r] + 4 * k));
+#pragma GCC unroll 4
+      for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_dpbusd_epi32(s[r][v], a[v], t);
+    }
+  }
+#pragma GCC unroll 4
+  for (std::int64_t r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+    for (std::int64_t v = 0; v < Vectors; ++v) _mm512_storeu_si512(to + r * tile_places + v * vector, s[r][v]);
+  }
+}
+template <std::int64_t Rows, std::int64_t Vectors>
+TMPU_AVX512 void real_of(const word* x, const std::int32_t* offsets, std::int64_t count,
+                         const std::uint8_t* const* rows, float* to) {
+  const std::uint8_t* w[extent<Rows>];
+  __m512 s[extent<Rows>][extent<Vectors>];
+#pragma GCC unroll 4
+  for (std::int64_t r = 0; r < Rows; ++r) {
+    w[r] = rows[r];
+#pragma GCC unroll 4
+    for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_loadu_ps(to + r * tile_places + v * vector);
+  }
+  for (std::int64_t k = 0; k < count; ++k) {
+    const word* at = x + offsets[k];
+    __m512 a[extent<Vectors>];
+#pragma GCC unroll 4
+    for (std::int64_t v = 0; v < Vectors; ++v) a[v] = _mm512_loadu_ps(at + v * vector);
+#pragma GCC unroll 4
+    for (std::int64_t r = 0; r < Rows; ++r) {
+      const __m512 t = _mm512_set1_ps(load<float>(w[r] + 4 * k));
+#pragma GCC unroll 4
+      for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_add_ps(s[r][v], _mm512_mul_ps(t, a[v]));
+    }
+  }
+#pragma GCC unroll 4
+  for (std::int64_t r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+    for (std::int64_t v = 0; v < Vectors; ++v) _mm512_storeu_ps(to + r * tile_places + v * vector, s[r][v]);
+  }
+}
+template <std::int64_t Rows>
+void integer(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
+             void* sums, std::int64_t vectors) {
+  auto* to = static_cast<std::int32_t*>(sums);
+  switch (vectors) {
+  case 1: return integer_of<Rows, 1>(x, offsets, count, rows, to);
+  case 2: return integer_of<Rows, 2>(x, offsets, count, rows, to);
+  case 3: return integer_of<Rows, 3>(x, offsets, count, rows, to);
+  default: return integer_of<Rows, 4>(x, offsets, count, rows, to);
+  }
+}
+template <std::int64_t Rows>
+void real(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows, void* sums,
+          std::int64_t vectors) {
+  auto* to = static_cast<float*>(sums);
+  switch (vectors) {
+  case 1: return real_of<Rows, 1>(x, offsets, count, rows, to);
+  case 2: return real_of<Rows, 2>(x, offsets, count, rows, to);
+  case 3: return real_of<Rows, 3>(x, offsets, count, rows, to);
+  default: return real_of<Rows, 4>(x, offsets, count, rows, to);
+  }
+}
+TMPU_AVX512 inline void interleave(word* to, const std::uint8_t* const* rows, std::int64_t count, bool is_signed) {
+  const __m128i turn = _mm_set1_epi8(is_signed ? -128 : 0);
+  for (std::int64_t i = 0; i < count; i += 16) {
+    const __m128i a = _mm_xor_si128(avx2::load128(rows[0] + i), turn);
+    const __m128i b = _mm_xor_si128(avx2::load128(rows[1] + i), turn);
+    const __m128i c = _mm_xor_si128(avx2::load128(rows[2] + i), turn);
+    const __m128i d = _mm_xor_si128(avx2::load128(rows[3] + i), turn);
+    const __m128i ab = _mm_unpacklo_epi8(a, b);
+    const __m128i cd = _mm_unpacklo_epi8(c, d);
+    const __m128i ef = _mm_unpackhi_epi8(a, b);
+    const __m128i gh = _mm_unpackhi_epi8(c, d);
+    auto* out = reinterpret_cast<__m128i*>(to + i);
+    _mm_storeu_si128(out, _mm_unpacklo_epi16(ab, cd));
+    _mm_storeu_si128(out + 1, _mm_unpackhi_epi16(ab, cd));
+    _mm_storeu_si128(out + 2, _mm_unpacklo_epi16(ef, gh));
+    _mm_storeu_si128(out + 3, _mm_unpackhi_epi16(ef, gh));
+  }
+}
+TMPU_AVX512 inline void columns(word* to, const std::uint8_t* row, std::int64_t count, std::int64_t stride,
+                                std::int64_t dilation, bool is_signed) {
+  const avx2::column_bytes places(4, stride, dilation);
+  const word turn = is_signed ? 0x8080'8080U : 0U;
+  if (!places.fits) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      word w = 0;
+      for (std::int64_t u = 0; u < 4; ++u) w |= word{row[i * stride + u * dilation]} << (8 * u);
+      to[i] = w ^ turn;
+    }
+    return;
+  }
+  const __m128i order = avx2::load128(places.at);
+  const __m128i turns = _mm_set1_epi32(static_cast<std::int32_t>(turn));
+  for (std::int64_t i = 0; i < count; i += 4) {
+    const __m128i w = _mm_shuffle_epi8(avx2::load128(row + i * stride), order);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), _mm_xor_si128(w, turns));
+  }
+}
+TMPU_AVX512 inline std::int32_t correction(const std::uint8_t* row, std::int64_t words) {
+  const __m512i ones = _mm512_set1_epi8(1);
+  __m512i s = _mm512_setzero_si512();
+  std::int64_t k = 0;
+  for (; k + 16 <= words; k += 16) s = _mm512_dpbusd_epi32(s, ones, _mm512_loadu_si512(row + 4 * k));
+  const auto left = static_cast<__mmask16>((1U << (words - k)) - 1U);
+  s = _mm512_dpbusd_epi32(s, ones, _mm512_maskz_loadu_epi32(left, row + 4 * k));
+  return -128 * _mm512_reduce_add_epi32(s);
+}
+TMPU_AVX512 inline std::int32_t dot(const std::uint8_t* x, bool is_signed, const std::uint8_t* w, std::int64_t count) {
+  const __m512i turn = _mm512_set1_epi8(is_signed ? -128 : 0);
+  const __m512i ones = _mm512_set1_epi8(1);
+  __m512i s = _mm512_setzero_si512();
+  __m512i sum_of_w = _mm512_setzero_si512();
+  for (std::int64_t k = 0; k < count; k += 64) {
+    const std::int64_t left = count - k;
+    const auto some = left >= 64 ? ~__mmask64{0} : (__mmask64{1} << left) - 1U;
+    const __m512i b = _mm512_maskz_loadu_epi8(some, w + k);
+    s = _mm512_dpbusd_epi32(s, _mm512_xor_si512(_mm512_maskz_loadu_epi8(some, x + k), turn), b);
+    sum_of_w = _mm512_dpbusd_epi32(sum_of_w, ones, b);
+  }
+  if (is_signed) s = _mm512_sub_epi32(s, _mm512_slli_epi32(sum_of_w, 7));
+  return _mm512_reduce_add_epi32(s);
+}
+TMPU_AVX512 inline void finish_integer(const std::int32_t* sums, std::int64_t count, const integer_finish& f,
+                                       std::uint8_t* to) {
+  const auto places = static_cast<std::int32_t>(static_cast<std::uint32_t>(f.shift) & 63U);
+  const __m512i bias = _mm512_set1_epi64(f.bias);
+  const __m512i multiplier = _mm512_set1_epi64(f.multiplier);
+  const __m512i half = _mm512_set1_epi64(places == 0 ? 0 : std::int64_t{1} << (places - 1));
+  const __m128i shift = _mm_cvtsi32_si128(places);
+  const __m512i zero = _mm512_set1_epi64(f.zero);
+  const __m512i low = _mm512_set1_epi64(f.low);
+  const __m512i high = _mm512_set1_epi64(f.high);
+  for (std::int64_t i = 0; i < count; i += 8) {
+    const __m512i v = _mm512_add_epi64(_mm512_cvtepi32_epi64(avx2::load256(sums + i)), bias);
+    const __m512i product = _mm512_mullo_epi64(v, multiplier);
+    const __m512i rounded = _mm512_srl_epi64(_mm512_add_epi64(_mm512_abs_epi64(product), half), shift);
+    const __mmask8 negative = _mm512_movepi64_mask(product);
+    const __m512i y = _mm512_add_epi64(_mm512_mask_sub_epi64(rounded, negative, _mm512_setzero_si512(), rounded), zero);
+    const __m512i clamped = _mm512_min_epi64(_mm512_max_epi64(y, low), high);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to + i), _mm512_cvtepi64_epi8(clamped));
+  }
+}
+TMPU_AVX512 inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
+  const __m512 bias = _mm512_set1_ps(f.bias);
+  const __m512 low = _mm512_set1_ps(f.low);
+  const __m512 high = _mm512_set1_ps(f.high);
+  std::uint32_t odd = 0;
+  for (std::int64_t i = 0; i < count; i += vector) {
+    const __m512 v = _mm512_add_ps(_mm512_loadu_ps(sums + i), bias);
+    odd |= _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    _mm512_storeu_ps(sums + i, _mm512_min_ps(high, _mm512_max_ps(low, v))); // as in AVX2
+  }
+  return odd != 0;
+}
+
+inline constexpr kernels all{.bytes = 4,
+                             .integer_tile = integer<tile_rows>,
+                             .integer_row = integer<1>,
+                             .real_tile = real<tile_rows>,
+                             .real_row = real<1>,
+                             .interleave = interleave,
+                             .columns = columns,
+                             .correction = correction,
+                             .dot = dot,
+                             .finish_integer = finish_integer,
+                             .finish_real = finish_real,
+                             .widen_f16 = avx2::widen_f16,
+                             .narrow_f16 = avx2::narrow_f16,
+                             .widen_bf16 = avx2::widen_bf16,
+                             .narrow_bf16 = avx2::narrow_bf16};
+} // namespace avx512
+#endif
+
+inline const kernels& kernels_of(level l) {
+#if defined(__x86_64__)
+  if (l == level::avx512) return avx512::all;
+  if (l == level::avx2) return avx2::all;
+#endif
+  return portable::all;
+}
+
+} // namespace tmpu::simd
+
+#if defined(__x86_64__)
+#undef TMPU_AVX2
+#undef TMPU_AVX512
+#endif
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
