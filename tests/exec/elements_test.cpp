@@ -657,7 +657,11 @@ TEST_CASE("dma.load and dma.store") {
         want[static_cast<std::size_t>(at)] = source[static_cast<std::size_t>(was)];
       }
     });
-    exec::run(isa::dma_store{.src = t.r, .dst = to}, m.memory, m.workspace);
+    const isa::dma_store store{.src = t.r, .dst = to};
+    exec::run(store, m.memory, m.workspace);
+    CHECK(std::equal(want.begin(), want.end(), m.memory.activations().begin()));
+    std::copy(source.begin(), source.end(), m.memory.activations().begin());
+    CHECK(exec::fast::run(store, m.memory, m.workspace, simd::kernels_of(simd::best())));
     CHECK(std::equal(want.begin(), want.end(), m.memory.activations().begin()));
   }
 }

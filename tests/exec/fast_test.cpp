@@ -153,6 +153,70 @@ TEST_CASE("matmul") {
   }
 }
 
+TEST_CASE("pool") {
+  for (std::uint64_t seed = 1; seed <= 80; ++seed) {
+    machine m(seed);
+    isa::pool i{};
+    set_window(m, i);
+    const bool average = seed % 2 == 0;
+    i.kind = average ? isa::pool_kind::average : isa::pool_kind::max;
+    if (average) i.dilation_h = i.dilation_w = 1;
+    i.stride_w = std::min(i.stride_w, i.kernel_w); // each window has a tap inside of x
+    i.pad_left = std::min(i.pad_left, i.kernel_w - 1);
+    i.pad_top = std::min(i.pad_top, i.kernel_h - 1);
+    i.count_pad = m.rng.between(0, 1) == 0;
+    i.x_zero = m.rng.between(-10, 10);
+    i.y_zero = m.rng.between(-10, 10);
+    i.multiplier = m.rng.between(1 << 30, 0x7FFF'FFFF);
+    i.shift = m.rng.between(29, 32);
+    const dtype_id type = m.rng.one_of(dtype_id::i8, dtype_id::u8);
+    const std::int32_t c = m.rng.between(1, 9);
+    const std::int32_t oh = m.rng.between(1, 6);
+    const std::int32_t ow = m.rng.between(1, 40);
+    i.x = m.random(m.make(type, 1, c, extent(oh, i.kernel_h, i.stride_h, i.dilation_h, i.pad_top),
+                          extent(ow, i.kernel_w, i.stride_w, i.dilation_w, i.pad_left), isa::spread::lanes,
+                          seed % 3 == 0))
+              .r;
+    i.y = m.make(average ? m.rng.one_of(dtype_id::i8, dtype_id::u8) : type, 1, c, oh, ow).r;
+    if (average && seed % 4 == 0) { // the whole plane
+      i.kernel_h = i.x.h;
+      i.kernel_w = i.x.w;
+      i.pad_top = i.pad_left = 0;
+      i.y.h = i.y.w = 1;
+    }
+    compare(m, i);
+  }
+}
+
+TEST_CASE("binary") {
+  for (std::uint64_t seed = 1; seed <= 80; ++seed) {
+    machine m(seed);
+    isa::binary i{};
+    i.kind = m.rng.one_of(isa::binary_kind::add, isa::binary_kind::sub, isa::binary_kind::mul, isa::binary_kind::max,
+                          isa::binary_kind::min);
+    const std::int32_t c = m.rng.between(1, 11);
+    const std::int32_t h = m.rng.between(1, 4);
+    const std::int32_t w = m.rng.between(1, 40);
+    const auto type = [&] { return m.rng.one_of(dtype_id::i8, dtype_id::u8); };
+    const bool dense = m.rng.between(0, 1) == 0;
+    i.a = m.random(m.make(type(), 1, c, h, w, isa::spread::lanes, dense)).r;
+    i.b = m.random(m.make(type(), 1, c, seed % 3 == 0 ? 1 : h, seed % 5 == 0 ? 1 : w, isa::spread::lanes, dense)).r;
+    i.y = m.make(type(), 1, c, h, w, isa::spread::lanes, dense).r;
+    if (seed % 4 == 0) { // over its operand
+      const dtype_id as = i.y.type;
+      i.y = i.a;
+      i.y.type = as;
+    }
+    i.a_zero = m.rng.between(-128, 255);
+    i.b_zero = m.rng.between(-128, 255);
+    i.a_multiplier = m.rng.between(-5, 0x7FFF'FFFF);
+    i.b_multiplier = m.rng.between(-0x7FFF'FFFF, 0x7FFF'FFFF);
+    i.shift = m.rng.one_of(0, 30, 31, 33, 40);
+    set_finish(m, i, false);
+    compare(m, i);
+  }
+}
+
 // Padding is no tap: where a zero beside x would make a NaN of an infinite weight, or +0 of a sum of -0, the kernels step aside.
 TEST_CASE("weights without a number beside the padding") {
   machine m(7);

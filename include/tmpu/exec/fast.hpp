@@ -4,6 +4,7 @@
 #include "tmpu/exec/kernels_dma.hpp"
 #include "tmpu/exec/kernels_element.hpp"
 #include "tmpu/exec/kernels_sum.hpp"
+#include "tmpu/exec/validate.hpp"
 #include "tmpu/simd/sums.hpp"
 
 /// The same instructions by vector kernels. `exec::run` is what an instruction means; `exec::fast::run` leaves the same bytes behind, or returns
@@ -232,6 +233,241 @@ inline bool run(const isa::matmul& i, memory& m, workspace& w, const simd::kerne
   simd::detail::convolution<true, decltype(job)>(k, job, s, w.room).run();
   return true;
 }
+
+// ---------------------------------------------------------------- transfers
+namespace detail {
+/// [n, c, h, w] elements between two addressings; rows that follow each other on both sides are one.
+template <class From, class To>
+void copy(const isa::global_ref& g, const isa::local_ref& l, std::int64_t element, From&& from, To&& to,
+          std::int64_t from_h, std::int64_t to_h, std::int64_t from_w, std::int64_t to_w) {
+  const bool rows = from_w == element && to_w == element;
+  const bool planes = rows && from_h == l.w * element && to_h == l.w * element;
+  for (std::int64_t n = 0; n < g.n; ++n) {
+    for (std::int64_t c = 0; c < g.c; ++c) {
+      const std::uint8_t* a = from(n, c);
+      std::uint8_t* b = to(n, c);
+      if (planes) {
+        std::memcpy(b, a, static_cast<std::size_t>(l.h * (l.w * element)));
+        continue;
+      }
+      for (std::int64_t h = 0; h < g.h; ++h, a += from_h, b += to_h)
+        exec::detail::copy_row(a, from_w, b, to_w, g.w, element);
+    }
+  }
+}
+inline const std::uint8_t* at(const isa::global_ref& g, const std::uint8_t* base, std::int64_t n, std::int64_t c) {
+  return base + (n * g.n_stride + c * g.c_stride);
+}
+/// A row that is a column of both sides is a row.
+constexpr void straighten(isa::global_ref& g, isa::local_ref& l) {
+  if (g.w != 1 || l.h_stride != bytes_of(l.type)) return;
+  g.w = g.h;
+  g.w_stride = g.h_stride;
+  l.w = l.h;
+  g.h = l.h = 1;
+}
+} // namespace detail
+
+inline bool run(const isa::dma_load& i, memory& m, workspace&, const simd::kernels&) {
+  isa::global_ref src = i.src;
+  isa::local_ref dst = i.dst;
+  detail::straighten(src, dst);
+  const std::uint8_t* base = m.global(src);
+  const std::int64_t copies = dst.spread == isa::spread::copy ? m.lanes() : 1;
+  for (std::int64_t copy = 0; copy < copies; ++copy) {
+    detail::copy(
+        src, dst, bytes_of(src.type), [&](auto n, auto c) { return detail::at(src, base, n, c); },
+        [&](auto n, auto c) { return m.plane(dst, n, c, copy); }, src.h_stride, dst.h_stride, src.w_stride,
+        bytes_of(src.type));
+  }
+  return true;
+}
+inline bool run(const isa::dma_store& i, memory& m, workspace&, const simd::kernels&) {
+  isa::local_ref src = i.src;
+  isa::global_ref dst = i.dst;
+  detail::straighten(dst, src);
+  std::uint8_t* base = m.writable(dst);
+  detail::copy(
+      dst, src, bytes_of(src.type), [&](auto n, auto c) { return m.plane(src, n, c); },
+      [&](auto n, auto c) { return base + (n * dst.n_stride + c * dst.c_stride); }, src.h_stride, dst.h_stride,
+      bytes_of(src.type), dst.w_stride);
+  return true;
+}
+
+// ---------------------------------------------------------------- element by element
+namespace detail {
+/// An operand may be written over the one that it is made of, element for element, but not over another part of it.
+constexpr bool over(const isa::local_ref& y, const isa::local_ref& x, std::int32_t lanes) {
+  const bool same = y.address == x.address && y.lane == x.lane && y.spread == x.spread && y.n_stride == x.n_stride &&
+                    y.c_stride == x.c_stride && y.h_stride == x.h_stride && bytes_of(y.type) == bytes_of(x.type) &&
+                    exec::detail::same_dims(x, y);
+  return same || !overlap(y, x, lanes);
+}
+constexpr std::int64_t broadcast(std::int32_t extent, std::int64_t place) { return extent == 1 ? 0 : place; }
+
+/// A row of y's length of an operand that is broadcast to it.
+inline const std::uint8_t* row_of(const isa::local_ref& r, memory& m, std::int64_t n, std::int64_t c, std::int64_t h,
+                                  std::int64_t w, std::uint8_t* line) {
+  const std::uint8_t* row = m.plane(r, broadcast(r.n, n), broadcast(r.c, c)) + broadcast(r.h, h) * r.h_stride;
+  if (r.w == w) return row;
+  std::memset(line, *row, static_cast<std::size_t>(w));
+  return line;
+}
+
+constexpr bool small(std::int32_t zero) { return zero > -0x8000 && zero < 0x8000; }
+
+inline bool run_pairs(const isa::binary& i, memory& m, workspace& space, const simd::kernels& k) {
+  if (!one_lane(i.y) || !over(i.y, i.a, m.lanes()) || !over(i.y, i.b, m.lanes()) || i.low > i.high ||
+      !small(i.a_zero) || !small(i.b_zero))
+    return false;
+  using enum simd::integer_pair::operation;
+  simd::integer_pair p{.op = i.kind == isa::binary_kind::add   ? add
+                             : i.kind == isa::binary_kind::sub ? sub
+                             : i.kind == isa::binary_kind::mul ? mul
+                             : i.kind == isa::binary_kind::max ? max
+                                                               : min,
+                       .a_signed = i.a.type == dtype_id::i8,
+                       .b_signed = i.b.type == dtype_id::i8,
+                       .a_zero = i.a_zero,
+                       .b_zero = i.b_zero,
+                       .a_multiplier = i.a_multiplier,
+                       .b_multiplier = i.b_multiplier};
+  p.finish = {.bias = 0,
+              .multiplier = 0,
+              .shift = i.shift,
+              .zero = i.y_zero,
+              .low = saturate(least_of(i.y.type), i.y.type, i.low, i.high),
+              .high = saturate(greatest_of(i.y.type), i.y.type, i.low, i.high)};
+  isa::binary rows = i;
+  const auto flat = [&](const isa::local_ref& r) { return dense_rows(r) && r.h == i.y.h && r.w == i.y.w; };
+  if (flat(i.y) && flat(i.a) && flat(i.b)) {
+    for (isa::local_ref* r : {&rows.y, &rows.a, &rows.b}) {
+      r->w *= r->h;
+      r->h = 1;
+    }
+  }
+  std::uint8_t* lines = simd::scratch::need(space.room.lines, 2 * std::int64_t{rows.y.w});
+  for (std::int64_t n = 0; n < rows.y.n; ++n) {
+    for (std::int64_t c = 0; c < rows.y.c; ++c) {
+      for (std::int64_t h = 0; h < rows.y.h; ++h) {
+        k.pairs(row_of(rows.a, m, n, c, h, rows.y.w, lines), row_of(rows.b, m, n, c, h, rows.y.w, lines + rows.y.w),
+                rows.y.w, p, m.plane(rows.y, n, c) + h * rows.y.h_stride);
+      }
+    }
+  }
+  return true;
+}
+
+/// Every window has a tap inside of x.
+constexpr bool windows_touch(const isa::pool& i) {
+  const auto touch = [](std::int64_t outs, std::int64_t stride, std::int64_t pad, std::int64_t dilation,
+                        std::int64_t kernel, std::int64_t size) {
+    for (std::int64_t o = 0; o < outs; ++o) {
+      const exec::detail::taps t(o * stride - pad, dilation, kernel, size);
+      if (t.first == t.last) return false;
+    }
+    return true;
+  };
+  return touch(i.y.h, i.stride_h, i.pad_top, i.dilation_h, i.kernel_h, i.x.h) &&
+         touch(i.y.w, i.stride_w, i.pad_left, i.dilation_w, i.kernel_w, i.x.w);
+}
+inline bool run_max(const isa::pool& i, memory& m, workspace& space, const simd::kernels& k) {
+  const bool is_signed = i.x.type == dtype_id::i8;
+  const std::int64_t width = (std::int64_t{i.y.w} - 1) * i.stride_w + (std::int64_t{i.kernel_w} - 1) * i.dilation_w + 1;
+  const std::int64_t firsts = (std::int64_t{i.y.w} - 1) * i.stride_w + 1; // places that windows begin at
+  std::uint8_t* lines = simd::scratch::need(space.room.lines, 2 * width);
+  std::uint8_t* down = lines; // the greatest of the rows of a window, from column -pad on
+  std::uint8_t* best = lines + width;
+  const std::int64_t begin = i.pad_left > 0 ? i.pad_left : 0;
+  const std::int64_t skip = i.pad_left < 0 ? -i.pad_left : 0;
+  const std::int64_t inside = i.x.w - skip < width - begin ? i.x.w - skip : width - begin;
+  std::memset(down, is_signed ? 0x80 : 0, static_cast<std::size_t>(width));
+  for (std::int64_t n = 0; n < i.y.n; ++n) {
+    for (std::int64_t c = 0; c < i.y.c; ++c) {
+      const std::uint8_t* plane = m.plane(i.x, n, c) + skip;
+      std::uint8_t* to = m.plane(i.y, n, c);
+      for (std::int64_t oy = 0; oy < i.y.h; ++oy, to += i.y.h_stride) {
+        const std::int64_t top = oy * i.stride_h - i.pad_top;
+        const exec::detail::taps rows(top, i.dilation_h, i.kernel_h, i.x.h);
+        for (std::int64_t kh = rows.first; kh < rows.last; ++kh) {
+          const std::uint8_t* row = plane + (top + kh * i.dilation_h) * i.x.h_stride;
+          if (kh == rows.first) {
+            std::memcpy(down + begin, row, static_cast<std::size_t>(inside));
+          } else {
+            k.greatest(down + begin, row, inside, is_signed);
+          }
+        }
+        std::memcpy(best, down, static_cast<std::size_t>(firsts));
+        for (std::int64_t kw = 1; kw < i.kernel_w; ++kw) k.greatest(best, down + kw * i.dilation_w, firsts, is_signed);
+        for (std::int64_t ox = 0; ox < i.y.w; ++ox) to[ox] = best[ox * i.stride_w];
+      }
+    }
+  }
+  return true;
+}
+inline bool run_average(const isa::pool& i, memory& m, workspace& space, const simd::kernels& k) {
+  const std::int64_t most = dense_rows(i.x) ? std::int64_t{i.x.h} * i.x.w : i.x.w;
+  std::uint8_t* ones = simd::scratch::need(space.room.lines, most);
+  std::memset(ones, 1, static_cast<std::size_t>(most));
+  const bool is_signed = i.x.type == dtype_id::i8;
+  for (std::int64_t n = 0; n < i.y.n; ++n) {
+    for (std::int64_t c = 0; c < i.y.c; ++c) {
+      const std::uint8_t* plane = m.plane(i.x, n, c);
+      std::uint8_t* to = m.plane(i.y, n, c);
+      for (std::int64_t oy = 0; oy < i.y.h; ++oy, to += i.y.h_stride) {
+        const std::int64_t top = oy * i.stride_h - i.pad_top;
+        const exec::detail::taps rows(top, 1, i.kernel_h, i.x.h);
+        for (std::int64_t ox = 0; ox < i.y.w; ++ox) {
+          const std::int64_t left = ox * i.stride_w - i.pad_left;
+          const exec::detail::taps columns(left, 1, i.kernel_w, i.x.w);
+          const std::int64_t width = columns.last - columns.first;
+          const std::int64_t taps = (rows.last - rows.first) * width;
+          const std::uint8_t* from = plane + (top + rows.first) * i.x.h_stride + left + columns.first;
+          std::int64_t sum = 0;
+          if (width == i.x.w && dense_rows(i.x)) {
+            sum = k.dot(from, is_signed, ones, taps);
+          } else {
+            for (std::int64_t kh = rows.first; kh < rows.last; ++kh, from += i.x.h_stride)
+              sum += k.dot(from, is_signed, ones, width);
+          }
+          sum -= taps * i.x_zero;
+          const std::int64_t count = i.count_pad ? std::int64_t{i.kernel_h} * i.kernel_w : taps;
+          to[ox] = static_cast<std::uint8_t>(exec::detail::averaged(i, sum, count));
+        }
+      }
+    }
+  }
+  return true;
+}
+} // namespace detail
+
+inline bool run(const isa::binary& i, memory& m, workspace& w, const simd::kernels& k) {
+  return !is_floating(i.y.type) && detail::run_pairs(i, m, w, k);
+}
+inline bool run(const isa::pool& i, memory& m, workspace& w, const simd::kernels& k) {
+  if (is_floating(i.x.type) || !detail::one_lane(i.y) || detail::overlap(i.x, i.y, m.lanes()) ||
+      !detail::windows_touch(i))
+    return false;
+  if (i.kind == isa::pool_kind::max) return i.x.type == i.y.type && detail::run_max(i, m, w, k);
+  return i.dilation_h == 1 && i.dilation_w == 1 && detail::run_average(i, m, w, k);
+}
+inline bool run(const isa::lookup& i, memory& m, workspace&, const simd::kernels&) {
+  if (!detail::one_lane(i.y) || !detail::over(i.y, i.x, m.lanes()) || detail::overlap(i.y, i.table, m.lanes()))
+    return false;
+  const std::uint8_t* table = m.plane(i.table, 0, 0);
+  const std::uint8_t turn = i.x.type == dtype_id::i8 ? 0x80 : 0;
+  for (std::int64_t n = 0; n < i.y.n; ++n) {
+    for (std::int64_t c = 0; c < i.y.c; ++c) {
+      for (std::int64_t h = 0; h < i.y.h; ++h) {
+        const std::uint8_t* from = m.plane(i.x, n, c) + h * i.x.h_stride;
+        std::uint8_t* to = m.plane(i.y, n, c) + h * i.y.h_stride;
+        for (std::int64_t w = 0; w < i.y.w; ++w) to[w] = table[from[w] ^ turn];
+      }
+    }
+  }
+  return true;
+}
+
 /// Instructions without kernels of their own.
 template <class Instruction> bool run(const Instruction&, memory&, workspace&, const simd::kernels&) { return false; }
 

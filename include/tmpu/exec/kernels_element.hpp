@@ -8,6 +8,16 @@ namespace tmpu::exec {
 
 namespace detail {
 
+/// The mean of `count` taps, whose sum is given, in the scale of y: one rounding.
+constexpr std::int32_t averaged(const isa::pool& i, std::int64_t sum, std::int64_t count) {
+  const std::int64_t numerator = sum * i.multiplier;
+  const std::int64_t denominator = count << i.shift;
+  const std::int64_t magnitude = (numerator < 0 ? -numerator : numerator) + denominator / 2;
+  const std::int64_t rounded = magnitude / denominator;
+  return saturate(i.y_zero + (numerator < 0 ? -rounded : rounded), i.y.type, -math::infinity<float>,
+                  math::infinity<float>);
+}
+
 template <class T> constexpr void run_pool(const isa::pool& i, memory& m, workspace& space) {
   using o = operands_of<T>;
   vec<T>& x = o::a(space);
@@ -46,12 +56,7 @@ template <class T> constexpr void run_pool(const isa::pool& i, memory& m, worksp
         } else if constexpr (std::is_same_v<T, float>) {
           *to++ = activation::divide(sum, static_cast<float>(count));
         } else {
-          const std::int64_t numerator = sum * i.multiplier;
-          const std::int64_t denominator = count << i.shift;
-          const std::int64_t magnitude = (numerator < 0 ? -numerator : numerator) + denominator / 2;
-          const std::int64_t rounded = magnitude / denominator;
-          *to++ = saturate(i.y_zero + (numerator < 0 ? -rounded : rounded), i.y.type, -math::infinity<float>,
-                           math::infinity<float>);
+          *to++ = averaged(i, sum, count);
         }
       }
     }

@@ -33,17 +33,32 @@ struct integer_finish {
   std::int32_t low = 0; ///< least and greatest result
   std::int32_t high = 0;
 };
-constexpr std::int32_t finish_one(std::int32_t sum, const integer_finish& f) {
-  const auto wide = static_cast<std::uint64_t>(std::int64_t{f.multiplier});
-  const auto product = static_cast<std::int64_t>(static_cast<std::uint64_t>(std::int64_t{sum} + f.bias) * wide);
+/// Of a product: shifted right, rounded half away from zero, and so on.
+constexpr std::int32_t round_product(std::int64_t product, const integer_finish& f) {
   const auto places = static_cast<std::uint32_t>(f.shift) & 63U;
-  std::uint64_t magnitude = static_cast<std::uint64_t>(product);
+  auto magnitude = static_cast<std::uint64_t>(product);
   magnitude = product < 0 ? 0U - magnitude : magnitude;
   if (places != 0) magnitude = (magnitude + (std::uint64_t{1} << (places - 1))) >> places;
-  const std::int64_t v =
-      f.zero + (product < 0 ? -static_cast<std::int64_t>(magnitude) : static_cast<std::int64_t>(magnitude));
+  const auto rounded = static_cast<std::int64_t>(magnitude);
+  const std::int64_t v = f.zero + (product < 0 ? -rounded : rounded);
   return static_cast<std::int32_t>(v < f.low ? f.low : v > f.high ? f.high : v);
 }
+constexpr std::int32_t finish_one(std::int32_t sum, const integer_finish& f) {
+  const auto wide = static_cast<std::uint64_t>(std::int64_t{f.multiplier});
+  return round_product(static_cast<std::int64_t>(static_cast<std::uint64_t>(std::int64_t{sum} + f.bias) * wide), f);
+}
+/// What two 8-bit integers make, see isa::binary: clamp(zero + shifted(a' * a_multiplier op b' * b_multiplier)), of mul a' * b' * a_multiplier.
+struct integer_pair {
+  enum class operation : std::uint8_t { add, sub, mul, max, min };
+  operation op = operation::add;
+  bool a_signed = false;
+  bool b_signed = false;
+  std::int32_t a_zero = 0; ///< below 2^16, so that a' has less bits than 32
+  std::int32_t b_zero = 0;
+  std::int32_t a_multiplier = 0;
+  std::int32_t b_multiplier = 0;
+  integer_finish finish{}; ///< shift, zero, low, high
+};
 /// clamp(sum + bias).
 struct real_finish {
   float bias = 0.0F;
@@ -73,6 +88,9 @@ struct kernels {
   std::int32_t (*dot)(const std::uint8_t* x, bool is_signed, const std::uint8_t* w, std::int64_t count) = nullptr;
   void (*finish_integer)(const std::int32_t* sums, std::int64_t count, const integer_finish& f,
                          std::uint8_t* to) = nullptr;
+  void (*pairs)(const std::uint8_t* a, const std::uint8_t* b, std::int64_t count, const integer_pair& p,
+                std::uint8_t* to) = nullptr; ///< writes `count` results and no more
+  void (*greatest)(std::uint8_t* to, const std::uint8_t* from, std::int64_t count, bool is_signed) = nullptr;
   /// In place; says whether a result is no number.
   bool (*finish_real)(float* sums, std::int64_t count, const real_finish& f) = nullptr;
   void (*widen_f16)(float* to, const std::uint8_t* from, std::int64_t count) = nullptr;
@@ -146,6 +164,32 @@ inline std::int32_t dot(const std::uint8_t* x, bool is_signed, const std::uint8_
 inline void finish_integer(const std::int32_t* sums, std::int64_t count, const integer_finish& f, std::uint8_t* to) {
   for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<std::uint8_t>(finish_one(sums[i], f));
 }
+inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std::int64_t count, const integer_pair& p,
+                  std::uint8_t* to) {
+  using enum integer_pair::operation;
+  const auto wide = [](std::uint8_t e, bool is_signed) {
+    return is_signed ? std::int64_t{static_cast<std::int8_t>(e)} : std::int64_t{e};
+  };
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t x = wide(a[i], p.a_signed) - p.a_zero;
+    const std::int64_t y = wide(b[i], p.b_signed) - p.b_zero;
+    const std::int64_t xm = x * p.a_multiplier;
+    const std::int64_t ym = y * p.b_multiplier;
+    std::int64_t v = 0;
+    switch (p.op) {
+    case add: v = xm + ym; break;
+    case sub: v = xm - ym; break;
+    case mul: v = x * y * p.a_multiplier; break;
+    case max: v = xm > ym ? xm : ym; break;
+    case min: v = xm < ym ? xm : ym; break;
+    }
+    to[i] = static_cast<std::uint8_t>(round_product(v, p.finish));
+  }
+}
+inline void greatest(std::uint8_t* to, const std::uint8_t* from, std::int64_t count, bool is_signed) {
+  const std::uint8_t turn = is_signed ? 0x80 : 0;
+  for (std::int64_t i = 0; i < count; ++i) to[i] = (from[i] ^ turn) > (to[i] ^ turn) ? from[i] : to[i];
+}
 inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
   bool all = true;
   for (std::int64_t i = 0; i < count; ++i) {
@@ -178,6 +222,8 @@ inline constexpr kernels all{.bytes = 2,
                              .correction = correction,
                              .dot = dot,
                              .finish_integer = finish_integer,
+                             .pairs = pairs,
+                             .greatest = greatest,
                              .finish_real = finish_real,
                              .widen_f16 = widen_f16,
                              .narrow_f16 = narrow_f16,
@@ -338,6 +384,57 @@ TMPU_AVX2 inline void finish_integer(const std::int32_t* sums, std::int64_t coun
     store(to + i + 4, _mm_cvtsi128_si32(_mm256_extracti128_si256(packed, 1)));
   }
 }
+/// The 64-bit products of a' with a multiplier: a' from the low halves of 4 lanes.
+TMPU_AVX2 inline __m256i centred(const std::uint8_t* from, bool is_signed, std::int32_t zero) {
+  const __m128i bytes = _mm_cvtsi32_si128(load<std::int32_t>(from));
+  return _mm256_sub_epi64(is_signed ? _mm256_cvtepi8_epi64(bytes) : _mm256_cvtepu8_epi64(bytes),
+                          _mm256_set1_epi64x(zero));
+}
+TMPU_AVX2 inline __m256i pair_of(const __m256i x, const __m256i y, const integer_pair& p) {
+  using enum integer_pair::operation;
+  const __m256i am = _mm256_set1_epi64x(p.a_multiplier);
+  if (p.op == mul) return _mm256_mul_epi32(_mm256_mul_epi32(x, y), am);
+  const __m256i xm = _mm256_mul_epi32(x, am);
+  const __m256i ym = _mm256_mul_epi32(y, _mm256_set1_epi64x(p.b_multiplier));
+  if (p.op == add) return _mm256_add_epi64(xm, ym);
+  if (p.op == sub) return _mm256_sub_epi64(xm, ym);
+  const __m256i more = _mm256_cmpgt_epi64(xm, ym);
+  return p.op == max ? _mm256_blendv_epi8(ym, xm, more) : _mm256_blendv_epi8(xm, ym, more);
+}
+TMPU_AVX2 inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std::int64_t count, const integer_pair& p,
+                            std::uint8_t* to) {
+  const integer_finish& f = p.finish;
+  const auto places = static_cast<std::int32_t>(static_cast<std::uint32_t>(f.shift) & 63U);
+  const __m256i half = _mm256_set1_epi64x(places == 0 ? 0 : std::int64_t{1} << (places - 1));
+  const __m128i shift = _mm_cvtsi32_si128(places);
+  const __m256i none = _mm256_setzero_si256();
+  const __m256i zero = _mm256_set1_epi64x(f.zero);
+  const __m256i low = _mm256_set1_epi64x(f.low);
+  const __m256i high = _mm256_set1_epi64x(f.high);
+  std::int64_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const __m256i v = pair_of(centred(a + i, p.a_signed, p.a_zero), centred(b + i, p.b_signed, p.b_zero), p);
+    const __m256i sign = _mm256_cmpgt_epi64(none, v);
+    const __m256i magnitude = _mm256_sub_epi64(_mm256_xor_si256(v, sign), sign);
+    const __m256i rounded = _mm256_srl_epi64(_mm256_add_epi64(magnitude, half), shift);
+    __m256i y = _mm256_add_epi64(_mm256_sub_epi64(_mm256_xor_si256(rounded, sign), sign), zero);
+    y = _mm256_blendv_epi8(y, low, _mm256_cmpgt_epi64(low, y));
+    y = _mm256_blendv_epi8(y, high, _mm256_cmpgt_epi64(y, high));
+    const __m256i bytes = _mm256_shuffle_epi8(y, _mm256_set1_epi64x(0x0800)); // the first byte of both lanes of a half
+    store(to + i, static_cast<std::int16_t>(_mm256_extract_epi16(bytes, 0)));
+    store(to + i + 2, static_cast<std::int16_t>(_mm256_extract_epi16(bytes, 8)));
+  }
+  portable::pairs(a + i, b + i, count - i, p, to + i);
+}
+TMPU_AVX2 inline void greatest(std::uint8_t* to, const std::uint8_t* from, std::int64_t count, bool is_signed) {
+  std::int64_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const __m128i a = load128(to + i);
+    const __m128i b = load128(from + i);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), is_signed ? _mm_max_epi8(a, b) : _mm_max_epu8(a, b));
+  }
+  portable::greatest(to + i, from + i, count - i, is_signed);
+}
 TMPU_AVX2 inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
   const __m256 bias = _mm256_set1_ps(f.bias);
   const __m256 low = _mm256_set1_ps(f.low);
@@ -396,6 +493,8 @@ inline constexpr kernels all{.bytes = 2,
                              .correction = portable::correction,
                              .dot = dot,
                              .finish_integer = finish_integer,
+                             .pairs = pairs,
+                             .greatest = greatest,
                              .finish_real = finish_real,
                              .widen_f16 = widen_f16,
                              .narrow_f16 = narrow_f16,
@@ -568,6 +667,41 @@ TMPU_AVX512 inline void finish_integer(const std::int32_t* sums, std::int64_t co
     _mm_storel_epi64(reinterpret_cast<__m128i*>(to + i), _mm512_cvtepi64_epi8(clamped));
   }
 }
+TMPU_AVX512 inline __m512i centred(__mmask16 some, const std::uint8_t* from, bool is_signed, std::int32_t zero) {
+  const __m128i bytes = _mm_maskz_loadu_epi8(some, from);
+  return _mm512_sub_epi64(is_signed ? _mm512_cvtepi8_epi64(bytes) : _mm512_cvtepu8_epi64(bytes),
+                          _mm512_set1_epi64(zero));
+}
+TMPU_AVX512 inline __m512i pair_of(const __m512i x, const __m512i y, const integer_pair& p) {
+  using enum integer_pair::operation;
+  const __m512i am = _mm512_set1_epi64(p.a_multiplier);
+  if (p.op == mul) return _mm512_mul_epi32(_mm512_mul_epi32(x, y), am);
+  const __m512i xm = _mm512_mul_epi32(x, am);
+  const __m512i ym = _mm512_mul_epi32(y, _mm512_set1_epi64(p.b_multiplier));
+  if (p.op == add) return _mm512_add_epi64(xm, ym);
+  if (p.op == sub) return _mm512_sub_epi64(xm, ym);
+  return p.op == max ? _mm512_max_epi64(xm, ym) : _mm512_min_epi64(xm, ym);
+}
+TMPU_AVX512 inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std::int64_t count, const integer_pair& p,
+                              std::uint8_t* to) {
+  const integer_finish& f = p.finish;
+  const auto places = static_cast<std::int32_t>(static_cast<std::uint32_t>(f.shift) & 63U);
+  const __m512i half = _mm512_set1_epi64(places == 0 ? 0 : std::int64_t{1} << (places - 1));
+  const __m128i shift = _mm_cvtsi32_si128(places);
+  const __m512i zero = _mm512_set1_epi64(f.zero);
+  const __m512i low = _mm512_set1_epi64(f.low);
+  const __m512i high = _mm512_set1_epi64(f.high);
+  for (std::int64_t i = 0; i < count; i += 8) {
+    const auto some = static_cast<__mmask16>(count - i >= 8 ? 0xFFU : (1U << (count - i)) - 1U);
+    const __m512i v =
+        pair_of(centred(some, a + i, p.a_signed, p.a_zero), centred(some, b + i, p.b_signed, p.b_zero), p);
+    const __m512i rounded = _mm512_srl_epi64(_mm512_add_epi64(_mm512_abs_epi64(v), half), shift);
+    const __mmask8 negative = _mm512_movepi64_mask(v);
+    const __m512i y = _mm512_add_epi64(_mm512_mask_sub_epi64(rounded, negative, _mm512_setzero_si512(), rounded), zero);
+    const __m512i clamped = _mm512_min_epi64(_mm512_max_epi64(y, low), high);
+    _mm_mask_storeu_epi8(to + i, some, _mm512_cvtepi64_epi8(clamped));
+  }
+}
 TMPU_AVX512 inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
   const __m512 bias = _mm512_set1_ps(f.bias);
   const __m512 low = _mm512_set1_ps(f.low);
@@ -591,6 +725,8 @@ inline constexpr kernels all{.bytes = 4,
                              .correction = correction,
                              .dot = dot,
                              .finish_integer = finish_integer,
+                             .pairs = pairs,
+                             .greatest = avx2::greatest,
                              .finish_real = finish_real,
                              .widen_f16 = avx2::widen_f16,
                              .narrow_f16 = avx2::narrow_f16,
