@@ -191,7 +191,8 @@ template <const auto& Program> struct static_machine {
   static constexpr typename stream::sizes sizes = stream::measure(Program.file);
   static constexpr auto tables = stream::template fill<sizes>(Program.file);
 
-  static constexpr std::size_t local_size = static_cast<std::size_t>(sizes.lanes * sizes.local_bytes + exec::memory::slack);
+  static constexpr std::size_t local_size =
+      static_cast<std::size_t>(sizes.lanes * sizes.local_bytes + exec::memory::slack);
   static constexpr std::size_t activation_size = static_cast<std::size_t>(sizes.activation_bytes);
   struct storage {
     alignas(64) std::uint8_t local[local_size];

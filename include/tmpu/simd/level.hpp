@@ -14,47 +14,36 @@ namespace tmpu::simd {
 /// What the kernels are written in; each gives the same bits.
 enum class level : std::uint8_t {
   portable, ///< plain C++
-  avx2,   ///< 8-bit integers widened to 16, products of pairs (pmaddwd): exact
-  avx512, ///< 8-bit integers four at a time (vpdpbusd, which does not
-          ///< saturate): exact
+  avx2,     ///< 8-bit integers widened to 16, products of pairs (pmaddwd): exact
+  avx512,   ///< 8-bit integers four at a time (vpdpbusd, which does not
+            ///< saturate): exact
 };
 constexpr std::string_view name_of(level l) {
-  return l == level::portable ? "portable"
-         : l == level::avx2   ? "avx2"
-                              : "avx512";
+  return l == level::portable ? "portable" : l == level::avx2 ? "avx2" : "avx512";
 }
 
 inline bool has(level l) {
 #if defined(__x86_64__)
   if (l == level::avx512) {
-    return __builtin_cpu_supports("avx512f") &&
-           __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") &&
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512vnni");
   }
   // Processors with AVX2 have the conversions of f16 (F16C) as well.
-  if (l == level::avx2)
-    return __builtin_cpu_supports("avx2");
+  if (l == level::avx2) return __builtin_cpu_supports("avx2");
 #endif
   return l == level::portable;
 }
-inline level best() {
-  return has(level::avx512) ? level::avx512
-         : has(level::avx2) ? level::avx2
-                            : level::portable;
-}
+inline level best() { return has(level::avx512) ? level::avx512 : has(level::avx2) ? level::avx2 : level::portable; }
 
 /// Elements of 8 bits, or one f32: what the vectors are made of.
 using word = std::uint32_t;
 
-template <class T> T load(const void *from) {
+template <class T> T load(const void* from) {
   T value;
   std::memcpy(&value, from, sizeof value);
   return value;
 }
-template <class T> void store(void *to, T value) {
-  std::memcpy(to, &value, sizeof value);
-}
+template <class T> void store(void* to, T value) { std::memcpy(to, &value, sizeof value); }
 
 } // namespace tmpu::simd

@@ -12,12 +12,10 @@ namespace tmpu::simd {
 struct scratch {
   vec<std::uint32_t> x, w;
   vec<std::int32_t> offsets, sums;
-  vec<std::uint8_t>
-      lines; ///< 9 rows: 4 as they are read, 4 of one phase, 1 outside of x
+  vec<std::uint8_t> lines; ///< 9 rows: 4 as they are read, 4 of one phase, 1 outside of x
 
-  template <class T> static constexpr T *need(vec<T> &v, std::int64_t count) {
-    if (v.size() < static_cast<std::size_t>(count))
-      v.resize(static_cast<std::size_t>(count));
+  template <class T> static constexpr T* need(vec<T>& v, std::int64_t count) {
+    if (v.size() < static_cast<std::size_t>(count)) v.resize(static_cast<std::size_t>(count));
     return v.data();
   }
 };

@@ -24,22 +24,17 @@ struct axis {
     const std::int64_t at = t * dilation - pad;
     return at >= 0 ? at / stride : -ceil_div(-at, stride);
   }
-  [[nodiscard]] constexpr std::int64_t phase(std::int64_t t) const {
-    return t * dilation - pad - shift(t) * stride;
-  }
+  [[nodiscard]] constexpr std::int64_t phase(std::int64_t t) const { return t * dilation - pad - shift(t) * stride; }
   [[nodiscard]] constexpr bool uses(std::int64_t wanted) const {
     for (std::int64_t t = 0; t < kernel; ++t) {
-      if (phase(t) == wanted)
-        return true;
+      if (phase(t) == wanted) return true;
     }
     return false;
   }
   [[nodiscard]] constexpr bool padded() const {
     return pad > 0 || (out - 1) * stride + (kernel - 1) * dilation - pad >= in;
   }
-  [[nodiscard]] constexpr bool plain() const {
-    return kernel == 1 && stride == 1 && pad == 0 && in == out;
-  }
+  [[nodiscard]] constexpr bool plain() const { return kernel == 1 && stride == 1 && pad == 0 && in == out; }
 };
 
 /// sum[n, g * outputs + o, h, w] over c < channels and the taps of x[n, g *
@@ -73,35 +68,26 @@ struct plan {
   std::int64_t row_size = 1;
   std::int64_t places = 1;
 
-  static constexpr std::int64_t slack =
-      vector; ///< kernels write a vector at a time
+  static constexpr std::int64_t slack = vector; ///< kernels write a vector at a time
 
-  constexpr plan(const sum_shape &of, std::int64_t bytes_of_word)
-      : s(of), bytes(bytes_of_word) {
-    const std::int64_t by_channel =
-        ceil_div(s.channels, bytes) * s.h.kernel * s.w.kernel;
-    const std::int64_t by_column =
-        s.channels * s.h.kernel * ceil_div(s.w.kernel, bytes);
+  constexpr plan(const sum_shape& of, std::int64_t bytes_of_word) : s(of), bytes(bytes_of_word) {
+    const std::int64_t by_channel = ceil_div(s.channels, bytes) * s.h.kernel * s.w.kernel;
+    const std::int64_t by_column = s.channels * s.h.kernel * ceil_div(s.w.kernel, bytes);
     columns = by_column < by_channel;
     blocks = columns ? s.channels : ceil_div(s.channels, bytes);
     words = columns ? by_column : by_channel;
     slices = columns ? ceil_div(s.w.kernel, bytes) : s.w.stride;
     rows = s.h.out + s.h.shift(s.h.kernel - 1) - s.h.shift(0);
-    pitch =
-        columns ? s.w.out : s.w.out + s.w.shift(s.w.kernel - 1) - s.w.shift(0);
+    pitch = columns ? s.w.out : s.w.out + s.w.shift(s.w.kernel - 1) - s.w.shift(0);
     image = rows * pitch + slack;
     row_first = columns ? -s.w.pad : s.w.shift(0) * s.w.stride;
-    row_size = columns ? (s.w.out - 1) * s.w.stride +
-                             (slices * bytes - 1) * s.w.dilation + 1
-                       : pitch * s.w.stride;
+    row_size = columns ? (s.w.out - 1) * s.w.stride + (slices * bytes - 1) * s.w.dilation + 1 : pitch * s.w.stride;
     places = (s.h.out - 1) * pitch + s.w.out;
   }
   [[nodiscard]] constexpr std::int64_t x_words() const {
     return blocks * s.h.stride * slices * image + 2 * tile_places;
   }
-  [[nodiscard]] constexpr std::int64_t w_words() const {
-    return s.outputs * words + slack;
-  }
+  [[nodiscard]] constexpr std::int64_t w_words() const { return s.outputs * words + slack; }
   /// Words of a row of x before it is one of words; a row of weights has to fit
   /// as well.
   [[nodiscard]] constexpr std::int64_t line() const {
@@ -110,23 +96,18 @@ struct plan {
   }
   /// Sums of a tile, where K is cut.
   [[nodiscard]] constexpr std::int64_t sums() const {
-    return (words > most_words ? round_up(s.outputs, tile_rows) : tile_rows) *
-           tile_places;
+    return (words > most_words ? round_up(s.outputs, tile_rows) : tile_rows) * tile_places;
   }
-  static constexpr std::int64_t most_words =
-      1280; ///< times a tile: what a second-level cache holds with ease
+  static constexpr std::int64_t most_words = 1280; ///< times a tile: what a second-level cache holds with ease
 
-  constexpr void offsets(std::int32_t *to) const {
+  constexpr void offsets(std::int32_t* to) const {
     for (std::int64_t b = 0; b < blocks; ++b) {
       for (std::int64_t kh = 0; kh < s.h.kernel; ++kh) {
         const std::int64_t at =
-            (b * s.h.stride + s.h.phase(kh)) * slices * image +
-            (s.h.shift(kh) - s.h.shift(0)) * pitch;
+            (b * s.h.stride + s.h.phase(kh)) * slices * image + (s.h.shift(kh) - s.h.shift(0)) * pitch;
         for (std::int64_t kw = 0; kw < (columns ? slices : s.w.kernel); ++kw) {
-          *to++ = static_cast<std::int32_t>(
-              columns
-                  ? at + kw * image
-                  : at + s.w.phase(kw) * image + s.w.shift(kw) - s.w.shift(0));
+          *to++ = static_cast<std::int32_t>(columns ? at + kw * image
+                                                    : at + s.w.phase(kw) * image + s.w.shift(kw) - s.w.shift(0));
         }
       }
     }
@@ -137,12 +118,9 @@ namespace detail {
 
 /// Floats of a type that x and weights come in; others are left to the caller's
 /// own loops.
-constexpr bool known_real(dtype_id t) {
-  return t == dtype_id::f32 || t == dtype_id::f16 || t == dtype_id::bf16;
-}
+constexpr bool known_real(dtype_id t) { return t == dtype_id::f32 || t == dtype_id::f16 || t == dtype_id::bf16; }
 
-inline void widen(const kernels &k, float *to, const std::uint8_t *from,
-                  std::int64_t count, dtype_id type) {
+inline void widen(const kernels& k, float* to, const std::uint8_t* from, std::int64_t count, dtype_id type) {
   if (type == dtype_id::f32) {
     std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
   } else if (type == dtype_id::f16) {
@@ -155,16 +133,13 @@ inline void widen(const kernels &k, float *to, const std::uint8_t *from,
 /// Calls f(place, row, column, length) for the runs of outputs among the places
 /// [first, first + count).
 template <class F>
-void for_each_run(std::int64_t first, std::int64_t count, std::int64_t pitch,
-                  std::int64_t width, F &&f) {
+void for_each_run(std::int64_t first, std::int64_t count, std::int64_t pitch, std::int64_t width, F&& f) {
   std::int64_t row = first / pitch;
   std::int64_t column = first % pitch;
   for (std::int64_t done = 0; done < count; ++row, column = 0) {
-    const std::int64_t left =
-        count - done < pitch - column ? count - done : pitch - column;
+    const std::int64_t left = count - done < pitch - column ? count - done : pitch - column;
     const std::int64_t length = left < width - column ? left : width - column;
-    if (length > 0)
-      f(done, row, column, length);
+    if (length > 0) f(done, row, column, length);
     done += left;
   }
 }
@@ -177,14 +152,10 @@ void for_each_run(std::int64_t first, std::int64_t count, std::int64_t pitch,
 /// results of a place lie a pitch apart.
 template <bool Real, class Job> class convolution {
 public:
-  convolution(const kernels &k, const Job &job, const sum_shape &s,
-              scratch &room)
-      : k_(k), job_(job), p_(s, Real ? 1 : k.bytes),
-        order_(p_.bytes, s.w.stride, s.w.dilation),
-        row_order_(p_.bytes, p_.bytes, 1), room_(room),
-        x_(scratch::need(room.x, p_.x_words())),
-        offsets_(scratch::need(room.offsets, p_.words)),
-        sums_(scratch::need(room.sums, p_.sums() + s.outputs)),
+  convolution(const kernels& k, const Job& job, const sum_shape& s, scratch& room)
+      : k_(k), job_(job), p_(s, Real ? 1 : k.bytes), order_(p_.bytes, s.w.stride, s.w.dilation),
+        row_order_(p_.bytes, p_.bytes, 1), room_(room), x_(scratch::need(room.x, p_.x_words())),
+        offsets_(scratch::need(room.offsets, p_.words)), sums_(scratch::need(room.sums, p_.sums() + s.outputs)),
         lines_(scratch::need(room.lines, 9 * line_bytes() + plan::slack)) {}
 
   /// False: a result is no number, so a tap in the padding may have met an
@@ -200,8 +171,7 @@ public:
         } else {
           lay_x(n, g);
         }
-        for (std::int64_t at = 0; at < p_.places; at += tile_places)
-          tile(n, g, at);
+        for (std::int64_t at = 0; at < p_.places; at += tile_places) tile(n, g, at);
       }
     }
     return !odd_;
@@ -212,68 +182,55 @@ private:
   static constexpr std::int64_t element = Real ? 4 : 1;
 
   [[nodiscard]] std::int64_t line_bytes() const { return p_.line() * element; }
-  std::uint8_t *line(std::int64_t i) { return lines_ + i * line_bytes(); }
+  std::uint8_t* line(std::int64_t i) { return lines_ + i * line_bytes(); }
   // Rows are short, and have room behind them: 16 bytes at a time is sooner
   // done than a call.
-  void fill(std::uint8_t *to, std::int64_t count) const {
+  void fill(std::uint8_t* to, std::int64_t count) const {
     std::uint8_t some[16];
-    for (std::uint8_t &b : some)
-      b = Real ? std::uint8_t{0} : static_cast<std::uint8_t>(job_.pad_value);
-    for (std::int64_t i = 0; i < count * element; i += 16)
-      std::memcpy(to + i, some, 16);
+    for (std::uint8_t& b : some) b = Real ? std::uint8_t{0} : static_cast<std::uint8_t>(job_.pad_value);
+    for (std::int64_t i = 0; i < count * element; i += 16) std::memcpy(to + i, some, 16);
   }
-  static void copy(std::uint8_t *to, const std::uint8_t *from,
-                   std::int64_t bytes) {
-    for (std::int64_t i = 0; i < bytes; i += 16)
-      std::memcpy(to + i, from + i, 16);
+  static void copy(std::uint8_t* to, const std::uint8_t* from, std::int64_t bytes) {
+    for (std::int64_t i = 0; i < bytes; i += 16) std::memcpy(to + i, from + i, 16);
   }
 
   /// Elements [row_first, row_first + row_size) of a row of x, with what stands
   /// outside of it.
-  void read_row(std::uint8_t *to, const std::uint8_t *from) const {
+  void read_row(std::uint8_t* to, const std::uint8_t* from) const {
     const std::int64_t last = p_.row_first + p_.row_size;
     const std::int64_t begin = p_.row_first > 0 ? p_.row_first : 0;
     const std::int64_t end = last < p_.s.w.in ? last : p_.s.w.in;
-    if (end <= begin)
-      return fill(to, p_.row_size);
+    if (end <= begin) return fill(to, p_.row_size);
     fill(to, begin - p_.row_first);
-    std::uint8_t *at = to + (begin - p_.row_first) * element;
+    std::uint8_t* at = to + (begin - p_.row_first) * element;
     if constexpr (Real) {
-      widen(k_, reinterpret_cast<float *>(at),
-            from + begin * bytes_of(job_.x_type), end - begin, job_.x_type);
+      widen(k_, reinterpret_cast<float*>(at), from + begin * bytes_of(job_.x_type), end - begin, job_.x_type);
     } else {
       copy(at, from + begin, end - begin);
     }
     fill(to + (end - p_.row_first) * element, last - end);
   }
   void lay_x(std::int64_t n, std::int64_t g) {
-    const bool whole = !p_.columns && p_.s.w.stride == 1 && p_.row_first == 0 &&
-                       p_.row_size == p_.s.w.in;
-    std::uint8_t *outside = line(8);
+    const bool whole = !p_.columns && p_.s.w.stride == 1 && p_.row_first == 0 && p_.row_size == p_.s.w.in;
+    std::uint8_t* outside = line(8);
     fill(outside, p_.line());
     for (std::int64_t b = 0; b < p_.blocks; ++b) {
       for (std::int64_t a = 0; a < p_.s.h.stride; ++a) {
-        if (!p_.s.h.uses(a))
-          continue;
+        if (!p_.s.h.uses(a)) continue;
         for (std::int64_t i = 0; i < p_.rows; ++i) {
           const std::int64_t row = (i + p_.s.h.shift(0)) * p_.s.h.stride + a;
-          word *to = x_ + (b * p_.s.h.stride + a) * p_.slices * p_.image +
-                     i * p_.pitch;
+          word* to = x_ + (b * p_.s.h.stride + a) * p_.slices * p_.image + i * p_.pitch;
           const std::int64_t count = p_.columns ? 1 : p_.bytes;
-          const std::uint8_t *from[4] = {outside, outside, outside, outside};
+          const std::uint8_t* from[4] = {outside, outside, outside, outside};
           for (std::int64_t u = 0; u < count; ++u) {
             const std::int64_t c = b * count + u;
-            if (row < 0 || row >= p_.s.h.in || c >= p_.s.channels)
-              continue;
-            const std::uint8_t *x =
-                job_.x(n, g * p_.s.channels + c) + row * job_.x_pitch;
+            if (row < 0 || row >= p_.s.h.in || c >= p_.s.channels) continue;
+            const std::uint8_t* x = job_.x(n, g * p_.s.channels + c) + row * job_.x_pitch;
             if (!Real && whole) {
               from[u] = x;
               continue;
             }
-            std::uint8_t *into = Real && p_.s.w.stride == 1
-                                     ? reinterpret_cast<std::uint8_t *>(to)
-                                     : line(u);
+            std::uint8_t* into = Real && p_.s.w.stride == 1 ? reinterpret_cast<std::uint8_t*>(to) : line(u);
             read_row(into, x);
             from[u] = into;
           }
@@ -282,43 +239,37 @@ private:
       }
     }
   }
-  void lay_row(word *to, const std::uint8_t *const (&from)[4]) {
+  void lay_row(word* to, const std::uint8_t* const (&from)[4]) {
     const std::int64_t stride = p_.s.w.stride;
     const bool is_signed = job_.x_type == dtype_id::i8;
     if (p_.columns) {
       for (std::int64_t t = 0; t < p_.slices; ++t)
-        k_.columns(to + t * p_.image, from[0] + t * p_.bytes * p_.s.w.dilation,
-                   p_.pitch, order_, is_signed);
+        k_.columns(to + t * p_.image, from[0] + t * p_.bytes * p_.s.w.dilation, p_.pitch, order_, is_signed);
       return;
     }
     if (stride == 1) {
       if constexpr (Real) {
-        const auto *words = reinterpret_cast<const word *>(from[0]);
-        if (words != to)
-          std::memcpy(to, words,
-                      static_cast<std::size_t>(p_.pitch) * sizeof(word));
+        const auto* words = reinterpret_cast<const word*>(from[0]);
+        if (words != to) std::memcpy(to, words, static_cast<std::size_t>(p_.pitch) * sizeof(word));
       } else {
         k_.interleave(to, from, p_.pitch, is_signed);
       }
       return;
     }
     for (std::int64_t b = 0; b < stride; ++b) {
-      if (!p_.s.w.uses(b))
-        continue;
+      if (!p_.s.w.uses(b)) continue;
       if constexpr (Real) {
-        const auto *words = reinterpret_cast<const word *>(from[0]) + b;
-        for (std::int64_t j = 0; j < p_.pitch; ++j)
-          to[b * p_.image + j] = load<word>(words + j * stride);
+        const auto* words = reinterpret_cast<const word*>(from[0]) + b;
+        for (std::int64_t j = 0; j < p_.pitch; ++j) to[b * p_.image + j] = load<word>(words + j * stride);
       } else {
-        const std::uint8_t *every[4] = {};
+        const std::uint8_t* every[4] = {};
         for (std::int64_t u = 0; u < p_.bytes; ++u) {
-          std::uint8_t *some = line(p_.bytes + u);
+          std::uint8_t* some = line(p_.bytes + u);
           if (from[u] == line(8)) {
             every[u] = from[u];
             continue;
           }
-          for (std::int64_t j = 0; j < p_.pitch; ++j)
-            some[j] = from[u][j * stride + b];
+          for (std::int64_t j = 0; j < p_.pitch; ++j) some[j] = from[u][j * stride + b];
           every[u] = some;
         }
         k_.interleave(to + b * p_.image, every, p_.pitch, is_signed);
@@ -334,24 +285,20 @@ private:
     for (std::int64_t at = 0; at < p_.places; at += side) {
       const std::int64_t count = p_.places - at < side ? p_.places - at : side;
       for (std::int64_t first = 0; first < p_.words; first += length) {
-        const std::int64_t words =
-            p_.words - first < length ? p_.words - first : length;
+        const std::int64_t words = p_.words - first < length ? p_.words - first : length;
         for (std::int64_t i = 0; i < count; ++i) {
-          const std::uint8_t *from = job_.row_of(at + i);
+          const std::uint8_t* from = job_.row_of(at + i);
           if constexpr (Real) {
             alignas(64) float reals[length];
-            widen(k_, reals, from + first * bytes_of(job_.x_type), words,
-                  job_.x_type);
+            widen(k_, reals, from + first * bytes_of(job_.x_type), words, job_.x_type);
             std::memcpy(some[i], reals, sizeof reals);
           } else {
             // What lies behind the row meets weights of zero.
-            k_.columns(some[i], from + first * p_.bytes, words, row_order_,
-                       job_.x_type == dtype_id::i8);
+            k_.columns(some[i], from + first * p_.bytes, words, row_order_, job_.x_type == dtype_id::i8);
           }
         }
         for (std::int64_t b = 0; b < words; ++b) {
-          for (std::int64_t i = 0; i < count; ++i)
-            x_[(first + b) * p_.image + at + i] = some[i][b];
+          for (std::int64_t i = 0; i < count; ++i) x_[(first + b) * p_.image + at + i] = some[i][b];
         }
       }
     }
@@ -361,32 +308,29 @@ private:
   /// they stay there.
   void lay_weights(std::int64_t g) {
     const std::int64_t taps = p_.s.h.kernel * p_.s.w.kernel;
-    in_place_ = Real ? job_.w_type == dtype_id::f32
-                     : p_.bytes == 4 && taps == 1 && p_.s.channels % 4 == 0;
-    if (in_place_)
-      return;
-    word *to = scratch::need(room_.w, p_.w_words());
+    in_place_ = Real ? job_.w_type == dtype_id::f32 : p_.bytes == 4 && taps == 1 && p_.s.channels % 4 == 0;
+    if (in_place_) return;
+    word* to = scratch::need(room_.w, p_.w_words());
     laid_ = to;
     for (std::int64_t o = 0; o < p_.s.outputs; ++o, to += p_.words) {
-      const std::uint8_t *w = job_.w(g * p_.s.outputs + o);
+      const std::uint8_t* w = job_.w(g * p_.s.outputs + o);
       if constexpr (Real) {
-        widen(k_, reinterpret_cast<float *>(to), w, p_.words, job_.w_type);
+        widen(k_, reinterpret_cast<float*>(to), w, p_.words, job_.w_type);
       } else {
         lay_row_of_weights(to, w, taps);
       }
     }
   }
-  void lay_row_of_weights(word *to, const std::uint8_t *w, std::int64_t taps) {
+  void lay_row_of_weights(word* to, const std::uint8_t* w, std::int64_t taps) {
     // Words of 16-bit integers are signed; bytes stay as they are.
     const bool is_signed = p_.bytes == 2;
     const std::int64_t width = p_.columns ? p_.s.w.kernel : p_.s.channels;
     if (!p_.columns && taps > 1) {
-      std::uint8_t *none = line(8);
+      std::uint8_t* none = line(8);
       std::memset(none, 0, static_cast<std::size_t>(p_.line()));
       for (std::int64_t b = 0; b < p_.blocks; ++b) {
-        const std::uint8_t *from[4] = {none, none, none, none};
-        for (std::int64_t u = 0;
-             u < p_.bytes && b * p_.bytes + u < p_.s.channels; ++u)
+        const std::uint8_t* from[4] = {none, none, none, none};
+        for (std::int64_t u = 0; u < p_.bytes && b * p_.bytes + u < p_.s.channels; ++u)
           from[u] = w + (b * p_.bytes + u) * taps;
         k_.interleave(to + b * taps, from, taps, is_signed);
       }
@@ -394,90 +338,64 @@ private:
     }
     const std::int64_t runs = p_.columns ? p_.s.channels * p_.s.h.kernel : 1;
     const std::int64_t words = p_.words / runs;
-    std::uint8_t *row = line(0);
-    std::memset(row, 0,
-                static_cast<std::size_t>(words * p_.bytes + plan::slack));
+    std::uint8_t* row = line(0);
+    std::memset(row, 0, static_cast<std::size_t>(words * p_.bytes + plan::slack));
     for (std::int64_t i = 0; i < runs; ++i) {
       std::memcpy(row, w + i * width, static_cast<std::size_t>(width));
       k_.columns(to + i * words, row, words, row_order_, is_signed);
     }
   }
-  const std::uint8_t *weights(std::int64_t g, std::int64_t o) const {
-    return in_place_
-               ? job_.w(g * p_.s.outputs + o)
-               : reinterpret_cast<const std::uint8_t *>(laid_ + o * p_.words);
+  const std::uint8_t* weights(std::int64_t g, std::int64_t o) const {
+    return in_place_ ? job_.w(g * p_.s.outputs + o) : reinterpret_cast<const std::uint8_t*>(laid_ + o * p_.words);
   }
 
   /// What sums start from, behind the sums.
   void correct(std::int64_t g) {
     for (std::int64_t o = 0; !Real && o < p_.s.outputs; ++o)
-      sums_[p_.sums() + o] = job_.x_type == dtype_id::i8
-                                 ? k_.correction(weights(g, o), p_.words)
-                                 : 0;
+      sums_[p_.sums() + o] = job_.x_type == dtype_id::i8 ? k_.correction(weights(g, o), p_.words) : 0;
   }
 
   void tile(std::int64_t n, std::int64_t g, std::int64_t at) {
-    const std::int64_t count =
-        p_.places - at < tile_places ? p_.places - at : tile_places;
+    const std::int64_t count = p_.places - at < tile_places ? p_.places - at : tile_places;
     const bool cut = p_.words > plan::most_words;
     for (std::int64_t first = 0; first < p_.words; first += plan::most_words) {
-      const std::int64_t words = p_.words - first < plan::most_words
-                                     ? p_.words - first
-                                     : plan::most_words;
+      const std::int64_t words = p_.words - first < plan::most_words ? p_.words - first : plan::most_words;
       for (std::int64_t o = 0; o < p_.s.outputs; o += tile_rows) {
-        const std::int64_t rows =
-            p_.s.outputs - o < tile_rows ? p_.s.outputs - o : tile_rows;
-        sum *sums =
-            reinterpret_cast<sum *>(sums_) + (cut ? o * tile_places : 0);
+        const std::int64_t rows = p_.s.outputs - o < tile_rows ? p_.s.outputs - o : tile_rows;
+        sum* sums = reinterpret_cast<sum*>(sums_) + (cut ? o * tile_places : 0);
         if (first == 0) {
-          for (std::int64_t r = 0; r < rows; ++r)
-            start(sums + r * tile_places, n, g, o + r, at, count);
+          for (std::int64_t r = 0; r < rows; ++r) start(sums + r * tile_places, n, g, o + r, at, count);
         }
-        const std::uint8_t *w[tile_rows];
-        for (std::int64_t r = 0; r < tile_rows; ++r)
-          w[r] = weights(g, o + (r < rows ? r : 0)) + 4 * first;
+        const std::uint8_t* w[tile_rows];
+        for (std::int64_t r = 0; r < tile_rows; ++r) w[r] = weights(g, o + (r < rows ? r : 0)) + 4 * first;
         const kernels::tile multiply =
-            Real ? (rows == 1 ? k_.real_row : k_.real_tile)
-                 : (rows == 1 ? k_.integer_row : k_.integer_tile);
-        multiply(x_ + at, offsets_ + first, words, w, sums,
-                 ceil_div(count, vector));
-        if (first + words < p_.words)
-          continue;
-        for (std::int64_t r = 0; r < rows; ++r)
-          end(sums + r * tile_places, n, g, o + r, at, count);
+            Real ? (rows == 1 ? k_.real_row : k_.real_tile) : (rows == 1 ? k_.integer_row : k_.integer_tile);
+        multiply(x_ + at, offsets_ + first, words, w, sums, ceil_div(count, vector));
+        if (first + words < p_.words) continue;
+        for (std::int64_t r = 0; r < rows; ++r) end(sums + r * tile_places, n, g, o + r, at, count);
       }
     }
   }
-  void start(sum *sums, std::int64_t n, std::int64_t g, std::int64_t o,
-             std::int64_t at, std::int64_t count) {
+  void start(sum* sums, std::int64_t n, std::int64_t g, std::int64_t o, std::int64_t at, std::int64_t count) {
     const sum first = Real ? sum{} : static_cast<sum>(sums_[p_.sums() + o]);
-    for (std::int64_t i = 0; i < tile_places; ++i)
-      sums[i] = first;
-    if (!job_.resume)
-      return;
-    const std::uint8_t *from = job_.partial(n, g * p_.s.outputs + o);
+    for (std::int64_t i = 0; i < tile_places; ++i) sums[i] = first;
+    if (!job_.resume) return;
+    const std::uint8_t* from = job_.partial(n, g * p_.s.outputs + o);
     if constexpr (Job::transposed) {
-      for (std::int64_t i = 0; i < count; ++i)
-        sums[i] = first + load<sum>(from + (at + i) * job_.partial_pitch);
+      for (std::int64_t i = 0; i < count; ++i) sums[i] = first + load<sum>(from + (at + i) * job_.partial_pitch);
       return;
     }
-    for_each_run(at, count, p_.pitch, p_.s.w.out,
-                 [&](auto place, auto row, auto column, auto length) {
-                   for (std::int64_t i = 0; i < length; ++i)
-                     sums[place + i] =
-                         first + load<sum>(from + row * job_.partial_pitch +
-                                           (column + i) * 4);
-                 });
+    for_each_run(at, count, p_.pitch, p_.s.w.out, [&](auto place, auto row, auto column, auto length) {
+      for (std::int64_t i = 0; i < length; ++i)
+        sums[place + i] = first + load<sum>(from + row * job_.partial_pitch + (column + i) * 4);
+    });
   }
-  void end(sum *sums, std::int64_t n, std::int64_t g, std::int64_t o,
-           std::int64_t at, std::int64_t count) {
+  void end(sum* sums, std::int64_t n, std::int64_t g, std::int64_t o, std::int64_t at, std::int64_t count) {
     const std::int64_t channel = g * p_.s.outputs + o;
-    if (!job_.finish)
-      return put(sums, 4, job_.partial(n, channel), job_.partial_pitch, at,
-                 count);
+    if (!job_.finish) return put(sums, 4, job_.partial(n, channel), job_.partial_pitch, at, count);
     alignas(64) std::uint8_t results[4 * tile_places];
     const auto f = job_.finish_of(channel);
-    const void *from = results;
+    const void* from = results;
     const std::int64_t size = bytes_of(job_.y_type);
     if constexpr (Real) {
       odd_ = k_.finish_real(sums, count, f) || odd_;
@@ -500,42 +418,36 @@ private:
   }
   /// Places that follow each other do so in memory.
   [[nodiscard]] bool together(std::int64_t pitch, std::int64_t size) const {
-    return !Job::transposed && p_.pitch == p_.s.w.out &&
-           (p_.s.h.out == 1 || pitch == p_.pitch * size);
+    return !Job::transposed && p_.pitch == p_.s.w.out && (p_.s.h.out == 1 || pitch == p_.pitch * size);
   }
-  void put(const void *from, std::int64_t size, std::uint8_t *to,
-           std::int64_t pitch, std::int64_t at, std::int64_t count) const {
-    const auto *bytes = static_cast<const std::uint8_t *>(from);
+  void put(const void* from, std::int64_t size, std::uint8_t* to, std::int64_t pitch, std::int64_t at,
+           std::int64_t count) const {
+    const auto* bytes = static_cast<const std::uint8_t*>(from);
     if constexpr (Job::transposed) {
       for (std::int64_t i = 0; i < count; ++i)
-        std::memcpy(to + (at + i) * pitch, bytes + i * size,
-                    static_cast<std::size_t>(size));
+        std::memcpy(to + (at + i) * pitch, bytes + i * size, static_cast<std::size_t>(size));
       return;
     }
     if (together(pitch, size)) {
-      std::memcpy(to + at * size, bytes,
-                  static_cast<std::size_t>(count * size));
+      std::memcpy(to + at * size, bytes, static_cast<std::size_t>(count * size));
       return;
     }
-    for_each_run(at, count, p_.pitch, p_.s.w.out,
-                 [&](auto place, auto row, auto column, auto length) {
-                   std::memcpy(to + row * pitch + column * size,
-                               bytes + place * size,
-                               static_cast<std::size_t>(length * size));
-                 });
+    for_each_run(at, count, p_.pitch, p_.s.w.out, [&](auto place, auto row, auto column, auto length) {
+      std::memcpy(to + row * pitch + column * size, bytes + place * size, static_cast<std::size_t>(length * size));
+    });
   }
 
-  const kernels &k_;
-  const Job &job_;
+  const kernels& k_;
+  const Job& job_;
   plan p_;
   column_order order_;     ///< of x
   column_order row_order_; ///< of what lies in a row already
-  scratch &room_;
-  word *x_;
-  std::int32_t *offsets_;
-  std::int32_t *sums_;
-  std::uint8_t *lines_;
-  const word *laid_ = nullptr;
+  scratch& room_;
+  word* x_;
+  std::int32_t* offsets_;
+  std::int32_t* sums_;
+  std::uint8_t* lines_;
+  const word* laid_ = nullptr;
   bool in_place_ = false;
   bool odd_ = false;
 };

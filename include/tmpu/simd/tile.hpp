@@ -7,8 +7,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define TMPU_AVX2 [[gnu::target("avx2,f16c")]]
-#define TMPU_AVX512                                                            \
-  [[gnu::target("avx2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]]
+#define TMPU_AVX512 [[gnu::target("avx2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]]
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
 // g++ 12 takes what its own _mm512_undefined_* leaves open for a mistake of the
@@ -25,8 +24,7 @@ namespace tmpu::simd {
 inline constexpr std::int64_t vector = 16;      ///< places that go side by side
 inline constexpr std::int64_t tile_places = 64; ///< of one call
 inline constexpr std::int64_t tile_rows = 4;
-template <std::int64_t Count>
-inline constexpr auto extent = static_cast<std::size_t>(Count);
+template <std::int64_t Count> inline constexpr auto extent = static_cast<std::size_t>(Count);
 
 /// What makes an 8-bit integer of a sum: clamp(zero + requantize(sum + bias,
 /// multiplier, shift)), see isa::conv.
@@ -39,23 +37,18 @@ struct integer_finish {
   std::int32_t high = 0;
 };
 /// Of a product: shifted right, rounded half away from zero, and so on.
-constexpr std::int32_t round_product(std::int64_t product,
-                                     const integer_finish &f) {
+constexpr std::int32_t round_product(std::int64_t product, const integer_finish& f) {
   const auto places = static_cast<std::uint32_t>(f.shift) & 63U;
   auto magnitude = static_cast<std::uint64_t>(product);
   magnitude = product < 0 ? 0U - magnitude : magnitude;
-  if (places != 0)
-    magnitude = (magnitude + (std::uint64_t{1} << (places - 1))) >> places;
+  if (places != 0) magnitude = (magnitude + (std::uint64_t{1} << (places - 1))) >> places;
   const auto rounded = static_cast<std::int64_t>(magnitude);
   const std::int64_t v = f.zero + (product < 0 ? -rounded : rounded);
   return static_cast<std::int32_t>(v < f.low ? f.low : v > f.high ? f.high : v);
 }
-constexpr std::int32_t finish_one(std::int32_t sum, const integer_finish &f) {
+constexpr std::int32_t finish_one(std::int32_t sum, const integer_finish& f) {
   const auto wide = static_cast<std::uint64_t>(std::int64_t{f.multiplier});
-  return round_product(
-      static_cast<std::int64_t>(
-          static_cast<std::uint64_t>(std::int64_t{sum} + f.bias) * wide),
-      f);
+  return round_product(static_cast<std::int64_t>(static_cast<std::uint64_t>(std::int64_t{sum} + f.bias) * wide), f);
 }
 /// What two 8-bit integers make, see isa::binary: clamp(zero + shifted(a' *
 /// a_multiplier op b' * b_multiplier)), of mul a' * b' * a_multiplier.
@@ -84,14 +77,11 @@ struct column_order {
   std::int64_t dilation = 1;
   bool fits = false;                    ///< four words lie in 16 elements
   alignas(16) std::uint8_t at[16] = {}; ///< which
-  constexpr column_order(std::int64_t bytes, std::int64_t stride_of,
-                         std::int64_t dilation_of)
-      : stride(stride_of), dilation(dilation_of),
-        fits(3 * stride + (bytes - 1) * dilation < 16) {
+  constexpr column_order(std::int64_t bytes, std::int64_t stride_of, std::int64_t dilation_of)
+      : stride(stride_of), dilation(dilation_of), fits(3 * stride + (bytes - 1) * dilation < 16) {
     std::size_t i = 0;
     for (std::int64_t j = 0; fits && j < 4; ++j) {
-      for (std::int64_t u = 0; u < bytes; ++u)
-        at[i++] = static_cast<std::uint8_t>(j * stride + u * dilation);
+      for (std::int64_t u = 0; u < bytes; ++u) at[i++] = static_cast<std::uint8_t>(j * stride + u * dilation);
     }
   }
 };
@@ -104,44 +94,32 @@ struct kernels {
   std::int64_t bytes = 2;
   /// sums[r][p] += sum over k of x[offsets[k] + p] * rows[r][k]; integers
   /// exact, floats one after the other and unfused.
-  using tile = void (*)(const word *x, const std::int32_t *offsets,
-                        std::int64_t count, const std::uint8_t *const *rows,
-                        void *sums, std::int64_t vectors);
+  using tile = void (*)(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
+                        void* sums, std::int64_t vectors);
   tile integer_tile = nullptr; ///< 4 rows
   tile integer_row = nullptr;  ///< 1 row
   tile real_tile = nullptr;
   tile real_row = nullptr;
   /// Words of one element from each of `bytes` rows.
-  void (*interleave)(word *to, const std::uint8_t *const *rows,
-                     std::int64_t count, bool is_signed) = nullptr;
-  void (*columns)(word *to, const std::uint8_t *row, std::int64_t count,
-                  const column_order &order, bool is_signed) = nullptr;
+  void (*interleave)(word* to, const std::uint8_t* const* rows, std::int64_t count, bool is_signed) = nullptr;
+  void (*columns)(word* to, const std::uint8_t* row, std::int64_t count, const column_order& order,
+                  bool is_signed) = nullptr;
   /// What a level that holds signed elements + 128 has to add to each sum: -128
   /// times the sum of the row of weights.
-  std::int32_t (*correction)(const std::uint8_t *row,
-                             std::int64_t words) = nullptr;
+  std::int32_t (*correction)(const std::uint8_t* row, std::int64_t words) = nullptr;
   /// sum over k of x[k] * w[k]; x and w as they lie in memory.
-  std::int32_t (*dot)(const std::uint8_t *x, bool is_signed,
-                      const std::uint8_t *w, std::int64_t count) = nullptr;
-  void (*finish_integer)(const std::int32_t *sums, std::int64_t count,
-                         const integer_finish &f, std::uint8_t *to) = nullptr;
-  void (*pairs)(const std::uint8_t *a, const std::uint8_t *b,
-                std::int64_t count, const integer_pair &p,
-                std::uint8_t *to) =
-      nullptr; ///< writes `count` results and no more
-  void (*greatest)(std::uint8_t *to, const std::uint8_t *from,
-                   std::int64_t count, bool is_signed) = nullptr;
+  std::int32_t (*dot)(const std::uint8_t* x, bool is_signed, const std::uint8_t* w, std::int64_t count) = nullptr;
+  void (*finish_integer)(const std::int32_t* sums, std::int64_t count, const integer_finish& f,
+                         std::uint8_t* to) = nullptr;
+  void (*pairs)(const std::uint8_t* a, const std::uint8_t* b, std::int64_t count, const integer_pair& p,
+                std::uint8_t* to) = nullptr; ///< writes `count` results and no more
+  void (*greatest)(std::uint8_t* to, const std::uint8_t* from, std::int64_t count, bool is_signed) = nullptr;
   /// In place; says whether a result is no number.
-  bool (*finish_real)(float *sums, std::int64_t count,
-                      const real_finish &f) = nullptr;
-  void (*widen_f16)(float *to, const std::uint8_t *from,
-                    std::int64_t count) = nullptr;
-  void (*narrow_f16)(std::uint8_t *to, const float *from,
-                     std::int64_t count) = nullptr;
-  void (*widen_bf16)(float *to, const std::uint8_t *from,
-                     std::int64_t count) = nullptr;
-  void (*narrow_bf16)(std::uint8_t *to, const float *from,
-                      std::int64_t count) = nullptr;
+  bool (*finish_real)(float* sums, std::int64_t count, const real_finish& f) = nullptr;
+  void (*widen_f16)(float* to, const std::uint8_t* from, std::int64_t count) = nullptr;
+  void (*narrow_f16)(std::uint8_t* to, const float* from, std::int64_t count) = nullptr;
+  void (*widen_bf16)(float* to, const std::uint8_t* from, std::int64_t count) = nullptr;
+  void (*narrow_bf16)(std::uint8_t* to, const float* from, std::int64_t count) = nullptr;
 };
 
 // ---------------------------------------------------------------- plain C++:
@@ -149,13 +127,11 @@ struct kernels {
 namespace portable {
 
 template <std::int64_t Rows>
-void integer(const word *x, const std::int32_t *offsets, std::int64_t count,
-             const std::uint8_t *const *rows, void *sums,
-             std::int64_t vectors) {
+void integer(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
+             void* sums, std::int64_t vectors) {
   for (std::int64_t v = 0; v < vectors; ++v) {
     for (std::int64_t r = 0; r < Rows; ++r) {
-      std::int32_t *to =
-          static_cast<std::int32_t *>(sums) + r * tile_places + v * vector;
+      std::int32_t* to = static_cast<std::int32_t*>(sums) + r * tile_places + v * vector;
       std::int32_t s[vector];
       std::memcpy(s, to, sizeof s);
       for (std::int64_t k = 0; k < count; ++k) {
@@ -163,27 +139,25 @@ void integer(const word *x, const std::int32_t *offsets, std::int64_t count,
         std::memcpy(pairs, x + offsets[k] + v * vector, sizeof pairs);
         const auto a = std::int32_t{load<std::int16_t>(rows[r] + 4 * k)};
         const auto b = std::int32_t{load<std::int16_t>(rows[r] + 4 * k + 2)};
-        for (std::int64_t p = 0; p < vector; ++p)
-          s[p] += a * pairs[2 * p] + b * pairs[2 * p + 1];
+        for (std::int64_t p = 0; p < vector; ++p) s[p] += a * pairs[2 * p] + b * pairs[2 * p + 1];
       }
       std::memcpy(to, s, sizeof s);
     }
   }
 }
 template <std::int64_t Rows>
-void real(const word *x, const std::int32_t *offsets, std::int64_t count,
-          const std::uint8_t *const *rows, void *sums, std::int64_t vectors) {
+void real(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows, void* sums,
+          std::int64_t vectors) {
   for (std::int64_t v = 0; v < vectors; ++v) {
     for (std::int64_t r = 0; r < Rows; ++r) {
-      float *to = static_cast<float *>(sums) + r * tile_places + v * vector;
+      float* to = static_cast<float*>(sums) + r * tile_places + v * vector;
       float s[vector];
       std::memcpy(s, to, sizeof s);
       for (std::int64_t k = 0; k < count; ++k) {
         const auto w = load<float>(rows[r] + 4 * k);
         float a[vector];
         std::memcpy(a, x + offsets[k] + v * vector, sizeof a);
-        for (std::int64_t p = 0; p < vector; ++p)
-          s[p] += w * a[p];
+        for (std::int64_t p = 0; p < vector; ++p) s[p] += w * a[p];
       }
       std::memcpy(to, s, sizeof s);
     }
@@ -191,46 +165,34 @@ void real(const word *x, const std::int32_t *offsets, std::int64_t count,
 }
 constexpr word pair(std::uint8_t a, std::uint8_t b, bool is_signed) {
   const auto wide = [is_signed](std::uint8_t e) {
-    return static_cast<word>(
-        is_signed ? static_cast<std::uint16_t>(static_cast<std::int8_t>(e))
-                  : std::uint16_t{e});
+    return static_cast<word>(is_signed ? static_cast<std::uint16_t>(static_cast<std::int8_t>(e)) : std::uint16_t{e});
   };
   return wide(a) | wide(b) << 16;
 }
-inline void interleave(word *to, const std::uint8_t *const *rows,
-                       std::int64_t count, bool is_signed) {
-  for (std::int64_t i = 0; i < count; ++i)
-    to[i] = pair(rows[0][i], rows[1][i], is_signed);
+inline void interleave(word* to, const std::uint8_t* const* rows, std::int64_t count, bool is_signed) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = pair(rows[0][i], rows[1][i], is_signed);
 }
-inline void columns(word *to, const std::uint8_t *row, std::int64_t count,
-                    const column_order &order, bool is_signed) {
+inline void columns(word* to, const std::uint8_t* row, std::int64_t count, const column_order& order, bool is_signed) {
   for (std::int64_t i = 0; i < count; ++i)
-    to[i] = pair(row[i * order.stride], row[i * order.stride + order.dilation],
-                 is_signed);
+    to[i] = pair(row[i * order.stride], row[i * order.stride + order.dilation], is_signed);
 }
-inline std::int32_t correction(const std::uint8_t *, std::int64_t) { return 0; }
-inline std::int32_t dot(const std::uint8_t *x, bool is_signed,
-                        const std::uint8_t *w, std::int64_t count) {
+inline std::int32_t correction(const std::uint8_t*, std::int64_t) { return 0; }
+inline std::int32_t dot(const std::uint8_t* x, bool is_signed, const std::uint8_t* w, std::int64_t count) {
   std::int32_t s = 0;
   for (std::int64_t k = 0; k < count; ++k) {
-    const std::int32_t a = is_signed
-                               ? std::int32_t{static_cast<std::int8_t>(x[k])}
-                               : std::int32_t{x[k]};
+    const std::int32_t a = is_signed ? std::int32_t{static_cast<std::int8_t>(x[k])} : std::int32_t{x[k]};
     s += a * std::int32_t{static_cast<std::int8_t>(w[k])};
   }
   return s;
 }
-inline void finish_integer(const std::int32_t *sums, std::int64_t count,
-                           const integer_finish &f, std::uint8_t *to) {
-  for (std::int64_t i = 0; i < count; ++i)
-    to[i] = static_cast<std::uint8_t>(finish_one(sums[i], f));
+inline void finish_integer(const std::int32_t* sums, std::int64_t count, const integer_finish& f, std::uint8_t* to) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<std::uint8_t>(finish_one(sums[i], f));
 }
-inline void pairs(const std::uint8_t *a, const std::uint8_t *b,
-                  std::int64_t count, const integer_pair &p, std::uint8_t *to) {
+inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std::int64_t count, const integer_pair& p,
+                  std::uint8_t* to) {
   using enum integer_pair::operation;
   const auto wide = [](std::uint8_t e, bool is_signed) {
-    return is_signed ? std::int64_t{static_cast<std::int8_t>(e)}
-                     : std::int64_t{e};
+    return is_signed ? std::int64_t{static_cast<std::int8_t>(e)} : std::int64_t{e};
   };
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t x = wide(a[i], p.a_signed) - p.a_zero;
@@ -239,32 +201,20 @@ inline void pairs(const std::uint8_t *a, const std::uint8_t *b,
     const std::int64_t ym = y * p.b_multiplier;
     std::int64_t v = 0;
     switch (p.op) {
-    case add:
-      v = xm + ym;
-      break;
-    case sub:
-      v = xm - ym;
-      break;
-    case mul:
-      v = x * y * p.a_multiplier;
-      break;
-    case max:
-      v = xm > ym ? xm : ym;
-      break;
-    case min:
-      v = xm < ym ? xm : ym;
-      break;
+    case add: v = xm + ym; break;
+    case sub: v = xm - ym; break;
+    case mul: v = x * y * p.a_multiplier; break;
+    case max: v = xm > ym ? xm : ym; break;
+    case min: v = xm < ym ? xm : ym; break;
     }
     to[i] = static_cast<std::uint8_t>(round_product(v, p.finish));
   }
 }
-inline void greatest(std::uint8_t *to, const std::uint8_t *from,
-                     std::int64_t count, bool is_signed) {
+inline void greatest(std::uint8_t* to, const std::uint8_t* from, std::int64_t count, bool is_signed) {
   const std::uint8_t turn = is_signed ? 0x80 : 0;
-  for (std::int64_t i = 0; i < count; ++i)
-    to[i] = (from[i] ^ turn) > (to[i] ^ turn) ? from[i] : to[i];
+  for (std::int64_t i = 0; i < count; ++i) to[i] = (from[i] ^ turn) > (to[i] ^ turn) ? from[i] : to[i];
 }
-inline bool finish_real(float *sums, std::int64_t count, const real_finish &f) {
+inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
   bool all = true;
   for (std::int64_t i = 0; i < count; ++i) {
     const float v = sums[i] + f.bias;
@@ -273,24 +223,17 @@ inline bool finish_real(float *sums, std::int64_t count, const real_finish &f) {
   }
   return !all;
 }
-inline void widen_f16(float *to, const std::uint8_t *from, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i)
-    store(to + i, from_f16_bits(load<std::uint16_t>(from + 2 * i)));
+inline void widen_f16(float* to, const std::uint8_t* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) store(to + i, from_f16_bits(load<std::uint16_t>(from + 2 * i)));
 }
-inline void narrow_f16(std::uint8_t *to, const float *from,
-                       std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i)
-    store(to + 2 * i, to_f16_bits(from[i]));
+inline void narrow_f16(std::uint8_t* to, const float* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) store(to + 2 * i, to_f16_bits(from[i]));
 }
-inline void widen_bf16(float *to, const std::uint8_t *from,
-                       std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i)
-    store(to + i, from_bf16_bits(load<std::uint16_t>(from + 2 * i)));
+inline void widen_bf16(float* to, const std::uint8_t* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) store(to + i, from_bf16_bits(load<std::uint16_t>(from + 2 * i)));
 }
-inline void narrow_bf16(std::uint8_t *to, const float *from,
-                        std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i)
-    store(to + 2 * i, to_bf16_bits(from[i]));
+inline void narrow_bf16(std::uint8_t* to, const float* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) store(to + 2 * i, to_bf16_bits(from[i]));
 }
 
 inline constexpr kernels all{.bytes = 2,
@@ -316,23 +259,16 @@ inline constexpr kernels all{.bytes = 2,
 // ---------------------------------------------------------------- AVX2
 namespace avx2 {
 
-TMPU_AVX2 inline __m256i load256(const void *from) {
-  return _mm256_loadu_si256(static_cast<const __m256i *>(from));
-}
-TMPU_AVX2 inline void store256(void *to, __m256i v) {
-  _mm256_storeu_si256(static_cast<__m256i *>(to), v);
-}
-TMPU_AVX2 inline __m128i load128(const void *from) {
-  return _mm_loadu_si128(static_cast<const __m128i *>(from));
-}
+TMPU_AVX2 inline __m256i load256(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
+TMPU_AVX2 inline void store256(void* to, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(to), v); }
+TMPU_AVX2 inline __m128i load128(const void* from) { return _mm_loadu_si128(static_cast<const __m128i*>(from)); }
 
 template <std::int64_t Rows>
-TMPU_AVX2 void integer(const word *x, const std::int32_t *offsets,
-                       std::int64_t count, const std::uint8_t *const *rows,
-                       void *sums, std::int64_t vectors) {
+TMPU_AVX2 void integer(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
+                       void* sums, std::int64_t vectors) {
   for (std::int64_t v = 0; v < vectors; ++v) {
-    std::int32_t *to = static_cast<std::int32_t *>(sums) + v * vector;
-    const std::uint8_t *w[extent<Rows>];
+    std::int32_t* to = static_cast<std::int32_t*>(sums) + v * vector;
+    const std::uint8_t* w[extent<Rows>];
     __m256i s[extent<Rows>][2];
 #pragma GCC unroll 4
     for (std::int64_t r = 0; r < Rows; ++r) {
@@ -341,7 +277,7 @@ TMPU_AVX2 void integer(const word *x, const std::int32_t *offsets,
       s[r][1] = load256(to + r * tile_places + 8);
     }
     for (std::int64_t k = 0; k < count; ++k) {
-      const word *at = x + offsets[k] + v * vector;
+      const word* at = x + offsets[k] + v * vector;
       const __m256i a = load256(at);
       const __m256i b = load256(at + 8);
 #pragma GCC unroll 4
@@ -359,12 +295,11 @@ TMPU_AVX2 void integer(const word *x, const std::int32_t *offsets,
   }
 }
 template <std::int64_t Rows>
-TMPU_AVX2 void real(const word *x, const std::int32_t *offsets,
-                    std::int64_t count, const std::uint8_t *const *rows,
-                    void *sums, std::int64_t vectors) {
+TMPU_AVX2 void real(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
+                    void* sums, std::int64_t vectors) {
   for (std::int64_t v = 0; v < vectors; ++v) {
-    float *to = static_cast<float *>(sums) + v * vector;
-    const std::uint8_t *w[extent<Rows>];
+    float* to = static_cast<float*>(sums) + v * vector;
+    const std::uint8_t* w[extent<Rows>];
     __m256 s[extent<Rows>][2];
 #pragma GCC unroll 4
     for (std::int64_t r = 0; r < Rows; ++r) {
@@ -373,8 +308,7 @@ TMPU_AVX2 void real(const word *x, const std::int32_t *offsets,
       s[r][1] = _mm256_loadu_ps(to + r * tile_places + 8);
     }
     for (std::int64_t k = 0; k < count; ++k) {
-      const auto *at =
-          reinterpret_cast<const float *>(x + offsets[k] + v * vector);
+      const auto* at = reinterpret_cast<const float*>(x + offsets[k] + v * vector);
       const __m256 a = _mm256_loadu_ps(at);
       const __m256 b = _mm256_loadu_ps(at + 8);
 #pragma GCC unroll 4
@@ -394,8 +328,7 @@ TMPU_AVX2 void real(const word *x, const std::int32_t *offsets,
 TMPU_AVX2 inline __m256i widen(__m128i bytes, bool is_signed) {
   return is_signed ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
 }
-TMPU_AVX2 inline void interleave(word *to, const std::uint8_t *const *rows,
-                                 std::int64_t count, bool is_signed) {
+TMPU_AVX2 inline void interleave(word* to, const std::uint8_t* const* rows, std::int64_t count, bool is_signed) {
   for (std::int64_t i = 0; i < count; i += 16) {
     const __m128i a = load128(rows[0] + i);
     const __m128i b = load128(rows[1] + i);
@@ -403,50 +336,39 @@ TMPU_AVX2 inline void interleave(word *to, const std::uint8_t *const *rows,
     store256(to + i + 8, widen(_mm_unpackhi_epi8(a, b), is_signed));
   }
 }
-TMPU_AVX2 inline void columns(word *to, const std::uint8_t *row,
-                              std::int64_t count, const column_order &order,
+TMPU_AVX2 inline void columns(word* to, const std::uint8_t* row, std::int64_t count, const column_order& order,
                               bool is_signed) {
-  if (!order.fits)
-    return portable::columns(to, row, count, order, is_signed);
+  if (!order.fits) return portable::columns(to, row, count, order, is_signed);
   const __m128i bytes = load128(order.at);
   for (std::int64_t i = 0; i < count; i += 4) {
-    const __m128i pairs =
-        _mm_shuffle_epi8(load128(row + i * order.stride), bytes);
-    const __m128i wide =
-        is_signed ? _mm_cvtepi8_epi16(pairs) : _mm_cvtepu8_epi16(pairs);
-    _mm_storeu_si128(reinterpret_cast<__m128i *>(to + i), wide);
+    const __m128i pairs = _mm_shuffle_epi8(load128(row + i * order.stride), bytes);
+    const __m128i wide = is_signed ? _mm_cvtepi8_epi16(pairs) : _mm_cvtepu8_epi16(pairs);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), wide);
   }
 }
 TMPU_AVX2 inline std::int32_t total(__m256i v) {
-  __m128i s =
-      _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
   s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4E));
   s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xB1));
   return _mm_cvtsi128_si32(s);
 }
-TMPU_AVX2 inline std::int32_t dot(const std::uint8_t *x, bool is_signed,
-                                  const std::uint8_t *w, std::int64_t count) {
+TMPU_AVX2 inline std::int32_t dot(const std::uint8_t* x, bool is_signed, const std::uint8_t* w, std::int64_t count) {
   __m256i s = _mm256_setzero_si256();
   std::int64_t k = 0;
   for (; k + 16 <= count; k += 16)
-    s = _mm256_add_epi32(s, _mm256_madd_epi16(widen(load128(x + k), is_signed),
-                                              widen(load128(w + k), true)));
+    s = _mm256_add_epi32(s, _mm256_madd_epi16(widen(load128(x + k), is_signed), widen(load128(w + k), true)));
   return total(s) + portable::dot(x + k, is_signed, w + k, count - k);
 }
-TMPU_AVX2 inline void finish_integer(const std::int32_t *sums,
-                                     std::int64_t count,
-                                     const integer_finish &f,
-                                     std::uint8_t *to) {
+TMPU_AVX2 inline void finish_integer(const std::int32_t* sums, std::int64_t count, const integer_finish& f,
+                                     std::uint8_t* to) {
   const std::int64_t low = std::int64_t{f.low} - f.zero;
   const std::int64_t high = std::int64_t{f.high} - f.zero;
   constexpr std::int64_t most = 0x7FFF'FFFF;
   // With these the product has less than 62 bits and what is left of it
   // fits 32.
-  const bool narrow = f.multiplier >= 0 && f.shift >= 31 && f.shift <= 62 &&
-                      f.bias <= most && f.bias >= -most && low >= -most &&
-                      high <= most;
-  if (!narrow)
-    return portable::finish_integer(sums, count, f, to);
+  const bool narrow = f.multiplier >= 0 && f.shift >= 31 && f.shift <= 62 && f.bias <= most && f.bias >= -most &&
+                      low >= -most && high <= most;
+  if (!narrow) return portable::finish_integer(sums, count, f, to);
   const __m256i bias = _mm256_set1_epi32(static_cast<std::int32_t>(f.bias));
   const __m256i multiplier = _mm256_set1_epi32(f.multiplier);
   const __m256i half = _mm256_set1_epi64x(std::int64_t{1} << (f.shift - 1));
@@ -460,24 +382,17 @@ TMPU_AVX2 inline void finish_integer(const std::int32_t *sums,
     const __m256i v = _mm256_add_epi32(sum, bias);
     const __m256i magnitude = _mm256_abs_epi32(v);
     // The sign bit: of what overflowed, and of the magnitude of -2^31.
-    const __m256i over = _mm256_or_si256(
-        _mm256_and_si256(_mm256_xor_si256(sum, v), _mm256_xor_si256(bias, v)),
-        magnitude);
+    const __m256i over =
+        _mm256_or_si256(_mm256_and_si256(_mm256_xor_si256(sum, v), _mm256_xor_si256(bias, v)), magnitude);
     if (_mm256_movemask_ps(_mm256_castsi256_ps(over)) != 0) {
       portable::finish_integer(sums + i, 8, f, to + i);
       continue;
     }
-    const __m256i even = _mm256_srl_epi64(
-        _mm256_add_epi64(_mm256_mul_epu32(magnitude, multiplier), half), shift);
-    const __m256i odd = _mm256_srl_epi64(
-        _mm256_add_epi64(
-            _mm256_mul_epu32(_mm256_srli_epi64(magnitude, 32), multiplier),
-            half),
-        shift);
-    const __m256i rounded = _mm256_sign_epi32(
-        _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA), v);
-    const __m256i y = _mm256_add_epi32(
-        _mm256_min_epi32(_mm256_max_epi32(rounded, least), greatest), zero);
+    const __m256i even = _mm256_srl_epi64(_mm256_add_epi64(_mm256_mul_epu32(magnitude, multiplier), half), shift);
+    const __m256i odd =
+        _mm256_srl_epi64(_mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(magnitude, 32), multiplier), half), shift);
+    const __m256i rounded = _mm256_sign_epi32(_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA), v);
+    const __m256i y = _mm256_add_epi32(_mm256_min_epi32(_mm256_max_epi32(rounded, least), greatest), zero);
     const __m256i packed = _mm256_shuffle_epi8(y, first_bytes);
     store(to + i, _mm_cvtsi128_si32(_mm256_castsi256_si128(packed)));
     store(to + i + 4, _mm_cvtsi128_si32(_mm256_extracti128_si256(packed, 1)));
@@ -485,37 +400,27 @@ TMPU_AVX2 inline void finish_integer(const std::int32_t *sums,
 }
 /// The 64-bit products of a' with a multiplier: a' from the low halves of 4
 /// lanes.
-TMPU_AVX2 inline __m256i centred(const std::uint8_t *from, bool is_signed,
-                                 std::int32_t zero) {
+TMPU_AVX2 inline __m256i centred(const std::uint8_t* from, bool is_signed, std::int32_t zero) {
   const __m128i bytes = _mm_cvtsi32_si128(load<std::int32_t>(from));
-  return _mm256_sub_epi64(is_signed ? _mm256_cvtepi8_epi64(bytes)
-                                    : _mm256_cvtepu8_epi64(bytes),
+  return _mm256_sub_epi64(is_signed ? _mm256_cvtepi8_epi64(bytes) : _mm256_cvtepu8_epi64(bytes),
                           _mm256_set1_epi64x(zero));
 }
-TMPU_AVX2 inline __m256i pair_of(const __m256i x, const __m256i y,
-                                 const integer_pair &p) {
+TMPU_AVX2 inline __m256i pair_of(const __m256i x, const __m256i y, const integer_pair& p) {
   using enum integer_pair::operation;
   const __m256i am = _mm256_set1_epi64x(p.a_multiplier);
-  if (p.op == mul)
-    return _mm256_mul_epi32(_mm256_mul_epi32(x, y), am);
+  if (p.op == mul) return _mm256_mul_epi32(_mm256_mul_epi32(x, y), am);
   const __m256i xm = _mm256_mul_epi32(x, am);
   const __m256i ym = _mm256_mul_epi32(y, _mm256_set1_epi64x(p.b_multiplier));
-  if (p.op == add)
-    return _mm256_add_epi64(xm, ym);
-  if (p.op == sub)
-    return _mm256_sub_epi64(xm, ym);
+  if (p.op == add) return _mm256_add_epi64(xm, ym);
+  if (p.op == sub) return _mm256_sub_epi64(xm, ym);
   const __m256i more = _mm256_cmpgt_epi64(xm, ym);
-  return p.op == max ? _mm256_blendv_epi8(ym, xm, more)
-                     : _mm256_blendv_epi8(xm, ym, more);
+  return p.op == max ? _mm256_blendv_epi8(ym, xm, more) : _mm256_blendv_epi8(xm, ym, more);
 }
-TMPU_AVX2 inline void pairs(const std::uint8_t *a, const std::uint8_t *b,
-                            std::int64_t count, const integer_pair &p,
-                            std::uint8_t *to) {
-  const integer_finish &f = p.finish;
-  const auto places =
-      static_cast<std::int32_t>(static_cast<std::uint32_t>(f.shift) & 63U);
-  const __m256i half =
-      _mm256_set1_epi64x(places == 0 ? 0 : std::int64_t{1} << (places - 1));
+TMPU_AVX2 inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std::int64_t count, const integer_pair& p,
+                            std::uint8_t* to) {
+  const integer_finish& f = p.finish;
+  const auto places = static_cast<std::int32_t>(static_cast<std::uint32_t>(f.shift) & 63U);
+  const __m256i half = _mm256_set1_epi64x(places == 0 ? 0 : std::int64_t{1} << (places - 1));
   const __m128i shift = _mm_cvtsi32_si128(places);
   const __m256i none = _mm256_setzero_si256();
   const __m256i zero = _mm256_set1_epi64x(f.zero);
@@ -523,38 +428,30 @@ TMPU_AVX2 inline void pairs(const std::uint8_t *a, const std::uint8_t *b,
   const __m256i high = _mm256_set1_epi64x(f.high);
   std::int64_t i = 0;
   for (; i + 4 <= count; i += 4) {
-    const __m256i v = pair_of(centred(a + i, p.a_signed, p.a_zero),
-                              centred(b + i, p.b_signed, p.b_zero), p);
+    const __m256i v = pair_of(centred(a + i, p.a_signed, p.a_zero), centred(b + i, p.b_signed, p.b_zero), p);
     const __m256i sign = _mm256_cmpgt_epi64(none, v);
     const __m256i magnitude = _mm256_sub_epi64(_mm256_xor_si256(v, sign), sign);
-    const __m256i rounded =
-        _mm256_srl_epi64(_mm256_add_epi64(magnitude, half), shift);
-    __m256i y = _mm256_add_epi64(
-        _mm256_sub_epi64(_mm256_xor_si256(rounded, sign), sign), zero);
+    const __m256i rounded = _mm256_srl_epi64(_mm256_add_epi64(magnitude, half), shift);
+    __m256i y = _mm256_add_epi64(_mm256_sub_epi64(_mm256_xor_si256(rounded, sign), sign), zero);
     y = _mm256_blendv_epi8(y, low, _mm256_cmpgt_epi64(low, y));
     y = _mm256_blendv_epi8(y, high, _mm256_cmpgt_epi64(y, high));
-    const __m256i bytes = _mm256_shuffle_epi8(
-        y,
-        _mm256_set1_epi64x(0x0800)); // the first byte of both lanes of a half
+    const __m256i bytes = _mm256_shuffle_epi8(y,
+                                              _mm256_set1_epi64x(0x0800)); // the first byte of both lanes of a half
     store(to + i, static_cast<std::int16_t>(_mm256_extract_epi16(bytes, 0)));
-    store(to + i + 2,
-          static_cast<std::int16_t>(_mm256_extract_epi16(bytes, 8)));
+    store(to + i + 2, static_cast<std::int16_t>(_mm256_extract_epi16(bytes, 8)));
   }
   portable::pairs(a + i, b + i, count - i, p, to + i);
 }
-TMPU_AVX2 inline void greatest(std::uint8_t *to, const std::uint8_t *from,
-                               std::int64_t count, bool is_signed) {
+TMPU_AVX2 inline void greatest(std::uint8_t* to, const std::uint8_t* from, std::int64_t count, bool is_signed) {
   std::int64_t i = 0;
   for (; i + 16 <= count; i += 16) {
     const __m128i a = load128(to + i);
     const __m128i b = load128(from + i);
-    _mm_storeu_si128(reinterpret_cast<__m128i *>(to + i),
-                     is_signed ? _mm_max_epi8(a, b) : _mm_max_epu8(a, b));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), is_signed ? _mm_max_epi8(a, b) : _mm_max_epu8(a, b));
   }
   portable::greatest(to + i, from + i, count - i, is_signed);
 }
-TMPU_AVX2 inline bool finish_real(float *sums, std::int64_t count,
-                                  const real_finish &f) {
+TMPU_AVX2 inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
   const __m256 bias = _mm256_set1_ps(f.bias);
   const __m256 low = _mm256_set1_ps(f.low);
   const __m256 high = _mm256_set1_ps(f.high);
@@ -568,53 +465,37 @@ TMPU_AVX2 inline bool finish_real(float *sums, std::int64_t count,
   }
   return _mm256_movemask_ps(odd) != 0;
 }
-TMPU_AVX2 inline void widen_f16(float *to, const std::uint8_t *from,
-                                std::int64_t count) {
+TMPU_AVX2 inline void widen_f16(float* to, const std::uint8_t* from, std::int64_t count) {
   std::int64_t i = 0;
-  for (; i + 8 <= count; i += 8)
-    _mm256_storeu_ps(to + i, _mm256_cvtph_ps(load128(from + 2 * i)));
+  for (; i + 8 <= count; i += 8) _mm256_storeu_ps(to + i, _mm256_cvtph_ps(load128(from + 2 * i)));
   portable::widen_f16(to + i, from + 2 * i, count - i);
 }
-TMPU_AVX2 inline void narrow_f16(std::uint8_t *to, const float *from,
-                                 std::int64_t count) {
+TMPU_AVX2 inline void narrow_f16(std::uint8_t* to, const float* from, std::int64_t count) {
   std::int64_t i = 0;
   for (; i + 8 <= count; i += 8) {
-    const __m128i h =
-        _mm256_cvtps_ph(_mm256_loadu_ps(from + i),
-                        _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    _mm_storeu_si128(reinterpret_cast<__m128i *>(to + 2 * i), h);
+    const __m128i h = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 2 * i), h);
   }
   portable::narrow_f16(to + 2 * i, from + i, count - i);
 }
-TMPU_AVX2 inline void widen_bf16(float *to, const std::uint8_t *from,
-                                 std::int64_t count) {
+TMPU_AVX2 inline void widen_bf16(float* to, const std::uint8_t* from, std::int64_t count) {
   std::int64_t i = 0;
-  for (; i + 8 <= count; i += 8)
-    store256(to + i, _mm256_slli_epi32(
-                         _mm256_cvtepu16_epi32(load128(from + 2 * i)), 16));
+  for (; i + 8 <= count; i += 8) store256(to + i, _mm256_slli_epi32(_mm256_cvtepu16_epi32(load128(from + 2 * i)), 16));
   portable::widen_bf16(to + i, from + 2 * i, count - i);
 }
-TMPU_AVX2 inline void narrow_bf16(std::uint8_t *to, const float *from,
-                                  std::int64_t count) {
+TMPU_AVX2 inline void narrow_bf16(std::uint8_t* to, const float* from, std::int64_t count) {
   std::int64_t i = 0;
   for (; i + 8 <= count; i += 8) {
     const __m256i b = load256(from + i);
-    const __m256i magnitude =
-        _mm256_and_si256(b, _mm256_set1_epi32(0x7FFF'FFFF));
-    const __m256i no_number =
-        _mm256_cmpgt_epi32(magnitude, _mm256_set1_epi32(0x7F80'0000));
-    const __m256i even =
-        _mm256_and_si256(_mm256_srli_epi32(b, 16), _mm256_set1_epi32(1));
-    const __m256i rounded = _mm256_srli_epi32(
-        _mm256_add_epi32(_mm256_add_epi32(b, _mm256_set1_epi32(0x7FFF)), even),
-        16);
-    const __m256i quiet =
-        _mm256_or_si256(_mm256_srli_epi32(b, 16), _mm256_set1_epi32(0x40));
+    const __m256i magnitude = _mm256_and_si256(b, _mm256_set1_epi32(0x7FFF'FFFF));
+    const __m256i no_number = _mm256_cmpgt_epi32(magnitude, _mm256_set1_epi32(0x7F80'0000));
+    const __m256i even = _mm256_and_si256(_mm256_srli_epi32(b, 16), _mm256_set1_epi32(1));
+    const __m256i rounded =
+        _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(b, _mm256_set1_epi32(0x7FFF)), even), 16);
+    const __m256i quiet = _mm256_or_si256(_mm256_srli_epi32(b, 16), _mm256_set1_epi32(0x40));
     const __m256i h = _mm256_blendv_epi8(rounded, quiet, no_number);
-    const __m256i packed =
-        _mm256_permute4x64_epi64(_mm256_packus_epi32(h, h), 0xD8);
-    _mm_storeu_si128(reinterpret_cast<__m128i *>(to + 2 * i),
-                     _mm256_castsi256_si128(packed));
+    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(h, h), 0xD8);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 2 * i), _mm256_castsi256_si128(packed));
   }
   portable::narrow_bf16(to + 2 * i, from + i, count - i);
 }
@@ -645,106 +526,86 @@ namespace avx512 {
 /// Sums of unsigned x times signed weights; signed x is held as x + 128, see
 /// `correction`.
 template <std::int64_t Rows, std::int64_t Vectors>
-TMPU_AVX512 void integer_of(const word *x, const std::int32_t *offsets,
-                            std::int64_t count, const std::uint8_t *const *rows,
-                            std::int32_t *to) {
-  const std::uint8_t *w[extent<Rows>];
+TMPU_AVX512 void integer_of(const word* x, const std::int32_t* offsets, std::int64_t count,
+                            const std::uint8_t* const* rows, std::int32_t* to) {
+  const std::uint8_t* w[extent<Rows>];
   __m512i s[extent<Rows>][extent<Vectors>];
 #pragma GCC unroll 4
   for (std::int64_t r = 0; r < Rows; ++r) {
     w[r] = rows[r];
 #pragma GCC unroll 4
-    for (std::int64_t v = 0; v < Vectors; ++v)
-      s[r][v] = _mm512_loadu_si512(to + r * tile_places + v * vector);
+    for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_loadu_si512(to + r * tile_places + v * vector);
   }
   for (std::int64_t k = 0; k < count; ++k) {
-    const word *at = x + offsets[k];
+    const word* at = x + offsets[k];
     __m512i a[extent<Vectors>];
 #pragma GCC unroll 4
-    for (std::int64_t v = 0; v < Vectors; ++v)
-      a[v] = _mm512_loadu_si512(at + v * vector);
+    for (std::int64_t v = 0; v < Vectors; ++v) a[v] = _mm512_loadu_si512(at + v * vector);
 #pragma GCC unroll 4
     for (std::int64_t r = 0; r < Rows; ++r) {
       const __m512i t = _mm512_set1_epi32(load<std::int32_t>(w[r] + 4 * k));
 #pragma GCC unroll 4
-      for (std::int64_t v = 0; v < Vectors; ++v)
-        s[r][v] = _mm512_dpbusd_epi32(s[r][v], a[v], t);
+      for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_dpbusd_epi32(s[r][v], a[v], t);
     }
   }
 #pragma GCC unroll 4
   for (std::int64_t r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
-    for (std::int64_t v = 0; v < Vectors; ++v)
-      _mm512_storeu_si512(to + r * tile_places + v * vector, s[r][v]);
+    for (std::int64_t v = 0; v < Vectors; ++v) _mm512_storeu_si512(to + r * tile_places + v * vector, s[r][v]);
   }
 }
 template <std::int64_t Rows, std::int64_t Vectors>
-TMPU_AVX512 void real_of(const word *x, const std::int32_t *offsets,
-                         std::int64_t count, const std::uint8_t *const *rows,
-                         float *to) {
-  const std::uint8_t *w[extent<Rows>];
+TMPU_AVX512 void real_of(const word* x, const std::int32_t* offsets, std::int64_t count,
+                         const std::uint8_t* const* rows, float* to) {
+  const std::uint8_t* w[extent<Rows>];
   __m512 s[extent<Rows>][extent<Vectors>];
 #pragma GCC unroll 4
   for (std::int64_t r = 0; r < Rows; ++r) {
     w[r] = rows[r];
 #pragma GCC unroll 4
-    for (std::int64_t v = 0; v < Vectors; ++v)
-      s[r][v] = _mm512_loadu_ps(to + r * tile_places + v * vector);
+    for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_loadu_ps(to + r * tile_places + v * vector);
   }
   for (std::int64_t k = 0; k < count; ++k) {
-    const word *at = x + offsets[k];
+    const word* at = x + offsets[k];
     __m512 a[extent<Vectors>];
 #pragma GCC unroll 4
-    for (std::int64_t v = 0; v < Vectors; ++v)
-      a[v] = _mm512_loadu_ps(at + v * vector);
+    for (std::int64_t v = 0; v < Vectors; ++v) a[v] = _mm512_loadu_ps(at + v * vector);
 #pragma GCC unroll 4
     for (std::int64_t r = 0; r < Rows; ++r) {
       const __m512 t = _mm512_set1_ps(load<float>(w[r] + 4 * k));
 #pragma GCC unroll 4
-      for (std::int64_t v = 0; v < Vectors; ++v)
-        s[r][v] = _mm512_add_ps(s[r][v], _mm512_mul_ps(t, a[v]));
+      for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_add_ps(s[r][v], _mm512_mul_ps(t, a[v]));
     }
   }
 #pragma GCC unroll 4
   for (std::int64_t r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
-    for (std::int64_t v = 0; v < Vectors; ++v)
-      _mm512_storeu_ps(to + r * tile_places + v * vector, s[r][v]);
+    for (std::int64_t v = 0; v < Vectors; ++v) _mm512_storeu_ps(to + r * tile_places + v * vector, s[r][v]);
   }
 }
 template <std::int64_t Rows>
-void integer(const word *x, const std::int32_t *offsets, std::int64_t count,
-             const std::uint8_t *const *rows, void *sums,
-             std::int64_t vectors) {
-  auto *to = static_cast<std::int32_t *>(sums);
+void integer(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
+             void* sums, std::int64_t vectors) {
+  auto* to = static_cast<std::int32_t*>(sums);
   switch (vectors) {
-  case 1:
-    return integer_of<Rows, 1>(x, offsets, count, rows, to);
-  case 2:
-    return integer_of<Rows, 2>(x, offsets, count, rows, to);
-  case 3:
-    return integer_of<Rows, 3>(x, offsets, count, rows, to);
-  default:
-    return integer_of<Rows, 4>(x, offsets, count, rows, to);
+  case 1: return integer_of<Rows, 1>(x, offsets, count, rows, to);
+  case 2: return integer_of<Rows, 2>(x, offsets, count, rows, to);
+  case 3: return integer_of<Rows, 3>(x, offsets, count, rows, to);
+  default: return integer_of<Rows, 4>(x, offsets, count, rows, to);
   }
 }
 template <std::int64_t Rows>
-void real(const word *x, const std::int32_t *offsets, std::int64_t count,
-          const std::uint8_t *const *rows, void *sums, std::int64_t vectors) {
-  auto *to = static_cast<float *>(sums);
+void real(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows, void* sums,
+          std::int64_t vectors) {
+  auto* to = static_cast<float*>(sums);
   switch (vectors) {
-  case 1:
-    return real_of<Rows, 1>(x, offsets, count, rows, to);
-  case 2:
-    return real_of<Rows, 2>(x, offsets, count, rows, to);
-  case 3:
-    return real_of<Rows, 3>(x, offsets, count, rows, to);
-  default:
-    return real_of<Rows, 4>(x, offsets, count, rows, to);
+  case 1: return real_of<Rows, 1>(x, offsets, count, rows, to);
+  case 2: return real_of<Rows, 2>(x, offsets, count, rows, to);
+  case 3: return real_of<Rows, 3>(x, offsets, count, rows, to);
+  default: return real_of<Rows, 4>(x, offsets, count, rows, to);
   }
 }
-TMPU_AVX512 inline void interleave(word *to, const std::uint8_t *const *rows,
-                                   std::int64_t count, bool is_signed) {
+TMPU_AVX512 inline void interleave(word* to, const std::uint8_t* const* rows, std::int64_t count, bool is_signed) {
   const __m128i turn = _mm_set1_epi8(is_signed ? -128 : 0);
   for (std::int64_t i = 0; i < count; i += 16) {
     const __m128i a = _mm_xor_si128(avx2::load128(rows[0] + i), turn);
@@ -755,22 +616,20 @@ TMPU_AVX512 inline void interleave(word *to, const std::uint8_t *const *rows,
     const __m128i cd = _mm_unpacklo_epi8(c, d);
     const __m128i ef = _mm_unpackhi_epi8(a, b);
     const __m128i gh = _mm_unpackhi_epi8(c, d);
-    auto *out = reinterpret_cast<__m128i *>(to + i);
+    auto* out = reinterpret_cast<__m128i*>(to + i);
     _mm_storeu_si128(out, _mm_unpacklo_epi16(ab, cd));
     _mm_storeu_si128(out + 1, _mm_unpackhi_epi16(ab, cd));
     _mm_storeu_si128(out + 2, _mm_unpacklo_epi16(ef, gh));
     _mm_storeu_si128(out + 3, _mm_unpackhi_epi16(ef, gh));
   }
 }
-TMPU_AVX512 inline void columns(word *to, const std::uint8_t *row,
-                                std::int64_t count, const column_order &order,
+TMPU_AVX512 inline void columns(word* to, const std::uint8_t* row, std::int64_t count, const column_order& order,
                                 bool is_signed) {
   const word turn = is_signed ? 0x8080'8080U : 0U;
   if (!order.fits) {
     for (std::int64_t i = 0; i < count; ++i) {
       word w = 0;
-      for (std::int64_t u = 0; u < 4; ++u)
-        w |= word{row[i * order.stride + u * order.dilation]} << (8 * u);
+      for (std::int64_t u = 0; u < 4; ++u) w |= word{row[i * order.stride + u * order.dilation]} << (8 * u);
       to[i] = w ^ turn;
     }
     return;
@@ -778,25 +637,20 @@ TMPU_AVX512 inline void columns(word *to, const std::uint8_t *row,
   const __m128i bytes = avx2::load128(order.at);
   const __m128i turns = _mm_set1_epi32(static_cast<std::int32_t>(turn));
   for (std::int64_t i = 0; i < count; i += 4) {
-    const __m128i w =
-        _mm_shuffle_epi8(avx2::load128(row + i * order.stride), bytes);
-    _mm_storeu_si128(reinterpret_cast<__m128i *>(to + i),
-                     _mm_xor_si128(w, turns));
+    const __m128i w = _mm_shuffle_epi8(avx2::load128(row + i * order.stride), bytes);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), _mm_xor_si128(w, turns));
   }
 }
-TMPU_AVX512 inline std::int32_t correction(const std::uint8_t *row,
-                                           std::int64_t words) {
+TMPU_AVX512 inline std::int32_t correction(const std::uint8_t* row, std::int64_t words) {
   const __m512i ones = _mm512_set1_epi8(1);
   __m512i s = _mm512_setzero_si512();
   std::int64_t k = 0;
-  for (; k + 16 <= words; k += 16)
-    s = _mm512_dpbusd_epi32(s, ones, _mm512_loadu_si512(row + 4 * k));
+  for (; k + 16 <= words; k += 16) s = _mm512_dpbusd_epi32(s, ones, _mm512_loadu_si512(row + 4 * k));
   const auto left = static_cast<__mmask16>((1U << (words - k)) - 1U);
   s = _mm512_dpbusd_epi32(s, ones, _mm512_maskz_loadu_epi32(left, row + 4 * k));
   return -128 * _mm512_reduce_add_epi32(s);
 }
-TMPU_AVX512 inline std::int32_t dot(const std::uint8_t *x, bool is_signed,
-                                    const std::uint8_t *w, std::int64_t count) {
+TMPU_AVX512 inline std::int32_t dot(const std::uint8_t* x, bool is_signed, const std::uint8_t* w, std::int64_t count) {
   const __m512i turn = _mm512_set1_epi8(is_signed ? -128 : 0);
   const __m512i ones = _mm512_set1_epi8(1);
   __m512i s = _mm512_setzero_si512();
@@ -805,57 +659,42 @@ TMPU_AVX512 inline std::int32_t dot(const std::uint8_t *x, bool is_signed,
     const std::int64_t left = count - k;
     const auto some = left >= 64 ? ~__mmask64{0} : (__mmask64{1} << left) - 1U;
     const __m512i b = _mm512_maskz_loadu_epi8(some, w + k);
-    s = _mm512_dpbusd_epi32(
-        s, _mm512_xor_si512(_mm512_maskz_loadu_epi8(some, x + k), turn), b);
+    s = _mm512_dpbusd_epi32(s, _mm512_xor_si512(_mm512_maskz_loadu_epi8(some, x + k), turn), b);
     sum_of_w = _mm512_dpbusd_epi32(sum_of_w, ones, b);
   }
-  if (is_signed)
-    s = _mm512_sub_epi32(s, _mm512_slli_epi32(sum_of_w, 7));
+  if (is_signed) s = _mm512_sub_epi32(s, _mm512_slli_epi32(sum_of_w, 7));
   return _mm512_reduce_add_epi32(s);
 }
 /// In 64 bits: right for whatever the parameters are.
-TMPU_AVX512 inline void finish_wide(const std::int32_t *sums,
-                                    std::int64_t count, const integer_finish &f,
-                                    std::uint8_t *to) {
-  const auto places =
-      static_cast<std::int32_t>(static_cast<std::uint32_t>(f.shift) & 63U);
+TMPU_AVX512 inline void finish_wide(const std::int32_t* sums, std::int64_t count, const integer_finish& f,
+                                    std::uint8_t* to) {
+  const auto places = static_cast<std::int32_t>(static_cast<std::uint32_t>(f.shift) & 63U);
   const __m512i bias = _mm512_set1_epi64(f.bias);
   const __m512i multiplier = _mm512_set1_epi64(f.multiplier);
-  const __m512i half =
-      _mm512_set1_epi64(places == 0 ? 0 : std::int64_t{1} << (places - 1));
+  const __m512i half = _mm512_set1_epi64(places == 0 ? 0 : std::int64_t{1} << (places - 1));
   const __m128i shift = _mm_cvtsi32_si128(places);
   const __m512i zero = _mm512_set1_epi64(f.zero);
   const __m512i low = _mm512_set1_epi64(f.low);
   const __m512i high = _mm512_set1_epi64(f.high);
   for (std::int64_t i = 0; i < count; i += 8) {
-    const __m512i v =
-        _mm512_add_epi64(_mm512_cvtepi32_epi64(avx2::load256(sums + i)), bias);
+    const __m512i v = _mm512_add_epi64(_mm512_cvtepi32_epi64(avx2::load256(sums + i)), bias);
     const __m512i product = _mm512_mullo_epi64(v, multiplier);
-    const __m512i rounded = _mm512_srl_epi64(
-        _mm512_add_epi64(_mm512_abs_epi64(product), half), shift);
+    const __m512i rounded = _mm512_srl_epi64(_mm512_add_epi64(_mm512_abs_epi64(product), half), shift);
     const __mmask8 negative = _mm512_movepi64_mask(product);
-    const __m512i y =
-        _mm512_add_epi64(_mm512_mask_sub_epi64(rounded, negative,
-                                               _mm512_setzero_si512(), rounded),
-                         zero);
+    const __m512i y = _mm512_add_epi64(_mm512_mask_sub_epi64(rounded, negative, _mm512_setzero_si512(), rounded), zero);
     const __m512i clamped = _mm512_min_epi64(_mm512_max_epi64(y, low), high);
-    _mm_storel_epi64(reinterpret_cast<__m128i *>(to + i),
-                     _mm512_cvtepi64_epi8(clamped));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to + i), _mm512_cvtepi64_epi8(clamped));
   }
 }
-TMPU_AVX512 inline void finish_integer(const std::int32_t *sums,
-                                       std::int64_t count,
-                                       const integer_finish &f,
-                                       std::uint8_t *to) {
+TMPU_AVX512 inline void finish_integer(const std::int32_t* sums, std::int64_t count, const integer_finish& f,
+                                       std::uint8_t* to) {
   const std::int64_t low = std::int64_t{f.low} - f.zero;
   const std::int64_t high = std::int64_t{f.high} - f.zero;
   constexpr std::int64_t most = 0x7FFF'FFFF;
   // As in AVX2.
-  const bool narrow = f.multiplier >= 0 && f.shift >= 32 && f.shift <= 62 &&
-                      f.bias <= most && f.bias >= -most && low >= -most &&
-                      high <= most;
-  if (!narrow)
-    return finish_wide(sums, count, f, to);
+  const bool narrow = f.multiplier >= 0 && f.shift >= 32 && f.shift <= 62 && f.bias <= most && f.bias >= -most &&
+                      low >= -most && high <= most;
+  if (!narrow) return finish_wide(sums, count, f, to);
   const __m512i bias = _mm512_set1_epi32(static_cast<std::int32_t>(f.bias));
   const __m512i multiplier = _mm512_set1_epi32(f.multiplier);
   const __m512i half = _mm512_set1_epi64(std::int64_t{1} << (f.shift - 1));
@@ -868,80 +707,57 @@ TMPU_AVX512 inline void finish_integer(const std::int32_t *sums,
     const __m512i sum = _mm512_loadu_si512(sums + i);
     const __m512i v = _mm512_add_epi32(sum, bias);
     const __m512i magnitude = _mm512_abs_epi32(v);
-    const __m512i over = _mm512_or_si512(
-        _mm512_and_si512(_mm512_xor_si512(sum, v), _mm512_xor_si512(bias, v)),
-        magnitude);
+    const __m512i over =
+        _mm512_or_si512(_mm512_and_si512(_mm512_xor_si512(sum, v), _mm512_xor_si512(bias, v)), magnitude);
     if (_mm512_movepi32_mask(over) != 0) {
       finish_wide(sums + i, 16, f, to + i);
       continue;
     }
-    const __m512i even = _mm512_srl_epi64(
-        _mm512_add_epi64(_mm512_mul_epu32(magnitude, multiplier), half), shift);
+    const __m512i even = _mm512_srl_epi64(_mm512_add_epi64(_mm512_mul_epu32(magnitude, multiplier), half), shift);
     const __m512i odd = _mm512_srl_epi64(
-        _mm512_add_epi64(
-            _mm512_mul_epu32(_mm512_srli_epi64(magnitude, 32), multiplier),
-            half),
-        to_upper);
+        _mm512_add_epi64(_mm512_mul_epu32(_mm512_srli_epi64(magnitude, 32), multiplier), half), to_upper);
     const __m512i rounded = _mm512_mask_mov_epi32(even, 0xAAAA, odd);
-    const __m512i r = _mm512_mask_sub_epi32(rounded, _mm512_movepi32_mask(v),
-                                            _mm512_setzero_si512(), rounded);
-    const __m512i y = _mm512_add_epi32(
-        _mm512_min_epi32(_mm512_max_epi32(r, least), greatest), zero);
-    _mm_storeu_si128(reinterpret_cast<__m128i *>(to + i),
-                     _mm512_cvtepi32_epi8(y));
+    const __m512i r = _mm512_mask_sub_epi32(rounded, _mm512_movepi32_mask(v), _mm512_setzero_si512(), rounded);
+    const __m512i y = _mm512_add_epi32(_mm512_min_epi32(_mm512_max_epi32(r, least), greatest), zero);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), _mm512_cvtepi32_epi8(y));
   }
 }
-TMPU_AVX512 inline __m512i centred(__mmask16 some, const std::uint8_t *from,
-                                   bool is_signed, std::int32_t zero) {
+TMPU_AVX512 inline __m512i centred(__mmask16 some, const std::uint8_t* from, bool is_signed, std::int32_t zero) {
   const __m128i bytes = _mm_maskz_loadu_epi8(some, from);
-  return _mm512_sub_epi64(is_signed ? _mm512_cvtepi8_epi64(bytes)
-                                    : _mm512_cvtepu8_epi64(bytes),
+  return _mm512_sub_epi64(is_signed ? _mm512_cvtepi8_epi64(bytes) : _mm512_cvtepu8_epi64(bytes),
                           _mm512_set1_epi64(zero));
 }
-TMPU_AVX512 inline __m512i pair_of(const __m512i x, const __m512i y,
-                                   const integer_pair &p) {
+TMPU_AVX512 inline __m512i pair_of(const __m512i x, const __m512i y, const integer_pair& p) {
   using enum integer_pair::operation;
   const __m512i am = _mm512_set1_epi64(p.a_multiplier);
-  if (p.op == mul)
-    return _mm512_mul_epi32(_mm512_mul_epi32(x, y), am);
+  if (p.op == mul) return _mm512_mul_epi32(_mm512_mul_epi32(x, y), am);
   const __m512i xm = _mm512_mul_epi32(x, am);
   const __m512i ym = _mm512_mul_epi32(y, _mm512_set1_epi64(p.b_multiplier));
-  if (p.op == add)
-    return _mm512_add_epi64(xm, ym);
-  if (p.op == sub)
-    return _mm512_sub_epi64(xm, ym);
+  if (p.op == add) return _mm512_add_epi64(xm, ym);
+  if (p.op == sub) return _mm512_sub_epi64(xm, ym);
   return p.op == max ? _mm512_max_epi64(xm, ym) : _mm512_min_epi64(xm, ym);
 }
-TMPU_AVX512 inline void pairs(const std::uint8_t *a, const std::uint8_t *b,
-                              std::int64_t count, const integer_pair &p,
-                              std::uint8_t *to) {
-  const integer_finish &f = p.finish;
-  const auto places =
-      static_cast<std::int32_t>(static_cast<std::uint32_t>(f.shift) & 63U);
-  const __m512i half =
-      _mm512_set1_epi64(places == 0 ? 0 : std::int64_t{1} << (places - 1));
+TMPU_AVX512 inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std::int64_t count, const integer_pair& p,
+                              std::uint8_t* to) {
+  const integer_finish& f = p.finish;
+  const auto places = static_cast<std::int32_t>(static_cast<std::uint32_t>(f.shift) & 63U);
+  const __m512i half = _mm512_set1_epi64(places == 0 ? 0 : std::int64_t{1} << (places - 1));
   const __m128i shift = _mm_cvtsi32_si128(places);
   const __m512i zero = _mm512_set1_epi64(f.zero);
   const __m512i low = _mm512_set1_epi64(f.low);
   const __m512i high = _mm512_set1_epi64(f.high);
   for (std::int64_t i = 0; i < count; i += 8) {
-    const auto some = static_cast<__mmask16>(
-        count - i >= 8 ? 0xFFU : (1U << (count - i)) - 1U);
-    const __m512i v = pair_of(centred(some, a + i, p.a_signed, p.a_zero),
-                              centred(some, b + i, p.b_signed, p.b_zero), p);
-    const __m512i rounded =
-        _mm512_srl_epi64(_mm512_add_epi64(_mm512_abs_epi64(v), half), shift);
+    const auto some = static_cast<__mmask16>(count - i >= 8 ? 0xFFU : (1U << (count - i)) - 1U);
+    const __m512i v =
+        pair_of(centred(some, a + i, p.a_signed, p.a_zero), centred(some, b + i, p.b_signed, p.b_zero), p);
+    const __m512i rounded = _mm512_srl_epi64(_mm512_add_epi64(_mm512_abs_epi64(v), half), shift);
     const __mmask8 negative = _mm512_movepi64_mask(v);
-    const __m512i y =
-        _mm512_add_epi64(_mm512_mask_sub_epi64(rounded, negative,
-                                               _mm512_setzero_si512(), rounded),
-                         zero);
+    const __m512i y = _mm512_add_epi64(_mm512_mask_sub_epi64(rounded, negative, _mm512_setzero_si512(), rounded), zero);
     const __m512i clamped = _mm512_min_epi64(_mm512_max_epi64(y, low), high);
     _mm_mask_storeu_epi8(to + i, some, _mm512_cvtepi64_epi8(clamped));
   }
 }
-TMPU_AVX512 inline bool finish_real(float *sums, std::int64_t count,
-                                    const real_finish &f) {
+TMPU_AVX512 inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
   const __m512 bias = _mm512_set1_ps(f.bias);
   const __m512 low = _mm512_set1_ps(f.low);
   const __m512 high = _mm512_set1_ps(f.high);
@@ -949,8 +765,7 @@ TMPU_AVX512 inline bool finish_real(float *sums, std::int64_t count,
   for (std::int64_t i = 0; i < count; i += vector) {
     const __m512 v = _mm512_add_ps(_mm512_loadu_ps(sums + i), bias);
     odd |= _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
-    _mm512_storeu_ps(sums + i,
-                     _mm512_min_ps(high, _mm512_max_ps(low, v))); // as in AVX2
+    _mm512_storeu_ps(sums + i, _mm512_min_ps(high, _mm512_max_ps(low, v))); // as in AVX2
   }
   return odd != 0;
 }
@@ -975,12 +790,10 @@ inline constexpr kernels all{.bytes = 4,
 } // namespace avx512
 #endif
 
-inline const kernels &kernels_of(level l) {
+inline const kernels& kernels_of(level l) {
 #if defined(__x86_64__)
-  if (l == level::avx512)
-    return avx512::all;
-  if (l == level::avx2)
-    return avx2::all;
+  if (l == level::avx512) return avx512::all;
+  if (l == level::avx2) return avx2::all;
 #endif
   return portable::all;
 }
