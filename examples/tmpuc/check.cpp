@@ -139,6 +139,7 @@ int check(const check_options& o) {
   const host::dataset data = open_data(o.data, inputs_of(origin));
   host::runner runner(program);
   four_places all;
+  vec<value> constants[3]; // of the three graphs
   host::progress progress("checking", data.runs());
   if (!o.reference.empty() && data.samples() % data.batch() != 0) {
     refuse(text("--samples must be a multiple of the model's batch of ") << data.batch());
@@ -146,10 +147,10 @@ int check(const check_options& o) {
   for (std::int64_t run = 0; run < data.runs(); ++run) {
     const auto inputs = data.inputs(run);
     if (o.reference.empty()) {
-      for (const auto& v : host::run_graph(origin, inputs, keep::everything)) all.add(place::onnx, v);
+      for (const auto& v : host::run_graph(origin, inputs, keep::everything, &constants[0])) all.add(place::onnx, v);
     }
-    for (const auto& v : host::run_graph(top, inputs, keep::everything)) all.add(place::top, v);
-    for (const auto& v : host::run_graph(tpu, inputs, keep::everything)) all.add(place::tpu, v);
+    for (const auto& v : host::run_graph(top, inputs, keep::everything, &constants[1])) all.add(place::top, v);
+    for (const auto& v : host::run_graph(tpu, inputs, keep::everything, &constants[2])) all.add(place::tpu, v);
     for (const auto& v : runner.run_all(inputs)) all.add(place::chip, v);
     progress.at(run + 1);
   }

@@ -72,11 +72,13 @@ int run_graph(const run_options& o) {
   if (o.checked) refuse("--checked is for .tmodel programs: a graph has no instructions");
   const loaded_model model = load_model(o.model);
   const host::dataset data = open_data(o.data, inputs_of(model.graph));
+  vec<value> constants;
   results all(o.raw);
   host::progress progress("running", data.runs());
   for (std::int64_t run = 0; run < data.runs(); ++run) {
-    all.add(host::run_graph(model.graph, data.inputs(run), o.all_tensors ? keep::everything : keep::outputs), data,
-            run);
+    all.add(
+        host::run_graph(model.graph, data.inputs(run), o.all_tensors ? keep::everything : keep::outputs, &constants),
+        data, run);
     progress.at(run + 1);
   }
   all.write(o.out);

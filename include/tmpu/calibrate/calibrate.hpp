@@ -97,7 +97,7 @@ public:
 
   /// One sample: values of all graph inputs, in their order. Refuses NaN; infinities (masks) do not count.
   constexpr void add(std::span<const value> inputs) {
-    vec<value> values = evaluate(*graph_, inputs, keep::everything);
+    vec<value> values = evaluate(*graph_, inputs, keep::everything, &constants_);
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       value& v = values[static_cast<std::size_t>(tensors_[i])];
       if (softmax_axis_[i] != none) detail::hide_masked(v, softmax_axis_[i]);
@@ -142,6 +142,7 @@ public:
 
 private:
   const graph<stage::canonical>* graph_;
+  vec<value> constants_; ///< of the graph, kept between samples
   std::uint64_t rules_;
   vec<tensor_id> tensors_;
   vec<std::int64_t> softmax_axis_; // of each tensor, none where another operator reads it

@@ -32,6 +32,7 @@ constexpr bool real_types(const isa::local_ref& x, const isa::local_ref& w, cons
 /// Where the operands of a sum lie.
 template <class Instruction> struct job_base {
   static constexpr bool transposed = false;
+  static constexpr bool dense = false;
   const Instruction& i;
   memory& m;
   dtype_id x_type, w_type, y_type;
@@ -98,7 +99,7 @@ template <class Instruction> constexpr void set_part(auto& job, const Instructio
   job.finish = i.part.finish;
 }
 
-constexpr simd::axis vertical(const auto& i) {
+constexpr sum_axis vertical(const auto& i) {
   return {.in = i.x.h,
           .out = i.y.h,
           .kernel = i.kernel_h,
@@ -106,7 +107,7 @@ constexpr simd::axis vertical(const auto& i) {
           .dilation = i.dilation_h,
           .pad = i.pad_top};
 }
-constexpr simd::axis horizontal(const auto& i) {
+constexpr sum_axis horizontal(const auto& i) {
   return {.in = i.x.w,
           .out = i.y.w,
           .kernel = i.kernel_w,
@@ -114,13 +115,13 @@ constexpr simd::axis horizontal(const auto& i) {
           .dilation = i.dilation_w,
           .pad = i.pad_left};
 }
-constexpr simd::sum_shape shape_of(const isa::conv& i) {
-  simd::sum_shape s{.images = i.y.n,
-                    .groups = i.groups,
-                    .channels = i.weight.h,
-                    .outputs = i.weight.c / i.groups,
-                    .h = vertical(i),
-                    .w = horizontal(i)};
+constexpr sum_shape shape_of(const isa::conv& i) {
+  sum_shape s{.images = i.y.n,
+              .groups = i.groups,
+              .channels = i.weight.h,
+              .outputs = i.weight.c / i.groups,
+              .h = vertical(i),
+              .w = horizontal(i)};
   // One long row instead of many short ones.
   const bool rows =
       (!i.part.finish || dense_rows(i.y)) && (i.part.finish && !i.part.resume ? true : dense_rows(i.partial));
@@ -130,10 +131,10 @@ constexpr simd::sum_shape shape_of(const isa::conv& i) {
   }
   return s;
 }
-constexpr simd::sum_shape shape_of(const isa::depthwise& i) {
+constexpr sum_shape shape_of(const isa::depthwise& i) {
   return {.images = i.y.n, .groups = i.y.c, .channels = 1, .outputs = 1, .h = vertical(i), .w = horizontal(i)};
 }
-constexpr simd::sum_shape shape_of(const isa::matmul& i) {
+constexpr sum_shape shape_of(const isa::matmul& i) {
   return {.images = 1,
           .groups = 1,
           .channels = i.x.h,
@@ -180,7 +181,7 @@ inline bool run_dots(const isa::matmul& i, memory& m, const simd::kernels& k) {
 
 inline bool run(const isa::conv& i, memory& m, workspace& w, const simd::kernels& k) {
   if (!detail::takes(i, m)) return false;
-  const simd::sum_shape s = detail::shape_of(i);
+  const sum_shape s = detail::shape_of(i);
   if (!is_floating(i.x.type)) {
     detail::job<false, isa::conv> job(i, m);
     detail::set_part(job, i);
@@ -201,7 +202,7 @@ inline bool run(const isa::conv& i, memory& m, workspace& w, const simd::kernels
 }
 inline bool run(const isa::depthwise& i, memory& m, workspace& w, const simd::kernels& k) {
   if (!detail::takes(i, m)) return false;
-  const simd::sum_shape s = detail::shape_of(i);
+  const sum_shape s = detail::shape_of(i);
   if (!is_floating(i.x.type)) {
     detail::job<false, isa::depthwise> job(i, m);
     job.pad_value = i.pad_value;
@@ -216,7 +217,7 @@ inline bool run(const isa::depthwise& i, memory& m, workspace& w, const simd::ke
 }
 inline bool run(const isa::matmul& i, memory& m, workspace& w, const simd::kernels& k) {
   if (!detail::takes(i, m) || !detail::dense_rows(i.x)) return false;
-  const simd::sum_shape s = detail::shape_of(i);
+  const sum_shape s = detail::shape_of(i);
   if (!is_floating(i.x.type)) {
     if (i.x.n < 4) return detail::run_dots(i, m, k);
     detail::matmul_job<false> job(i, m);

@@ -3,6 +3,7 @@
 
 #include "tmpu/exec/executor.hpp"
 #include "tmpu/host/edge.hpp"
+#include "tmpu/host/fast_sums.hpp"
 #include "tmpu/host/steps.hpp"
 #include "tmpu/ir/evaluate.hpp"
 #include "tmpu/tpu/op.hpp"
@@ -25,15 +26,16 @@ struct named_value {
 /// The real numbers (or plain integers) of a result.
 inline value user_value(const named_value& v) { return from_edge(v.content, v.quant, v.edge); }
 
-/// Inference of a graph at any stage on a user's inputs: all activations with `keep::everything`, otherwise the outputs only.
-inline std::vector<named_value> run_graph(const graph_body& g, std::span<const value> inputs,
-                                          keep what = keep::outputs) {
+/// Inference of a graph at any stage on a user's inputs: all activations with `keep::everything`, otherwise the outputs only. `constants`
+/// keeps the graph's constants between runs.
+inline std::vector<named_value> run_graph(const graph_body& g, std::span<const value> inputs, keep what = keep::outputs,
+                                          vec<value>* constants = nullptr) {
   vec<value> edge;
   for (std::size_t i = 0; i < inputs.size() && i < g.inputs.size(); ++i) {
     const tensor& t = g.at(g.inputs[i]);
     edge.push_back(to_edge(inputs[i], t.type, t.quant, g.name(g.inputs[i])));
   }
-  vec<value> values = evaluate(g, edge, what);
+  vec<value> values = evaluate(g, edge, what, constants);
   std::vector<named_value> out;
   const auto put = [&](tensor_id t) {
     out.push_back(

@@ -50,8 +50,10 @@ enum class keep { outputs, everything };
 
 /// Inference of a graph at any stage: Top operators by their float meaning, Tpu operators by their own (integer or
 /// rounded) meaning. `inputs` are in the order of g.inputs and have their types and shapes. The result holds a value for each tensor; with
-/// keep::outputs those of dead intermediates are freed on the way and come back empty. Constants come back empty too.
-constexpr vec<value> evaluate(const graph_body& g, std::span<const value> inputs, keep what = keep::outputs) {
+/// keep::outputs those of dead intermediates are freed on the way and come back empty. Constants come back empty too; with `kept` they are
+/// left there, so that the next run of the same graph need not read them again.
+constexpr vec<value> evaluate(const graph_body& g, std::span<const value> inputs, keep what = keep::outputs,
+                              vec<value>* kept = nullptr) {
   if (inputs.size() != g.inputs.size()) {
     refuse(text("the graph has ") << g.inputs.size() << " inputs, but " << inputs.size() << " values were given");
   }
@@ -70,7 +72,9 @@ constexpr vec<value> evaluate(const graph_body& g, std::span<const value> inputs
       if (t != none) last_use[static_cast<std::size_t>(t)] = static_cast<std::int32_t>(n);
     }
   }
-  vec<value> constants(g.tensors.size());
+  vec<value> own;
+  vec<value>& constants = kept != nullptr ? *kept : own;
+  constants.resize(g.tensors.size());
   for (std::size_t n = 0; n < g.nodes.size(); ++n) {
     const auto id = static_cast<node_id>(n);
     vec<const value*> operands;
@@ -91,7 +95,7 @@ constexpr vec<value> evaluate(const graph_body& g, std::span<const value> inputs
     }
     for (const tensor_id t : g.operands(id)) {
       if (t == none || last_use[static_cast<std::size_t>(t)] != static_cast<std::int32_t>(n)) continue;
-      constants[static_cast<std::size_t>(t)] = value();
+      if (kept == nullptr) constants[static_cast<std::size_t>(t)] = value();
       if (what == keep::outputs && !g.is_output(t)) values[static_cast<std::size_t>(t)] = value();
     }
   }

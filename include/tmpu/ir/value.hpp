@@ -107,6 +107,10 @@ constexpr value from_bytes(dtype_id type, const shape& dims, std::span<const std
   value v(type, dims);
   const auto step = static_cast<std::size_t>(bytes_of(type));
   const std::uint8_t* at = bytes.data();
+  if (!std::is_constant_evaluated() && type == dtype_id::f32) {
+    if (v.size() > 0) std::memcpy(v.f.data(), at, v.size() * step);
+    return v;
+  }
   for (std::size_t n = 0; n < v.size(); ++n, at += step) {
     switch (type) {
     case dtype_id::f32: v.f[n] = detail::load_word<float>(at); break;

@@ -2,50 +2,13 @@
 #pragma once
 
 #include "tmpu/core/dtype.hpp"
-#include "tmpu/core/shape.hpp"
+#include "tmpu/core/fast_sums.hpp"
 #include "tmpu/simd/scratch.hpp"
 #include "tmpu/simd/tile.hpp"
 
 /// Convolutions of planes: x is laid out as words so that the places of one tap
 /// follow each other, then rows of weights run over it.
 namespace tmpu::simd {
-
-/// One direction of a convolution.
-struct axis {
-  std::int64_t in = 1;
-  std::int64_t out = 1;
-  std::int64_t kernel = 1;
-  std::int64_t stride = 1;
-  std::int64_t dilation = 1;
-  std::int64_t pad = 0;
-
-  /// Tap t of output o reads element (o + shift(t)) * stride + phase(t).
-  [[nodiscard]] constexpr std::int64_t shift(std::int64_t t) const {
-    const std::int64_t at = t * dilation - pad;
-    return at >= 0 ? at / stride : -ceil_div(-at, stride);
-  }
-  [[nodiscard]] constexpr std::int64_t phase(std::int64_t t) const { return t * dilation - pad - shift(t) * stride; }
-  [[nodiscard]] constexpr bool uses(std::int64_t wanted) const {
-    for (std::int64_t t = 0; t < kernel; ++t) {
-      if (phase(t) == wanted) return true;
-    }
-    return false;
-  }
-  [[nodiscard]] constexpr bool padded() const {
-    return pad > 0 || (out - 1) * stride + (kernel - 1) * dilation - pad >= in;
-  }
-  [[nodiscard]] constexpr bool plain() const { return kernel == 1 && stride == 1 && pad == 0 && in == out; }
-};
-
-/// sum[n, g * outputs + o, h, w] over c < channels and the taps of x[n, g *
-/// channels + c], w[g * outputs + o, c].
-struct sum_shape {
-  std::int64_t images = 1;
-  std::int64_t groups = 1;
-  std::int64_t channels = 1; ///< of a group
-  std::int64_t outputs = 1;  ///< of a group
-  axis h, w;
-};
 
 /// How x and the weights of one group are laid out for kernels whose words hold
 /// `bytes` elements (1: floats). A word has one element of each of `bytes`
@@ -153,8 +116,8 @@ void for_each_run(std::int64_t first, std::int64_t count, std::int64_t pitch, st
 template <bool Real, class Job> class convolution {
 public:
   convolution(const kernels& k, const Job& job, const sum_shape& s, scratch& room)
-      : k_(k), job_(job), p_(s, Real ? 1 : k.bytes), order_(p_.bytes, s.w.stride, s.w.dilation),
-        row_order_(p_.bytes, p_.bytes, 1), room_(room), x_(scratch::need(room.x, p_.x_words())),
+      : k_(k), job_(job), p_(laid_out(s, Real ? 1 : k.bytes)), order_(p_.bytes, s.w.stride, s.w.dilation),
+        row_order_(p_.bytes, p_.bytes, 1), room_(room), x_(scratch::need(room.x, in_words() ? 0 : p_.x_words())),
         offsets_(scratch::need(room.offsets, p_.words)), sums_(scratch::need(room.sums, p_.sums() + s.outputs)),
         lines_(scratch::need(room.lines, 9 * line_bytes() + plan::slack)) {}
 
@@ -166,12 +129,19 @@ public:
       lay_weights(g);
       correct(g);
       for (std::int64_t n = 0; n < p_.s.images; ++n) {
+        if constexpr (Job::dense) {
+          if (in_words()) {
+            x_ = job_.words(n, g * p_.s.channels);
+            tiles(n, g);
+            continue;
+          }
+        }
         if constexpr (Job::transposed) {
           lay_rows();
         } else {
           lay_x(n, g);
         }
-        for (std::int64_t at = 0; at < p_.places; at += tile_places) tile(n, g, at);
+        tiles(n, g);
       }
     }
     return !odd_;
@@ -192,6 +162,20 @@ private:
   }
   static void copy(std::uint8_t* to, const std::uint8_t* from, std::int64_t bytes) {
     for (std::int64_t i = 0; i < bytes; i += 16) std::memcpy(to + i, from + i, 16);
+  }
+
+  /// Dense planes of floats that are read place by place are words already, where no vector reaches over their end.
+  static bool in_words(const sum_shape& s) {
+    return Real && Job::dense && s.h.plain() && s.w.plain() && s.h.out * s.w.out % vector == 0;
+  }
+  [[nodiscard]] bool in_words() const { return in_words(p_.s); }
+  static plan laid_out(const sum_shape& s, std::int64_t bytes) {
+    plan p(s, bytes);
+    if (in_words(s)) p.image = p.places;
+    return p;
+  }
+  void tiles(std::int64_t n, std::int64_t g) {
+    for (std::int64_t at = 0; at < p_.places; at += tile_places) tile(n, g, at);
   }
 
   /// Elements [row_first, row_first + row_size) of a row of x, with what stands
@@ -219,7 +203,7 @@ private:
         if (!p_.s.h.uses(a)) continue;
         for (std::int64_t i = 0; i < p_.rows; ++i) {
           const std::int64_t row = (i + p_.s.h.shift(0)) * p_.s.h.stride + a;
-          word* to = x_ + (b * p_.s.h.stride + a) * p_.slices * p_.image + i * p_.pitch;
+          word* to = room_.x.data() + (b * p_.s.h.stride + a) * p_.slices * p_.image + i * p_.pitch;
           const std::int64_t count = p_.columns ? 1 : p_.bytes;
           const std::uint8_t* from[4] = {outside, outside, outside, outside};
           for (std::int64_t u = 0; u < count; ++u) {
@@ -298,7 +282,7 @@ private:
           }
         }
         for (std::int64_t b = 0; b < words; ++b) {
-          for (std::int64_t i = 0; i < count; ++i) x_[(first + b) * p_.image + at + i] = some[i][b];
+          for (std::int64_t i = 0; i < count; ++i) room_.x.data()[(first + b) * p_.image + at + i] = some[i][b];
         }
       }
     }
@@ -443,7 +427,7 @@ private:
   column_order order_;     ///< of x
   column_order row_order_; ///< of what lies in a row already
   scratch& room_;
-  word* x_;
+  const word* x_; ///< in the room, or in place
   std::int32_t* offsets_;
   std::int32_t* sums_;
   std::uint8_t* lines_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/core/fast_sums.hpp"
 #include "tmpu/top/common.hpp"
 #include "tmpu/top/window.hpp"
 
@@ -159,6 +160,15 @@ struct conv {
     const std::int64_t depth = channels * win.taps();
     const std::int64_t plane = win.out_plane();
     const detail::clamp_bounds clamp(a.clamp);
+    if (!std::is_constant_evaluated() && fast_sums_in_use != nullptr && win.spatial < 3) {
+      const auto axis = [&](std::size_t i) {
+        const detail::window_axis& d = win.axis[i];
+        return sum_axis{d.in, d.out, d.kernel, d.stride, d.dilation, d.begin};
+      };
+      const sum_shape sums{x.dims[0], group, channels, outputs, axis(1), axis(2)};
+      if (fast_sums_in_use->conv(sums, x.f.data(), w.f.data(), bias, clamp.low, clamp.high, y.f.data()))
+        return detail::round_elements(y);
+    }
     // In constant evaluation packing costs more than it saves.
     const bool blocked = outputs >= 8 && !std::is_constant_evaluated();
     vec<float> room(static_cast<std::size_t>(blocked ? depth * detail::block : win.axis[2].out));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/core/fast_sums.hpp"
 #include "tmpu/top/common.hpp"
 #include "tmpu/top/conv.hpp"
 
@@ -8,13 +9,8 @@ namespace tmpu::top {
 
 namespace detail {
 
-/// y[m, n] = sum over k, in order, of a(m, k) * b(k, n). Strides in elements; y is row-major [rows, columns].
+/// y[m, n] = sum over k, in order, of a(m, k) * b(k, n); y is row-major [rows, columns].
 /// `buffer` holds depth * block floats.
-struct matrix_view {
-  const float* data;
-  std::int64_t row;
-  std::int64_t column;
-};
 constexpr void multiply(const matrix_view& a, const matrix_view& b, std::int64_t rows, std::int64_t depth,
                         std::int64_t columns, float* y, vec<float>& buffer) {
   if (std::is_constant_evaluated()) {
@@ -28,6 +24,9 @@ constexpr void multiply(const matrix_view& a, const matrix_view& b, std::int64_t
     }
     return;
   }
+  constexpr std::int64_t worth = 4096; // products, below which packing takes longer
+  if (fast_sums_in_use != nullptr && rows * columns * depth >= worth)
+    return fast_sums_in_use->product(a, b, rows, depth, columns, y);
   buffer.resize(static_cast<std::size_t>(depth * block));
   for (std::int64_t first = 0; first < columns; first += block) {
     const std::int64_t count = columns - first < block ? columns - first : block;
@@ -102,8 +101,8 @@ struct gemm {
     const value& w = c.in(1);
     value& y = c.out();
     const std::int64_t depth = x.dims[a.transA != 0 ? 0 : 1];
-    detail::matrix_view left{x.f.data(), x.dims[1], 1};
-    detail::matrix_view right{w.f.data(), w.dims[1], 1};
+    matrix_view left{x.f.data(), x.dims[1], 1};
+    matrix_view right{w.f.data(), w.dims[1], 1};
     if (a.transA != 0) left = {x.f.data(), 1, x.dims[1]};
     if (a.transB != 0) right = {w.f.data(), 1, w.dims[1]};
     vec<float> buffer;
