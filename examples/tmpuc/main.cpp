@@ -3,6 +3,10 @@
 #include "command.hpp"
 #include "tmpu/version.hpp"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -23,6 +27,11 @@ int fail(std::string message) {
 } // namespace
 
 int main(int argc, char** argv) {
+#if defined(__GLIBC__)
+  // Inference asks for the same great blocks again and again: they stay with the process instead of going back to the system each time.
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
   CLI::App app{"Compiles neural networks (ONNX) for a TPU and runs them on the reference TPU.", "tmpuc"};
   app.require_subcommand(0, 1); // none: see below
   app.set_version_flag("--version", std::to_string(tmpu::version.major_number) + "." +
