@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever the bytes are: the importer makes a graph that holds its invariants, or refuses with one line; so does the reader of stage
 // files. libFuzzer drives it (run.cmake).
+#include "fuzz/seeds.hpp"
 #include "tmpu/onnx/import.hpp"
 #include "tmpu/onnx/stage_file.hpp"
 #include "tmpu/top/operators.hpp"
-
-#include <cstddef>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <string>
 
 namespace {
 
 using namespace tmpu;
 using operators = unpack<decltype(top::operators)>;
-
-[[noreturn]] void fault(const text& why) {
-  std::fprintf(stderr, "importer_fuzz: %s\n", std::string(why.view()).c_str());
-  std::abort();
-}
 
 void import(std::span<const std::uint8_t> bytes) {
   const auto model = tmpu::onnx::parse_model(bytes, "fuzz.onnx");
@@ -29,18 +19,13 @@ void import(std::span<const std::uint8_t> bytes) {
   }
   const auto g = tmpu::onnx::import_model<operators>(
       model, {.input_shapes = {}, .directory = "/nowhere", .files = nullptr, .allow_free = true});
-  if (const text bad = verify(g); !bad.empty()) fault(text("an imported graph breaks its invariants: ") << bad);
+  if (const text bad = verify(g); !bad.empty())
+    fuzz::fault((text("an imported graph breaks its invariants: ") << bad).view());
 }
 
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   google::protobuf::SetLogHandler(nullptr);
-  try {
-    import({data, size});
-  } catch (const error& e) {
-    if (std::string_view(e.what()).find('\n') != std::string_view::npos)
-      fault(text("a refusal of two lines: ") << e.what());
-  }
-  return 0;
+  return fuzz::one_line([&] { import({data, size}); });
 }

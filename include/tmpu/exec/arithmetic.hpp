@@ -25,6 +25,11 @@ constexpr std::int64_t requantize(std::int64_t value, std::int32_t multiplier, s
   return rounding_shift(static_cast<std::int64_t>(static_cast<std::uint64_t>(value) * wide), shift);
 }
 
+/// a + b, modulo 2^64 like the product.
+constexpr std::int64_t plus(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
 /// To the range of an integer type and to [low, high].
 constexpr std::int32_t saturate(std::int64_t value, dtype_id type, float low, float high) {
   std::int64_t least = least_of(type);

@@ -55,6 +55,8 @@ template <class T> constexpr void run_pool(const isa::pool& i, memory& m, worksp
           *to++ = best;
         } else if constexpr (std::is_same_v<T, float>) {
           *to++ = activation::divide(sum, static_cast<float>(count));
+        } else if (count == 0) {
+          *to++ = saturate(i.y_zero, i.y.type, -math::infinity<float>, math::infinity<float>);
         } else {
           *to++ = averaged(i, sum, count);
         }
@@ -419,7 +421,7 @@ constexpr void run(const isa::fill& i, memory& m, workspace& space) {
     m.write(i.y, space.fy);
   } else {
     space.iy.resize(count);
-    for (std::int32_t& v : space.iy) v = static_cast<std::int32_t>(i.value);
+    for (std::int32_t& v : space.iy) v = detail::whole_part(i.value);
     m.write(i.y, space.iy);
   }
 }

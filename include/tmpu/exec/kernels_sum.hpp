@@ -73,7 +73,7 @@ constexpr float finish(float sum, const float* params, std::int64_t channel, std
 constexpr std::int32_t finish(std::int32_t sum, const std::int32_t* params, std::int64_t channel, std::int32_t y_zero,
                               dtype_id type, float low, float high) {
   const std::int32_t* p = params + channel * 3;
-  return saturate(y_zero + requantize(std::int64_t{sum} + p[0], p[1], p[2]), type, low, high);
+  return saturate(plus(y_zero, requantize(std::int64_t{sum} + p[0], p[1], p[2])), type, low, high);
 }
 
 /// Writes the sums in y: as partial sums, or finished.
@@ -93,9 +93,16 @@ constexpr void write_sums(const Instruction& i, memory& m, vec<T>& sums, vec<T>&
   }
   m.write(i.y, sums);
 }
-template <class T, class Instruction> constexpr void start_sums(const Instruction& i, memory& m, vec<T>& sums) {
+/// Partial sums are read from memory, where a damaged program may have left anything: those of integers are kept where `depth` more
+/// products cannot leave 32 bits. No valid program comes near.
+template <class T, class Instruction>
+constexpr void start_sums(const Instruction& i, memory& m, vec<T>& sums, std::int64_t depth) {
   if (i.part.resume) {
     m.read(i.partial, sums);
+    if constexpr (std::is_same_v<T, std::int32_t>) {
+      const auto most = static_cast<std::int32_t>(2147483647 - depth * (255 * 128));
+      for (std::int32_t& s : sums) s = s > most ? most : s < -most ? -most : s;
+    }
     return;
   }
   sums.clear();
@@ -110,7 +117,7 @@ template <class T> constexpr void run_conv(const isa::conv& i, memory& m, worksp
   vec<T>& packed = o::packed(space);
   m.read(i.x, x);
   m.read(i.weight, w);
-  start_sums(i, m, sums);
+  start_sums(i, m, sums, std::int64_t{i.weight.h} * i.weight.w);
   const std::int64_t channels = i.weight.h; // of a group
   const std::int64_t outputs = i.weight.c / i.groups;
   const std::int64_t kernel = std::int64_t{i.kernel_h} * i.kernel_w;
@@ -228,7 +235,7 @@ template <class T> constexpr void run_matmul(const isa::matmul& i, memory& m, wo
   vec<T>& packed = o::packed(space);
   m.read(i.x, x);
   m.read(i.weight, w);
-  start_sums(i, m, sums);
+  start_sums(i, m, sums, i.x.h);
   const std::int64_t depth = i.x.h;
   const std::int64_t outputs = i.y.c;
   for (std::int64_t first = 0; first < outputs; first += block) {

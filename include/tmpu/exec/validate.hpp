@@ -22,6 +22,9 @@ constexpr bool known_type(dtype_id t) {
   return t == dtype_id::f32 || t == dtype_id::f16 || t == dtype_id::bf16 || t == dtype_id::i8 || t == dtype_id::u8 ||
          t == dtype_id::boolean || t == dtype_id::i32 || t == dtype_id::f8e4m3 || t == dtype_id::f8e5m2;
 }
+constexpr bool aligned(std::int64_t extent, std::int64_t stride, dtype_id type) {
+  return extent == 1 || stride % bytes_of(type) == 0;
+}
 constexpr bool sane(std::int64_t x) { return x >= 1 && x <= (std::int64_t{1} << 30); }
 
 /// Empty, or what is wrong with the operand.
@@ -38,6 +41,15 @@ constexpr text fault(const isa::local_ref& r, const limits& most) {
   if (end > most.local_bytes) {
     return text("ends at byte ") << end << " of a lane, which has " << most.local_bytes;
   }
+  // Kernels copy operands: strides of 0 must not make more elements than local memory holds.
+  const std::int64_t room = r.spread == isa::spread::copy ? most.local_bytes : most.local_bytes * most.lanes;
+  std::int64_t bytes = isa::row_bytes(r);
+  for (const std::int64_t extent : {r.n, r.c, r.h}) {
+    if (extent > room / bytes) return text("has more elements than local memory holds");
+    bytes *= extent;
+  }
+  if (!aligned(r.n, r.n_stride, r.type) || !aligned(r.c, r.c_stride, r.type) || !aligned(r.h, r.h_stride, r.type))
+    return text("has a stride that is no multiple of its elements");
   return {};
 }
 constexpr text fault(const isa::global_ref& r, const limits& most) {
@@ -59,6 +71,10 @@ constexpr text fault(const isa::global_ref& r, const limits& most) {
   if (isa::offset_of(r.address) + end > region) {
     return text("ends at byte ") << isa::offset_of(r.address) + end << " of its region, which has " << region;
   }
+  if (isa::offset_of(r.address) % bytes_of(r.type) != 0) return text("is not aligned to its elements");
+  if (!aligned(r.n, r.n_stride, r.type) || !aligned(r.c, r.c_stride, r.type) || !aligned(r.h, r.h_stride, r.type) ||
+      !aligned(r.w, r.w_stride, r.type))
+    return text("has a stride that is no multiple of its elements");
   return {};
 }
 
@@ -70,6 +86,12 @@ constexpr bool fits(const isa::local_ref& x, const isa::local_ref& y) {
   return (x.n == 1 || x.n == y.n) && (x.c == y.c || x.c == 1) && (x.h == 1 || x.h == y.h) && (x.w == 1 || x.w == y.w);
 }
 constexpr bool shift_ok(std::int32_t shift) { return shift >= 0 && shift <= 62; }
+/// A zero point, or what a tap in the padding is, of 8-bit integers.
+constexpr bool zero_ok(std::int32_t zero) { return zero >= -128 && zero <= 255; }
+/// [low, high] is an interval that an 8-bit type meets.
+constexpr bool clamp_ok(float low, float high) { return low <= high && low <= 255.0F && high >= -128.0F; }
+/// Sums of this many products of 8-bit integers stay in 32 bits.
+constexpr bool depth_ok(std::int64_t products) { return products <= 2147483647 / (255 * 128); }
 constexpr bool window_ok(std::int32_t kernel, std::int32_t stride, std::int32_t dilation, std::int32_t pad) {
   constexpr std::int32_t most = 1 << 20;
   return kernel >= 1 && kernel <= most && stride >= 1 && stride <= most && dilation >= 1 && dilation <= most &&
@@ -88,6 +110,11 @@ constexpr bool product_types(const isa::local_ref& x, const isa::local_ref& weig
   if (is_floating(x.type)) return is_floating(weight.type) && is_floating(y.type);
   return integer8(x.type) && weight.type == dtype_id::i8 && integer8(y.type);
 }
+/// The numbers of an instruction that sums products of integers.
+template <class I> constexpr bool product_numbers(const I& i, std::int64_t products, std::int32_t pad_value) {
+  return is_floating(i.y.type) ||
+         (zero_ok(pad_value) && zero_ok(i.y_zero) && clamp_ok(i.low, i.high) && depth_ok(products));
+}
 constexpr bool partial_ok(const isa::local_ref& partial, const isa::local_ref& y, const isa::sum_part& part) {
   if (!part.resume && part.finish) return true;
   return same_dims(partial, y) && partial.type == (is_floating(y.type) ? dtype_id::f32 : dtype_id::i32);
@@ -103,30 +130,33 @@ constexpr bool consistent(const isa::conv& i) {
   return window_ok(i) && i.groups >= 1 && i.x.n == i.y.n && i.weight.n == 1 && i.weight.c == i.y.c &&
          i.y.c % i.groups == 0 && std::int64_t{i.weight.h} * i.groups == i.x.c &&
          i.weight.w == std::int64_t{i.kernel_h} * i.kernel_w && params_ok(i.params, i.y) &&
-         product_types(i.x, i.weight, i.y) && partial_ok(i.partial, i.y, i.part);
+         product_types(i.x, i.weight, i.y) && partial_ok(i.partial, i.y, i.part) &&
+         product_numbers(i, std::int64_t{i.weight.h} * i.weight.w, i.pad_value);
 }
 constexpr bool consistent(const isa::depthwise& i) {
   return window_ok(i) && i.x.n == i.y.n && i.x.c == i.y.c && i.weight.n == 1 && i.weight.c == i.y.c &&
          i.weight.h == 1 && i.weight.w == std::int64_t{i.kernel_h} * i.kernel_w && params_ok(i.params, i.y) &&
-         product_types(i.x, i.weight, i.y);
+         product_types(i.x, i.weight, i.y) && product_numbers(i, i.weight.w, i.pad_value);
 }
 constexpr bool consistent(const isa::matmul& i) {
   return i.x.n == i.y.n && i.x.c == 1 && i.x.w == 1 && i.x.h == i.weight.h && i.weight.n == 1 && i.weight.w == 1 &&
          i.weight.c == i.y.c && i.y.h == 1 && i.y.w == 1 && params_ok(i.params, i.y) &&
-         product_types(i.x, i.weight, i.y) && partial_ok(i.partial, i.y, i.part);
+         product_types(i.x, i.weight, i.y) && partial_ok(i.partial, i.y, i.part) && product_numbers(i, i.weight.h, 0);
 }
 constexpr bool consistent(const isa::pool& i) {
   return window_ok(i) && i.x.n == i.y.n && i.x.c == i.y.c && i.shift >= 0 && i.shift <= 40 && i.multiplier >= 0 &&
          std::int64_t{i.kernel_h} * i.kernel_w < (std::int64_t{1} << 20) &&
          is_floating(i.x.type) == is_floating(i.y.type) &&
-         (is_floating(i.x.type) || (integer8(i.x.type) && integer8(i.y.type)));
+         (is_floating(i.x.type) ||
+          (integer8(i.x.type) && integer8(i.y.type) && zero_ok(i.x_zero) && zero_ok(i.y_zero)));
 }
 constexpr bool consistent(const isa::binary& i) {
   const bool floating = is_floating(i.y.type);
   if (floating != is_floating(i.a.type) || floating != is_floating(i.b.type) || !fits(i.a, i.y) || !fits(i.b, i.y))
     return false;
-  return floating || (integer8(i.a.type) && integer8(i.b.type) && integer8(i.y.type) && !isa::floats_only(i.kind) &&
-                      shift_ok(i.shift));
+  return floating ||
+         (integer8(i.a.type) && integer8(i.b.type) && integer8(i.y.type) && !isa::floats_only(i.kind) &&
+          shift_ok(i.shift) && zero_ok(i.a_zero) && zero_ok(i.b_zero) && zero_ok(i.y_zero) && clamp_ok(i.low, i.high));
 }
 constexpr bool consistent(const isa::unary& i) {
   return same_dims(i.x, i.y) && is_floating(i.x.type) && is_floating(i.y.type);
@@ -136,8 +166,8 @@ constexpr bool consistent(const isa::lookup& i) {
          i.table.w == 256 && i.table.n == 1 && i.table.c == 1 && i.table.h == 1;
 }
 constexpr bool consistent(const isa::cast& i) {
-  return same_dims(i.x, i.y) && shift_ok(i.shift) && (is_floating(i.x.type) || integer8(i.x.type)) &&
-         (is_floating(i.y.type) || integer8(i.y.type)) &&
+  return same_dims(i.x, i.y) && shift_ok(i.shift) && zero_ok(i.x_zero) && zero_ok(i.y_zero) &&
+         (is_floating(i.x.type) || integer8(i.x.type)) && (is_floating(i.y.type) || integer8(i.y.type)) &&
          (is_floating(i.x.type) == is_floating(i.y.type) || i.scale > 0.0F);
 }
 constexpr bool consistent(const isa::dequant& i) {

@@ -159,7 +159,11 @@ inline array read_npz(const std::string& path, const std::string& key) {
     if (name != key) continue;
     const std::string what = "'" + path + ":" + key + "'";
     zip_stat_t facts;
-    zip_file_t* file = zip_stat_index(z.get(), i, 0, &facts) == 0 ? zip_fopen_index(z.get(), i, 0) : nullptr;
+    const bool known = zip_stat_index(z.get(), i, 0, &facts) == 0;
+    // numpy writes these two; of others a few bytes can become as many as they like.
+    if (known && facts.comp_method != ZIP_CM_STORE && facts.comp_method != ZIP_CM_DEFLATE)
+      refuse(text(what) << " is compressed in a way that numpy does not use: write it again with numpy.savez");
+    zip_file_t* file = known ? zip_fopen_index(z.get(), i, 0) : nullptr;
     if (file == nullptr) refuse(text(what) << " cannot be read: the file is damaged");
     vec<std::uint8_t> bytes; // grows with what is really there, whatever the entry says of its size
     std::vector<std::uint8_t> chunk(std::size_t{1} << 20);

@@ -147,8 +147,11 @@ private:
     const tpu::view4 whole = tpu::fold(to.dims);
     const shape dims{part.n, part.c, part.h, part.w};
     const value elements = from_bytes(part.type, dims, exec::collect(m, part));
-    if (at.n < 0 || at.c < 0 || at.h < 0 || at.n + part.n > whole.n || at.c + part.c > whole.c ||
-        at.h + part.h > whole.h || part.w != whole.w || part.type != to.type) {
+    const auto inside = [](std::int64_t first, std::int64_t count, std::int64_t size) {
+      return first >= 0 && first + count <= size;
+    };
+    if (!inside(at.n, part.n, whole.n) || !inside(at.c, part.c, whole.c) || !inside(at.h, part.h, whole.h) ||
+        part.w != whole.w || part.type != to.type) {
       refuse("the trace names a part that is outside of its tensor: the program is damaged");
     }
     std::size_t from = 0;

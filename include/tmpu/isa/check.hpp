@@ -43,15 +43,25 @@ template <class T> constexpr bool enumerators_known(const T& value) {
   }
 }
 
-/// Bytes of an input, an output or a traced tensor; -1 for a negative dimension or more than 2^40 bytes.
+/// Bytes of an input, an output or a traced tensor; -1 for more than 8 dimensions, a negative one, or more than 2^40 bytes (without the
+/// dimensions of 0).
 template <class Tensor> constexpr std::int64_t bytes_needed(const Tensor& t) {
   constexpr std::int64_t most = std::int64_t{1} << 40;
+  if (t.dims.size() > shape::max_rank) return -1;
   std::int64_t bytes = bytes_of(t.type);
+  bool empty = false;
   for (const std::int64_t d : t.dims) {
     if (d < 0 || (d > 0 && bytes > most / d)) return -1;
-    bytes *= d;
+    empty = empty || d == 0;
+    if (d > 0) bytes *= d;
   }
-  return bytes;
+  return empty ? 0 : bytes;
+}
+/// The same of what lies in a slot of the host, where a run may decide about a dimension (-1).
+template <class Tensor> constexpr bool fits_a_slot(const Tensor& t) {
+  Tensor least = t;
+  for (std::int64_t& d : least.dims) d = d == -1 ? 1 : d;
+  return bytes_needed(least) >= 0;
 }
 
 namespace detail {
@@ -60,9 +70,10 @@ namespace detail {
 template <class Tensor> constexpr text fault(const Tensor& t, std::string_view side, const network& n) {
   if (!enumerators_known(t.type) || bytes_of(t.type) == 0)
     return text(side) << " '" << t.name << "' has an unknown element type";
-  if (region_of(t.address) == region::host) return {};
+  const bool slot = region_of(t.address) == region::host;
   const std::int64_t bytes = bytes_needed(t);
-  if (bytes < 0) return text(side) << " '" << t.name << "' has impossible dimensions";
+  if (slot ? !fits_a_slot(t) : bytes < 0) return text(side) << " '" << t.name << "' has impossible dimensions";
+  if (slot) return {};
   if (region_of(t.address) != region::activations || offset_of(t.address) + bytes > n.activation_bytes) {
     return text(side) << " '" << t.name << "' ends at byte " << offset_of(t.address) + bytes
                       << ", outside of the activation region of " << n.activation_bytes << " bytes";
@@ -76,7 +87,7 @@ constexpr text fault(const host_step& s, const network& n, std::int64_t weight_b
     if (t.type == dtype_id::none) return true;
     if (!enumerators_known(t.type) || bytes_of(t.type) == 0) return false;
     const region where = region_of(t.address);
-    if (where == region::host) return true;
+    if (where == region::host) return fits_a_slot(t);
     const std::int64_t bytes = bytes_needed(t);
     const std::int64_t size = where == region::weights ? weight_bytes : n.activation_bytes;
     return bytes >= 0 && offset_of(t.address) + bytes <= size &&
@@ -126,7 +137,10 @@ template <class Instructions> constexpr text fault(const core_stream& stream, co
       return text("the trace names tensor ") << t.tensor << " of " << n.tensors.size();
     }
     if (t.in_global) {
-      if (text bad = fault(n.tensors[static_cast<std::size_t>(t.tensor)], "tensor", n); !bad.empty()) return bad;
+      const traced_tensor& seen = n.tensors[static_cast<std::size_t>(t.tensor)];
+      if (region_of(seen.address) == region::host)
+        return text("tensor '") << seen.name << "' is seen in global memory, but lies in a slot of the host";
+      if (text bad = fault(seen, "tensor", n); !bad.empty()) return bad;
     }
     before = t.index;
   }
@@ -156,7 +170,9 @@ constexpr text fault_of(const program& p, std::int64_t weight_bytes) {
       if (text bad = detail::fault(io, "output", n); !bad.empty()) return bad;
     }
     for (const traced_tensor& traced : n.tensors) {
-      if (!enumerators_known(traced.type)) return text("tensor '") << traced.name << "' has an unknown element type";
+      if (!enumerators_known(traced.type) || bytes_of(traced.type) == 0)
+        return text("tensor '") << traced.name << "' has an unknown element type";
+      if (!fits_a_slot(traced)) return text("tensor '") << traced.name << "' has impossible dimensions";
     }
     for (const segment& s : n.segments) {
       if (!enumerators_known(s.kind)) return text("network '") << n.name << "' has a segment of unknown kind";

@@ -150,7 +150,7 @@ constexpr std::string_view name_of(pool_kind k) { return k == pool_kind::max ? "
 /// Pooling of each channel: x [n, C, ih, iw], y [n, C, oh, ow]. Taps outside x are skipped; the window's taps run in the order (kh, kw).
 /// max: the greatest tap (types of x and y and their scales are equal). average: float: sum / count;
 /// integer: y_zero + requantize(sum of (tap - x_zero)) / count, one rounding for both: round_half_away(sum * multiplier / (count * 2^shift)).
-/// count = kernel_h * kernel_w where count_pad is set, else the number of taps inside x.
+/// count = kernel_h * kernel_w where count_pad is set, else the number of taps inside x; the integer average of no tap is y_zero.
 struct pool {
   static constexpr std::uint8_t opcode = 0x13;
   static constexpr std::string_view name = "pool";
@@ -327,7 +327,7 @@ struct reduce {
   constexpr void writes(auto&& visit) const { visit(y); }
 };
 
-/// y = value, converted to the type of y (float types: rounded; integer types: the integer).
+/// y = value, converted to the type of y (float types: rounded; integer types: the integer, as convert has it).
 struct fill {
   static constexpr std::uint8_t opcode = 0x25;
   static constexpr std::string_view name = "fill";

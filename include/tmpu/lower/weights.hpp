@@ -42,8 +42,8 @@ constexpr packed_weights pack_integer(context& c, std::size_t weight_operand, st
   const std::int64_t channels = w.dims[0];
   const std::int64_t inner = w.dims.elements() / channels;
   constexpr std::int64_t limit = 2147483647;
-  if (inner > limit / (255 * 127)) {
-    c.fail(text("sums over ") << inner << " products could overflow int32 (at most " << limit / (255 * 127)
+  if (inner > limit / (255 * 128)) {
+    c.fail(text("sums over ") << inner << " products could overflow int32 (at most " << limit / (255 * 128)
                               << "): keep this model in a float type");
   }
   const auto x_scale = static_cast<double>(x.quant.scale);
