@@ -23,7 +23,11 @@ set(tmpu_packages_test
     clang-16
     libclang-rt-16-dev
     clang-format-14
-    python3)
+    python3
+    python3-dev
+    pybind11-dev
+    python3-numpy
+    python3-pytest)
 
 function(tmpu_package_installed package result)
   execute_process(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "models.hpp"
-#include "tmpu/compare/table.hpp"
+#include "check.hpp"
+
+#include "tmpu/host/files.hpp"
 #include "tmpu/host/progress.hpp"
 #include "tmpu/host/run.hpp"
 
@@ -17,14 +18,6 @@ using namespace tmpu;
 using compare::place;
 
 namespace {
-
-struct check_options {
-  compile_options compile;
-  data_options data;
-  std::string reference;
-  std::string tolerance;
-  bool json = false;
-};
 
 /// What one tensor is at the four places, all samples one after the other.
 struct tensor_results {
@@ -110,12 +103,12 @@ compare::tolerance default_tolerance(const std::string& quantize) {
 }
 
 /// The arrays of ONNX Runtime's results: their first `samples` rows.
-void add_reference(four_places& all, const check_options& o, const graph_body& origin, std::int64_t samples) {
+void add_reference(four_places& all, const std::string& reference, const graph_body& origin, std::int64_t samples) {
   for (const tensor_id t : origin.outputs) {
     const std::string name(origin.name(t));
-    const host::array a = host::read_npz(o.reference, name);
+    const host::array a = host::read_npz(reference, name);
     if (a.dims.rank() == 0 || a.dims[0] < samples) {
-      refuse(text("'") << o.reference << ":" << name << "' holds " << (a.dims.rank() == 0 ? 0 : a.dims[0])
+      refuse(text("'") << reference << ":" << name << "' holds " << (a.dims.rank() == 0 ? 0 : a.dims[0])
                        << " samples, but " << samples << " are checked: give --samples");
     }
     value v = host::to_value(a);
@@ -127,26 +120,32 @@ void add_reference(four_places& all, const check_options& o, const graph_body& o
   }
 }
 
-int check(const check_options& o) {
+compare::tolerance exact() { return default_tolerance("f32"); }
+
+} // namespace
+
+checked_model check_model(const check_request& r, const data_opener& open) {
   graph_body origin;
   graph_body top;
   graph_body tpu;
-  const isa::program program = compile(o.compile, [&](const graph_body& g, stage at) {
+  checked_model m;
+  m.program = compile(r.compile, [&](const graph_body& g, stage at) {
+    m.stages.push_back({at, g.nodes.size(), g.groups.size()});
     if (at == stage::origin) origin = g;
     if (at == stage::canonical) top = g;
     if (at == stage::lowered) tpu = g;
   });
-  const host::dataset data = open_data(o.data, inputs_of(origin));
-  host::runner runner(program);
+  const host::dataset data = open(inputs_of(origin));
+  host::runner runner(m.program);
   four_places all;
   vec<value> constants[3]; // of the three graphs
   host::progress progress("checking", data.runs());
-  if (!o.reference.empty() && data.samples() % data.batch() != 0) {
+  if (!r.reference.empty() && data.samples() % data.batch() != 0) {
     refuse(text("--samples must be a multiple of the model's batch of ") << data.batch());
   }
   for (std::int64_t run = 0; run < data.runs(); ++run) {
     const auto inputs = data.inputs(run);
-    if (o.reference.empty()) {
+    if (r.reference.empty()) {
       for (const auto& v : host::run_graph(origin, inputs, keep::everything, &constants[0])) all.add(place::onnx, v);
     }
     for (const auto& v : host::run_graph(top, inputs, keep::everything, &constants[1])) all.add(place::top, v);
@@ -154,62 +153,77 @@ int check(const check_options& o) {
     for (const auto& v : runner.run_all(inputs)) all.add(place::chip, v);
     progress.at(run + 1);
   }
-  if (!o.reference.empty()) add_reference(all, o, origin, data.samples());
-  compare::table table = all.table();
-  table.set_reference(o.reference.empty() ? "tmpu's own inference of the imported model (no --reference)"
-                                          : o.reference);
+  if (!r.reference.empty()) add_reference(all, r.reference, origin, data.samples());
+  m.table = all.table();
+  m.table.set_reference(r.reference.empty() ? "tmpu's own inference of the imported model (no --reference)"
+                                            : r.reference);
+  m.partial = all.partial();
+  m.samples = data.samples();
+  m.least = default_tolerance(r.compile.quantize);
+  if (!r.tolerance.empty()) {
+    const auto words = parse_tolerance(r.tolerance);
+    m.least = {words.cosine, words.euclid};
+  }
+  m.ok = {m.table.within(0, exact()), m.table.within(1, m.least), m.table.all_bit_equal(2), m.table.within(3, m.least)};
+  return m;
+}
 
-  compare::tolerance least = default_tolerance(o.compile.quantize);
-  if (!o.tolerance.empty()) {
-    const auto words = parse_tolerance(o.tolerance);
-    least = {words.cosine, words.euclid};
-  }
-  // The pairs in the order of compare::pairs: exact, rounded, bit-equal, the whole way.
-  const std::array<bool, 4> ok{table.within(0, default_tolerance("f32")), table.within(1, least),
-                               table.all_bit_equal(2), table.within(3, least)};
-  const bool passed = ok[0] && ok[1] && ok[2] && ok[3];
-  if (o.json) {
-    fmt::print(
-        "{{\"passed\": {}, \"chip\": {}, \"quantize\": {}, \"samples\": {}, \"tolerance\": [{}, {}], \"table\": {}}}\n",
-        passed, json_text(o.compile.chip), json_text(program.info.quantize), data.samples(), least.cosine, least.euclid,
-        compare::to_json(table).view());
-    return passed ? 0 : 1;
-  }
-  fmt::print("{}", compare::to_text(table).view());
-  if (!all.partial().empty()) fmt::print("computed only where they are read, and compared there: {}\n", all.partial());
-  fmt::print("{} samples on {} in {}: {}\n", data.samples(), o.compile.chip, program.info.quantize.view(),
-             passed ? "passed" : "FAILED");
+std::string json_of(const check_request& r, const checked_model& m) {
+  return fmt::format("{{\"passed\": {}, \"chip\": {}, \"quantize\": {}, \"samples\": {}, \"tolerance\": [{}, {}], "
+                     "\"table\": {}}}\n",
+                     m.passed(), json_text(r.compile.chip), json_text(m.program.info.quantize), m.samples,
+                     m.least.cosine, m.least.euclid, compare::to_json(m.table).view());
+}
+
+std::string text_of(const check_request& r, const checked_model& m) {
+  std::string out(compare::to_text(m.table).view());
+  if (!m.partial.empty()) out += fmt::format("computed only where they are read, and compared there: {}\n", m.partial);
+  out += fmt::format("{} samples on {} in {}: {}\n", m.samples, r.compile.chip, m.program.info.quantize.view(),
+                     m.passed() ? "passed" : "FAILED");
   constexpr std::array<std::string_view, 4> wanted{"the imported and the canonical graph differ",
                                                    "Tpu is below the tolerance", "Tpu and Chip are not bit-equal",
                                                    "the whole way is below the tolerance"};
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (!ok[i])
-      fmt::print("  {}{}\n", wanted[i],
-                 i == 2 ? std::string()
-                        : fmt::format(" ({} / {})", i == 0 ? default_tolerance("f32").cosine : least.cosine,
-                                      i == 0 ? default_tolerance("f32").euclid : least.euclid));
+    if (m.ok[i]) continue;
+    const compare::tolerance least = i == 0 ? exact() : m.least;
+    out += fmt::format("  {}{}\n", wanted[i],
+                       i == 2 ? std::string() : fmt::format(" ({} / {})", least.cosine, least.euclid));
   }
-  return passed ? 0 : 1;
+  return out;
 }
-
-} // namespace
 
 void add_check(CLI::App& app, work& chosen) {
   auto* command = app.add_subcommand(
       "check", "Compile a model, run it at every stage and compare ONNX, Top, Tpu and Chip tensor by tensor");
-  auto o = std::make_shared<check_options>();
+  struct options {
+    check_request request;
+    data_options data;
+    std::string html;
+    bool json = false;
+  };
+  auto o = std::make_shared<options>();
   o->data.samples = 16;
-  o->compile.add(*command);
+  o->request.compile.add(*command);
   o->data.add(*command);
   command->get_option("--samples")->capture_default_str();
   command
-      ->add_option("--reference", o->reference,
+      ->add_option("--reference", o->request.reference,
                    "ONNX Runtime's outputs (.npz, keys = output names, same samples): the first column")
       ->type_name("FILE.npz");
-  command->add_option("--tolerance", o->tolerance, "Least cosine and euclidean similarity (default: by dtype)")
+  command->add_option("--tolerance", o->request.tolerance, "Least cosine and euclidean similarity (default: by dtype)")
       ->type_name("COS,EUCLID");
+  command->add_option("--html", o->html, "Write a page: pipeline, table, signal to noise, memories and timeline")
+      ->type_name("REPORT.html");
   command->add_flag("--json", o->json, "Print JSON");
-  command->callback([&chosen, o] { chosen = [o] { return check(*o); }; });
+  command->callback([&chosen, o] {
+    chosen = [o] {
+      const checked_model m =
+          check_model(o->request, [&](auto inputs) { return open_data(o->data, std::move(inputs)); });
+      if (!o->html.empty()) host::write_file(o->html, page_of(o->request, m));
+      fmt::print("{}", o->json ? json_of(o->request, m) : text_of(o->request, m));
+      return m.passed() ? 0 : 1;
+    };
+  });
 }
 
 } // namespace tmpuc

@@ -22,6 +22,7 @@ void add_compile(CLI::App& app, work& chosen);
 void add_run(CLI::App& app, work& chosen);
 void add_check(CLI::App& app, work& chosen);
 void add_compare(CLI::App& app, work& chosen);
+void add_diff(CLI::App& app, work& chosen);
 void add_info(CLI::App& app, work& chosen);
 void add_disasm(CLI::App& app, work& chosen);
 void add_chips(CLI::App& app, work& chosen);

@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   tmpuc::add_run(app, chosen);
   tmpuc::add_check(app, chosen);
   tmpuc::add_compare(app, chosen);
+  tmpuc::add_diff(app, chosen);
   tmpuc::add_info(app, chosen);
   tmpuc::add_disasm(app, chosen);
   tmpuc::add_chips(app, chosen);

@@ -64,20 +64,23 @@ public:
           std::any_of(inputs_.begin(), inputs_.end(), [&](const input_facts& i) { return i.name == s.input; });
       if (!known) refuse(text("--data names the input '") << s.input << "', but the inputs are " << input_names());
     }
+    for (const input_facts& i : inputs_) arrays_.push_back(find(i, specs));
+    count_samples(most);
+  }
+  /// The same of arrays in memory, by their names.
+  dataset(std::vector<input_facts> inputs, std::vector<array> arrays, preprocessing p = {}, std::int64_t most = 0)
+      : inputs_(std::move(inputs)), preprocessing_(std::move(p)) {
+    for (const array& a : arrays) {
+      const bool known =
+          std::any_of(inputs_.begin(), inputs_.end(), [&](const input_facts& i) { return i.name == a.name; });
+      if (!known) refuse(text("there is no input '") << a.name << "'; the inputs are " << input_names());
+    }
     for (const input_facts& i : inputs_) {
-      arrays_.push_back(find(i, specs));
-      fit(i, arrays_.back());
+      const auto at = std::find_if(arrays.begin(), arrays.end(), [&](const array& a) { return a.name == i.name; });
+      if (at == arrays.end()) refuse(text("no data for the input '") << i.name << '\'');
+      arrays_.push_back(std::move(*at));
     }
-    for (std::size_t i = 0; i < inputs_.size(); ++i) {
-      const std::int64_t count = arrays_[i].dims[0];
-      if (i > 0 && count != arrays_[0].dims[0]) {
-        refuse(text("the arrays for '") << inputs_[0].name << "' and '" << inputs_[i].name << "' hold "
-                                        << arrays_[0].dims[0] << " and " << count << " samples: they must be as many");
-      }
-      samples_ = count;
-    }
-    if (samples_ == 0) refuse("the data holds no sample");
-    if (most > 0 && most < samples_) samples_ = most;
+    count_samples(most);
   }
 
   [[nodiscard]] std::int64_t samples() const { return samples_; }
@@ -95,6 +98,19 @@ public:
   }
 
 private:
+  void count_samples(std::int64_t most) {
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      fit(inputs_[i], arrays_[i]);
+      const std::int64_t count = arrays_[i].dims[0];
+      if (i > 0 && count != arrays_[0].dims[0]) {
+        refuse(text("the arrays for '") << inputs_[0].name << "' and '" << inputs_[i].name << "' hold "
+                                        << arrays_[0].dims[0] << " and " << count << " samples: they must be as many");
+      }
+      samples_ = count;
+    }
+    if (samples_ == 0) refuse("the data holds no sample");
+    if (most > 0 && most < samples_) samples_ = most;
+  }
   [[nodiscard]] text input_names() const {
     text names;
     for (const input_facts& i : inputs_) names << (names.empty() ? "'" : ", '") << i.name << '\'';

@@ -69,6 +69,19 @@ public:
     return outputs(execute(inputs, order, exec::no_observer{}));
   }
 
+  /// The same for inputs that are given as the bytes of the network's own elements, row-major: the machine takes them from where they are.
+  std::vector<named_value> run_bytes(std::span<const std::span<const std::uint8_t>> inputs,
+                                     const exec::interleaving& order = {}) {
+    for (std::size_t i = 0; i < inputs.size() && i < network_->inputs.size(); ++i) {
+      const isa::io_tensor& t = network_->inputs[i];
+      if (isa::region_of(t.address) != isa::region::host) continue;
+      if (static_cast<std::int64_t>(inputs[i].size()) != isa::bytes_needed(t))
+        refuse(text("input '") << t.name << "' takes " << isa::bytes_needed(t) << " bytes, not " << inputs[i].size());
+      steps_.set_input(t, from_bytes(t.type, shape(t.dims.span()), inputs[i]));
+    }
+    return outputs(start(inputs, order, exec::no_observer{}));
+  }
+
   /// Every tensor that the machine shows, once: inputs, traced tensors (each that an instruction completes), outputs.
   std::vector<named_value> run_all(std::span<const value> inputs, const exec::interleaving& order = {}) {
     std::vector<named_value> traced;
@@ -119,7 +132,12 @@ private:
       bytes.push_back(to_bytes(v));
     }
     for (const auto& b : bytes) spans.emplace_back(b.span());
-    return executor_.run(memory_, spans, order, observe,
+    return start(spans, order, observe);
+  }
+  template <class Observe>
+  vec<vec<std::uint8_t>> start(std::span<const std::span<const std::uint8_t>> inputs, const exec::interleaving& order,
+                               Observe&& observe) {
+    return executor_.run(memory_, inputs, order, observe,
                          [&](const isa::host_step& s, exec::memory& m) { steps_.run(s, m.activations()); });
   }
   [[nodiscard]] std::vector<named_value> outputs(const vec<vec<std::uint8_t>>& bytes) const {

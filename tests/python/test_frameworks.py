@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From frameworks to chip results. Each part skips where its framework is not installed."""
+import numpy as np
+import pytest
+
+import tmpu
+
+CHIP = "bm1684x"
+
+
+def four_way(model, shape, reference, f16=0.999, int8=0.98, seed=1):
+    """Framework against Chip in f16 and int8, by cosine; every stage against the one before by `check`."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((4, *shape[1:])).astype(np.float32)
+    wanted = np.concatenate([reference(x[i:i + 1]) for i in range(4)]).ravel().astype(np.float64)
+
+    def cosine(compiled):
+        name = compiled.outputs[0].name
+        got = np.concatenate([compiled.run(x[i:i + 1])[name] for i in range(4)]).ravel().astype(np.float64)
+        return float(got @ wanted / np.sqrt((got @ got) * (wanted @ wanted)))
+
+    table = tmpu.calibrate(model, samples=(x[i:i + 1] for i in range(4)))
+    found = {"f32": cosine(tmpu.compile(model, chip=CHIP)), "f16": cosine(tmpu.compile(model, chip=CHIP, quantize="f16")),
+             "int8": cosine(tmpu.compile(model, chip=CHIP, quantize="int8", calibration=table))}
+    print(found)
+    assert found["f32"] > 0.99999 and found["f16"] >= f16 and found["int8"] >= int8
+    report = tmpu.check(model, chip=CHIP, quantize="f16", data=x, samples=1)
+    assert report.passed, report.text
+
+
+def torch_model(module, shape):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch, or apt-get install python3-torch")
+    example = torch.zeros(shape)
+    content = tmpu.from_torch(module, example)
+
+    def reference(x):
+        with torch.no_grad():
+            return module(torch.from_numpy(x)).numpy()
+
+    return content, reference
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
+def test_torchvision(name):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch, or apt-get install python3-torch")
+    models = pytest.importorskip("torchvision.models", reason="torchvision is not installed: pip install torchvision, or apt-get install "
+                                 "python3-torchvision")
+    torch.manual_seed(0)
+    module = getattr(models, name)(num_classes=10).eval()
+    # Without trained weights the running statistics would not fit the activations.
+    with torch.no_grad():
+        module.train()
+        for _ in range(3):
+            module(torch.randn(8, 3, 64, 64))
+    module.eval()
+    shape = (1, 3, 64, 64)
+    four_way(*torch_model(module, shape)[:1], shape, torch_model(module, shape)[1])
+
+
+def test_torch_encoder_block():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch, or apt-get install python3-torch")
+
+    class Encoder(torch.nn.Module):
+        """A block in the form of BERT's: attention of four heads, a feed-forward part, both with residual and layer norm."""
+
+        def __init__(self, width=64, heads=4):
+            super().__init__()
+            self.heads = heads
+            self.query, self.key, self.value, self.out = (torch.nn.Linear(width, width) for _ in range(4))
+            self.up, self.down = torch.nn.Linear(width, 4 * width), torch.nn.Linear(4 * width, width)
+            self.norm1, self.norm2 = torch.nn.LayerNorm(width), torch.nn.LayerNorm(width)
+
+        def forward(self, x):
+            n, t, w = x.shape
+            q, k, v = (f(x).view(n, t, self.heads, w // self.heads).transpose(1, 2) for f in (self.query, self.key, self.value))
+            scores = torch.softmax(q @ k.transpose(-1, -2) / (w // self.heads) ** 0.5, dim=-1)
+            x = self.norm1(x + self.out((scores @ v).transpose(1, 2).reshape(n, t, w)))
+            return self.norm2(x + self.down(torch.nn.functional.gelu(self.up(x))))
+
+    torch.manual_seed(0)
+    module = Encoder().eval()
+    shape = (1, 16, 64)
+    content, reference = torch_model(module, shape)
+    four_way(content, shape, reference)
+
+
+def test_from_torch_leaves_the_module_as_it_was():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch, or apt-get install python3-torch")
+    module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Dropout(0.5)).train()
+    content = tmpu.from_torch(module, torch.zeros(1, 1, 8, 8), input_names=["x"], output_names=["y"])
+    assert module.training
+    model = tmpu.compile(content, chip="nano")
+    assert (model.inputs[0].name, model.outputs[0].name) == ("x", "y")
+
+
+def keras_model():
+    tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install tensorflow tf2onnx")
+    pytest.importorskip("tf2onnx", reason="tf2onnx is not installed: pip install tf2onnx")
+    tf.keras.utils.set_random_seed(0)
+    return tf, tf.keras.applications.MobileNetV2(input_shape=(64, 64, 3), alpha=0.35, weights=None, classes=10)
+
+
+def test_keras_mobilenet_v2():
+    tf, module = keras_model()
+    x = tf.random.normal((16, 64, 64, 3))
+    for _ in range(60):  # the running statistics move slowly
+        module(x, training=True)
+    content = tmpu.from_tensorflow(module, signature=[tf.TensorSpec((1, 64, 64, 3), tf.float32, name="input")])
+    four_way(content, (1, 64, 64, 3), lambda x: module(x, training=False).numpy())
+
+
+def test_saved_model(tmp_path):
+    tf, _ = keras_model()
+
+    class Small(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = tf.Variable(tf.random.normal((3, 3, 2, 4)))
+
+        @tf.function(input_signature=[tf.TensorSpec((1, 8, 8, 2), tf.float32, name="x")])
+        def __call__(self, x):
+            return {"y": tf.nn.relu(tf.nn.conv2d(x, self.w, 1, "SAME"))}
+
+    module = Small()
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=module.__call__)
+    content = tmpu.from_tensorflow(tmp_path / "saved")
+    four_way(content, (1, 8, 8, 2), lambda x: module(x)["y"].numpy())
