@@ -7,7 +7,7 @@
     samples = np.load("digits.npz")["calib_x"].astype(np.float32) / 255
     table = tmpu.calibrate("digits_cnn.onnx", samples=(s[None] for s in samples[:200]))
     model = tmpu.compile("digits_cnn.onnx", chip="nano", quantize="int8", calibration=table)
-    scores = model.run({"input": samples[:1]})["logits"]
+    scores = model.run({"input": samples[:1]})["output"]
 
 What is refused raises `tmpu.Error` with the one line that the driver `tmpuc` would print.
 """

@@ -98,18 +98,18 @@ def test_what_a_program_says_of_itself(compiled):
 
 def test_arrays_of_any_layout_and_real_type(compiled, digits):
     x = digits[:1]
-    wanted = compiled.run(x)["logits"]
+    wanted = compiled.run(x)["output"]
     assert wanted.flags.c_contiguous and wanted.flags.writeable
     wide = np.zeros((1, 1, 28, 56), np.float32)
     wide[..., ::2] = x
     for same in (x.astype(np.float64), np.asfortranarray(x), wide[..., ::2], x.tolist(), {"input": x}):
-        assert compiled.run(same)["logits"].tobytes() == wanted.tobytes()
+        assert compiled.run(same)["output"].tobytes() == wanted.tobytes()
     whole = (x * 255).round().astype(np.uint8)
-    assert compiled.run(whole)["logits"].tobytes() == compiled.run(whole.astype(np.float32))["logits"].tobytes()
+    assert compiled.run(whole)["output"].tobytes() == compiled.run(whole.astype(np.float32))["output"].tobytes()
 
 
 def test_results_stay_when_the_model_goes(digits):
-    out = tmpu.compile(CNN, chip="nano").run(digits[:1])["logits"]
+    out = tmpu.compile(CNN, chip="nano").run(digits[:1])["output"]
     copy = out.copy()
     tmpu.compile(CNN, chip="nano").run(digits[1:2])
     assert (out == copy).all()
@@ -160,7 +160,7 @@ def test_check_finds_what_the_driver_finds(digits, table, tmp_path):
     words = ["check", CNN, "--chip", "nano", *DIGITS, "--samples", 2]
     report = tmpu.check(CNN, chip="nano", quantize="f16", data=digits, samples=2)
     assert report.passed and report.text == tmpuc(*words, "--quantize", "f16")
-    assert {r["name"] for r in report.table["rows"]} > {"input", "logits"}
+    assert {r["name"] for r in report.table["rows"]} > {"input", "output"}
     assert all(r["tpu_chip"] is None or r["tpu_chip"]["bit_equal"] for r in report.table["rows"])
     table.save(tmp_path / "t.cali")
     int8 = tmpu.check(CNN, chip="nano", quantize="int8", calibration=table, data={"input": digits}, samples=2, tolerance=(0.9999, 0.999))
@@ -171,12 +171,12 @@ def test_check_finds_what_the_driver_finds(digits, table, tmp_path):
 
 
 def test_threads_share_a_model(compiled, digits):
-    wanted = [compiled.run(digits[i:i + 1])["logits"].tobytes() for i in range(8)]
+    wanted = [compiled.run(digits[i:i + 1])["output"].tobytes() for i in range(8)]
     wrong = []
 
     def work(i):
         for _ in range(5):
-            if compiled.run(digits[i:i + 1])["logits"].tobytes() != wanted[i]:
+            if compiled.run(digits[i:i + 1])["output"].tobytes() != wanted[i]:
                 wrong.append(i)
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
@@ -220,3 +220,27 @@ def test_a_run_costs_little_more_than_the_machine(digits, table):
     median = statistics.median(above)
     print(f"above the C++ call: {median * 1e6:.1f} us")
     assert median < 20e-6
+
+
+def test_the_examples_of_the_page_run(tmp_path, monkeypatch):
+    import re
+    import shutil
+    for name in ("digits.npz", "digits_cnn.onnx"):
+        shutil.copy(DATA / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/python.md").read_text(), re.M | re.S)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, names)  # one after the other, with the names of those before
+    assert names["scores"].shape == (1, 10) and Path("digits.tmodel").exists() and "</html>" in Path("report.html").read_text()
+
+
+def test_the_stubs_name_what_there_is():
+    import re
+    stubs = (ROOT / "python/tmpu/__init__.pyi").read_text()
+    for name in tmpu.__all__:
+        assert re.search(rf"^(class|def) {name}\b|^{name}:", stubs, re.M), name
+    for name in [n for n in dir(tmpu.Model) if not n.startswith("_")]:
+        assert re.search(rf"^    def {name}\b", stubs, re.M), name
+        assert getattr(tmpu.Model, name).__doc__

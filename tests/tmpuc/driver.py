@@ -145,7 +145,7 @@ def set_up():
 def test_commands():
     """What works: files, JSON, equal bytes."""
     top = ok("--help")
-    for command in "calibrate merge sensitivity compile run check compare info disasm chips ops".split():
+    for command in "calibrate merge sensitivity compile run check compare diff info disasm chips ops".split():
         check(re.search(rf"^  {command} ", top, re.M), f"tmpuc --help does not name {command}")
         check(f"Usage: tmpuc {command}" in ok(f"{command} --help"), f"tmpuc {command} --help shows no usage")
     check(re.fullmatch(r"\d+\.\d+\.\d+\n", ok("--version")), "tmpuc --version")
@@ -265,6 +265,46 @@ def test_commands():
     found = same_json("compare float.npz chip.npz --tolerance 0.9999999,0.9999999 --json", ("passed", "tolerance", "rows", "in_one_only"), 1)
     check(found.get("passed") is False, "compare --json says failed")
 
+    # the page of a check: in itself, and with everything in it that the check found
+    ok(f"{four_way} --html report.html")
+    page = content("report.html").decode()
+    check(not re.search(r"https?:|src=|href=|@import|url\(|fetch\(|<link", page), "report.html needs something from outside")
+    for words in ("<meta name=\"viewport\"", "canonical", "lowered", " instructions", "signal to noise", "bit-equal",
+                  "passed", "const data = ", "Local memory of a lane"):
+        check(words in page, f"report.html does not show {words!r}")
+    names = [r["name"] for r in same_json(f"{four_way} --json", ("table",)).get("table", {}).get("rows", [])]
+    check(names and all(f"<td>{n}</td>" in page for n in names), "report.html lacks a tensor")
+    dbs = [float(x) for x in re.findall(r"</span> (-?[0-9.]+) dB", page)]
+    check(len(dbs) > 3, f"report.html has bars of signal to noise: {dbs}")
+    ok(f"{four_way} --tolerance 0.9999999,0.9999999 --html report.html", 1)
+    check('class="bad">FAILED' in content("report.html").decode(), "the page of a failed check says so")
+
+    # two programs
+    ok(f"compile {CNN} --chip nano --quantize f16 -o one.tmodel")
+    ok(f"compile {CNN} --chip nano --quantize f16 -o same.tmodel")
+    ok(f"compile {CNN} --chip bm1684x --quantize f32 -o other.tmodel")
+    check("equal, byte for byte" in ok("diff one.tmodel same.tmodel"), "diff of equal programs")
+    out = ok("diff one.tmodel other.tmodel", 1)
+    for words in ("chip", "bm1684x", "quantize", "cycles of digits_cnn", "weight bytes", "instructions conv", "the programs differ"):
+        check(words in out, f"diff does not say {words!r}:\n{out}")
+    found = same_json("diff one.tmodel other.tmodel --json", ("same", "differences"), 1)
+    check(found.get("same") is False and {"what": "chip", "a": "nano", "b": "bm1684x"} in found.get("differences", []), "diff --json")
+    check(same_json("diff one.tmodel same.tmodel --json", ("same",)) == {"same": True, "differences": []}, "diff --json of equal programs")
+
+
+def test_interrupted_writes():
+    """Files that may not grow: what is written halfway leaves the old file, and nothing beside it."""
+    import resource
+    ok(f"compile {CNN} --chip nano --quantize f32 -o old.tmodel")
+    ok(f"run old.tmodel {DIGITS} --samples 2 -o old.npz")
+    for words, name in ((f"compile {CNN} --chip bm1684x --quantize f32 -o old.tmodel", "old.tmodel"),
+                        (f"run old.tmodel {DIGITS} --samples 300 --all-tensors -o old.npz", "old.npz"),
+                        ("profile old.tmodel --html old.html", "old.html")):
+        before, there = content(name), set(files())
+        r = run(words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)), restore_signals=False)
+        check(r.returncode == 2 and "cannot be written" in r.stderr, f"{words} into a full disk: exit {r.returncode}, {r.stderr!r}")
+        check(content(name) == before and set(files()) == there, f"{words} into a full disk leaves other files")
+
 
 def test_refusals():
     f32 = "--chip nano --quantize f32 -o out.tmodel"
@@ -285,6 +325,9 @@ def test_refusals():
     refused(f"embed {CNN} --quantize w4a16 -o out.hpp", "tmpuc compile")
     for quantize in ("f32", "f16", "bf16"):
         refused(f"compile {CNN} --chip nano --quantize {quantize} --asymmetric -o out.tmodel", "--asymmetric", "int8")
+    refused("diff one.tmodel nowhere.tmodel", "nowhere.tmodel", "cannot be opened")
+    refused(f"diff one.tmodel {CNN}", "no .tmodel")
+    refused(f"check {CNN} --chip nano --quantize f16 {DIGITS} --samples 1 --html nowhere/report.html", "nowhere/report.html", "folder")
     refused(f"calibrate {CNN} --data digits.npz:calib_x --method guess -o out.cali", "'guess'", "kl", "percentile")
     for samples in ("-3", "many"):
         refused(f"run {CNN} --data digits.npz:test_x --samples {samples} -o out.npz", "--samples")
@@ -441,6 +484,7 @@ def test_refusals():
 
 set_up()
 test_commands()
+test_interrupted_writes()
 test_refusals()
 for p in problems:
     print(p, file=sys.stderr)

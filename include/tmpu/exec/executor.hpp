@@ -44,7 +44,8 @@ template <class... Is> struct check_opcodes<true, Is...> { static constexpr bool
 } // namespace detail
 
 /// Runs the streams of a program. Instructions are decoded, checked and put into tables once, when the executor is made; the
-/// program outlives it. `Instructions` is the list of what the machine knows: the table of kernels is filled from it.
+/// program outlives it. `Instructions` is the list of what the machine knows: the table of kernels is filled from it. An instruction of
+/// one's own brings its meaning along: `run(memory&) const`, and `consistent() const` if not all operands in memory will do.
 /// Errors: one line when an instruction is unknown, damaged, out of bounds, or waits for ever.
 template <class Instructions> class basic_executor;
 
@@ -145,7 +146,12 @@ private:
   using kernel = void (*)(const basic_executor&, std::uint32_t, memory&, workspace&);
   template <class I>
   static constexpr void run_one(const basic_executor& e, std::uint32_t index, memory& m, workspace& w) {
-    exec::perform(std::get<vec<I>>(e.decoded_)[index], m, w);
+    const I& i = std::get<vec<I>>(e.decoded_)[index];
+    if constexpr (requires { i.run(m); }) {
+      i.run(m);
+    } else {
+      exec::perform(i, m, w);
+    }
   }
   static constexpr kernel kernels[sizeof...(Is)] = {&run_one<Is>...};
 

@@ -224,7 +224,13 @@ template <class Instruction> constexpr void validate(const Instruction& i, std::
   bool packed = false;
   i.reads([&](const auto& operand) { packed = packed || is_packed(operand.type); });
   i.writes([&](const auto& operand) { packed = packed || is_packed(operand.type); });
-  if (!detail::consistent(i) || (packed && !takes_packed<Instruction>)) {
+  bool fit = true;
+  if constexpr (requires { i.consistent(); }) {
+    fit = i.consistent();
+  } else if constexpr (requires { detail::consistent(i); }) {
+    fit = detail::consistent(i);
+  }
+  if (!fit || (packed && !takes_packed<Instruction>)) {
     refuse(text("instruction ") << number << " (" << Instruction::name
                                 << "): its operands do not fit each other: the program is damaged");
   }
