@@ -10,7 +10,7 @@ INCLUDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "includ
 RUNTIME = ["tmpu/isa/tmodel.hpp", "tmpu/exec/checked.hpp", "tmpu/version.hpp"]
 
 
-def lines_of(name, seen, system):
+def lines_of(name, seen):
     if name in seen:
         return []
     seen.add(name)
@@ -21,10 +21,7 @@ def lines_of(name, seen, system):
         if line.startswith("// SPDX-License-Identifier") or line == "#pragma once":
             continue
         if own := re.match(r'#include "(tmpu/[^"]+)"', line):
-            out += lines_of(own.group(1), seen, system)
-        elif re.match(r"#include <", line):
-            if line not in system:
-                system.append(line)
+            out += lines_of(own.group(1), seen)
         else:
             out.append(line)
     while out and not out[0]:
@@ -35,11 +32,11 @@ def lines_of(name, seen, system):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    seen, system, body = set(), [], []
+    seen, body = set(), []
     for name in sys.argv[2:] or RUNTIME:
-        body += lines_of(name, seen, system)
+        body += lines_of(name, seen)
     head = ["// SPDX-License-Identifier: Apache-2.0", f"// {len(seen)} headers of tmpu in one, made by tools/amalgamate.py: do not edit. Compile with "
-            "-std=c++20 -ffp-contract=off.", "#pragma once", "", *sorted(system), ""]
+            "-std=c++20 -ffp-contract=off.", "#pragma once", ""]
     text = "\n".join(head + body) + "\n"
     with open(sys.argv[1] + ".part", "w", encoding="utf-8") as f:
         f.write(re.sub(r"\n{3,}", "\n\n", text))

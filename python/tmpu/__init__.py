@@ -186,12 +186,20 @@ def _as_files(model, calibration):
         yield os.fspath(model), "" if calibration is None else os.fspath(calibration)
 
 
+def _how(chip, quantize, calibration, asymmetric, weight_group, float_io, qtable, opt, disable_rules):
+    how = _native.How()
+    how.chip, how.quantize, how.calibration, how.asymmetric = chip, quantize, calibration, asymmetric
+    how.weight_group, how.float_io, how.qtable = weight_group, float_io, "" if qtable is None else os.fspath(qtable)
+    how.opt, how.without = opt, list(disable_rules)
+    return how
+
+
 def _shapes(input_shapes):
     return {name: [int(d) for d in dims] for name, dims in (input_shapes or {}).items()}
 
 
 def compile(model, *, chip: str, quantize: str = "f32", calibration=None, asymmetric: bool = False, weight_group: int = 0,
-            opt: int = 2, input_shapes=None, disable_rules=()) -> Model:
+            float_io: bool = False, qtable=None, opt: int = 2, input_shapes=None, disable_rules=()) -> Model:
     """Compiles an ONNX model to the instruction stream of a chip, as `tmpuc compile` does: the bytes are the same.
 
     model: the path of an .onnx file, its bytes, or an onnx.ModelProto.
@@ -200,28 +208,31 @@ def compile(model, *, chip: str, quantize: str = "f32", calibration=None, asymme
     calibration: for int8: a Calibration or the path of a .cali file.
     asymmetric: int8 activations with a zero point.
     weight_group: weights of fewer bits: elements of a sum that share a scale, at most (0: 16 of four bits, 32 of eight).
+    float_io: int8 whose inputs and outputs stay float32.
+    qtable: int8 with layers in another dtype: the path of a table as `tmpuc sensitivity` writes it.
     opt: how layer groups are searched: 0 none, 1 greedy, 2 full search.
     input_shapes: {name: shape} of inputs with free dimensions.
     disable_rules: names of rules of canonicalize that are left out.
     """
     with _as_files(model, calibration) as (path, table):
-        return Model(_native.compile(path, _shapes(input_shapes),
-                                     _native.How(chip, quantize, table, asymmetric, weight_group, opt, list(disable_rules))))
+        how = _how(chip, quantize, table, asymmetric, weight_group, float_io, qtable, opt, disable_rules)
+        return Model(_native.compile(path, _shapes(input_shapes), how))
 
 
-def calibrate(model, *, samples, method: str = "kl", input_shapes=None, disable_rules=()) -> Calibration:
+def calibrate(model, *, samples, method: str = "auto", input_shapes=None, disable_rules=()) -> Calibration:
     """Runs samples through a model and tells the range of each tensor, as `tmpuc calibrate` does.
 
     samples: an iterable of the inputs of one run each: {name: array}, or the array of the only input, in the network's shapes (the batch
         included) and preprocessed as the network expects it. They are drawn one by one, so a generator need not hold them all.
-    method: how the threshold is chosen: "kl", "mse", "percentile" or "minmax".
+    method: how the threshold is chosen: "auto" (the best of all, tensor by tensor), "kl", "mse", "percentile", "minmax", ...
     """
     with _as_files(model, None) as (path, _):
         return Calibration(_native.calibrate(path, _shapes(input_shapes), list(disable_rules), method, samples))
 
 
 def check(model, *, chip: str, quantize: str = "f32", data, calibration=None, samples: int = 16, reference=None, tolerance=None,
-          asymmetric: bool = False, weight_group: int = 0, opt: int = 2, input_shapes=None, disable_rules=()) -> Report:
+          asymmetric: bool = False, weight_group: int = 0, float_io: bool = False, qtable=None, opt: int = 2, input_shapes=None,
+          disable_rules=()) -> Report:
     """Compiles a model, runs it at every stage on the data and compares ONNX, Top, Tpu and Chip tensor by tensor.
 
     data: {name: array} or the array of the only input; the first axis counts the samples. Preprocessed as the network expects it.
@@ -232,7 +243,7 @@ def check(model, *, chip: str, quantize: str = "f32", data, calibration=None, sa
     The others are those of `compile`.
     """
     with _as_files(model, calibration) as (path, table):
-        how = _native.How(chip, quantize, table, asymmetric, weight_group, opt, list(disable_rules))
+        how = _how(chip, quantize, table, asymmetric, weight_group, float_io, qtable, opt, disable_rules)
         found = _native.check(path, _shapes(input_shapes), how, data, samples, "" if reference is None else os.fspath(reference),
                               tolerance)
     return Report(found["passed"], json.loads(found["json"])["table"], found["text"], found["html"])

@@ -251,9 +251,9 @@ tmpuc::model_options model_at(const std::string& path, const shapes& input_shape
   tmpuc::model_options o;
   o.path = path;
   for (const auto& [name, dims] : input_shapes) {
-    std::string word = name + "=";
-    for (std::size_t i = 0; i < dims.size(); ++i) word += (i == 0 ? "" : ",") + std::to_string(dims[i]);
-    o.input_shapes.push_back(word);
+    text word(name);
+    word << '=' << join(dims, ",");
+    o.input_shapes.emplace_back(word.view());
   }
   return o;
 }
@@ -264,6 +264,8 @@ struct how {
   std::string calibration;
   bool asymmetric = false;
   std::int64_t weight_group = 0;
+  bool float_io = false;
+  std::string qtable;
   int opt = 2;
   std::vector<std::string> without;
 };
@@ -275,6 +277,8 @@ tmpuc::compile_options options_of(const std::string& path, const shapes& input_s
   o.quantize = h.quantize;
   o.asymmetric = h.asymmetric;
   o.weight_group = h.weight_group;
+  o.float_io = h.float_io;
+  o.qtable = h.qtable;
   o.calibration = h.calibration;
   if (h.opt < 0 || h.opt > 2) refuse(text("opt ") << h.opt << " is not known: it is 0, 1 or 2");
   o.opt = h.opt;
@@ -371,14 +375,17 @@ PYBIND11_MODULE(_native, m) {
   m.attr("__version__") = std::to_string(version.major_number) + "." + std::to_string(version.minor_number) + "." +
                           std::to_string(version.patch_number);
 
-  py::class_<how>(m, "How").def(
-      py::init([](std::string chip, std::string quantize, std::string calibration, bool asymmetric,
-                  std::int64_t weight_group, int opt, std::vector<std::string> without) {
-        return how{std::move(chip),   std::move(quantize), std::move(calibration), asymmetric, weight_group, opt,
-                   std::move(without)};
-      }),
-      py::arg("chip"), py::arg("quantize"), py::arg("calibration"), py::arg("asymmetric"), py::arg("weight_group"),
-      py::arg("opt"), py::arg("without"));
+  py::class_<how>(m, "How")
+      .def(py::init<>())
+      .def_readwrite("chip", &how::chip)
+      .def_readwrite("quantize", &how::quantize)
+      .def_readwrite("calibration", &how::calibration)
+      .def_readwrite("asymmetric", &how::asymmetric)
+      .def_readwrite("weight_group", &how::weight_group)
+      .def_readwrite("float_io", &how::float_io)
+      .def_readwrite("qtable", &how::qtable)
+      .def_readwrite("opt", &how::opt)
+      .def_readwrite("without", &how::without);
 
   py::class_<model>(m, "Model")
       .def_static("load",

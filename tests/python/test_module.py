@@ -50,8 +50,7 @@ def driver_compile(mode, folder, table):
 
 
 def test_calibration_is_the_drivers(table, tmp_path):
-    tmpuc("calibrate", CNN, "--data", f"{DATA}/digits.npz:calib_x", "--scale", "0.00392156862745098", "--samples", 20, "--method", "kl",
-          "-o", tmp_path / "d.cali")
+    tmpuc("calibrate", CNN, "--data", f"{DATA}/digits.npz:calib_x", "--scale", "0.00392156862745098", "--samples", 20, "-o", tmp_path / "d.cali")
     assert table.text == (tmp_path / "d.cali").read_text()
     table.save(tmp_path / "p.cali")
     assert tmpu.Calibration.load(tmp_path / "p.cali").text == table.text

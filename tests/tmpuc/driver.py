@@ -285,7 +285,7 @@ def test_commands():
     ok(f"compile {CNN} --chip bm1684x --quantize f32 -o other.tmodel")
     check("equal, byte for byte" in ok("diff one.tmodel same.tmodel"), "diff of equal programs")
     out = ok("diff one.tmodel other.tmodel", 1)
-    for words in ("chip", "bm1684x", "quantize", "cycles of digits_cnn", "weight bytes", "instructions conv", "the programs differ"):
+    for words in ("chip", "bm1684x", "quantize", "cycles of digits_cnn", "weight bytes", "cycles of layer", "the programs differ"):
         check(words in out, f"diff does not say {words!r}:\n{out}")
     found = same_json("diff one.tmodel other.tmodel --json", ("same", "differences"), 1)
     check(found.get("same") is False and {"what": "chip", "a": "nano", "b": "bm1684x"} in found.get("differences", []), "diff --json")
