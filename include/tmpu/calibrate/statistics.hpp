@@ -75,11 +75,13 @@ inline void put_bins(text& out, char sign, std::span<const std::int64_t> counts)
     if (counts[i] != 0) out << ' ' << sign << static_cast<std::int64_t>(i) << ':' << counts[i];
   }
 }
+/// Counts beyond it are of no samples; so many of them add up.
+inline constexpr std::int64_t most_counted = std::int64_t{1} << 50;
 /// The number that stands there, at least `least`.
 inline std::int64_t integer(const line_reader& line, std::string_view word, std::int64_t least) {
   std::int64_t x = 0;
   const auto [end, problem] = std::from_chars(word.data(), word.data() + word.size(), x);
-  if (word.empty() || problem != std::errc() || end != word.data() + word.size() || x < least) {
+  if (word.empty() || problem != std::errc() || end != word.data() + word.size() || x < least || x > most_counted) {
     line.fail(text("'") << word << "' is not the number that belongs there: make the statistics again");
   }
   return x;
@@ -109,8 +111,11 @@ inline tensor_statistics take_tensor(line_reader& line) {
   std::int64_t total = 0;
   for (const std::int64_t c : p.positive) total += c;
   for (const std::int64_t c : p.negative) total += c;
-  if (total != p.count || p.zeros > p.count)
+  if (total != p.count || p.zeros > (p.positive.empty() ? 0 : p.positive[0]))
     line.fail("its bins do not add up to its count: make the statistics again");
+  const double beyond = math::ldexp(1.0, p.exponent);
+  if (!(static_cast<double>(p.min) > -beyond && p.min <= p.max && static_cast<double>(p.max) < beyond))
+    line.fail("its least and greatest element do not fit its exponent: make the statistics again");
   t.seen = histogram::of(std::move(p));
   return t;
 }
