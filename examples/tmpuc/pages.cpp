@@ -134,7 +134,7 @@ body{font:14px sans-serif;margin:1.5em;color:#222}canvas{border:1px solid #bbb;d
 h1{font-size:1.4em}h2{font-size:1.1em;margin:1.4em 0 .3em}
 #tip{position:fixed;background:#222;color:#fff;padding:.3em .6em;display:none;pointer-events:none;white-space:pre}
 .wide{overflow-x:auto}table{border-collapse:collapse}td,th{padding:.2em .6em;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
-td:first-child,th:first-child{text-align:left}.bad{color:#b00020;font-weight:bold}.good{color:#1b6e2d;font-weight:bold}
+td:first-child,th:first-child,.left{text-align:left}.bad{color:#b00020;font-weight:bold}.good{color:#1b6e2d;font-weight:bold}
 .bar{display:inline-block;height:.8em;background:#4a7ebb;vertical-align:middle}.flow{display:flex;flex-wrap:wrap;gap:.3em;align-items:center}
 .stage{border:1px solid #4a7ebb;border-radius:.4em;padding:.3em .6em;background:#eef4fb}.stage b{display:block}
 @media(max-width:600px){body{margin:.7em;font-size:13px}}

@@ -56,7 +56,7 @@ std::string bar(const compare::cell& c) {
   if (math::is_nan(db)) return "<span class=\"bad\">nan</span>";
   constexpr double most = 80.0; // dB of the longest bar
   const double share = std::clamp(db / most, 0.0, 1.0);
-  return fmt::format("<span class=\"bar\" style=\"width:{:.2f}em\"></span> {:.1f} dB", 0.2 + 12.0 * share, db);
+  return fmt::format("<span class=\"bar\" style=\"width:{:.2f}em\"></span> {:.1f} dB", 0.2 + 8.0 * share, db);
 }
 
 std::string table(const checked_model& m) {
@@ -67,12 +67,14 @@ std::string table(const checked_model& m) {
   std::string out =
       "<h2>Tensors, the worst first</h2>\n<p>Cosine and euclidean similarity of each place against the one "
       "before, and of the last against the first. First column: " +
-      html_text(m.table.reference()) + ".</p>\n<div class=\"wide\"><table><tr><th>tensor</th>";
+      html_text(m.table.reference()) + ".</p>\n<div class=\"wide\"><table><tr><th>tensor</th><th>signal to noise</th>";
   for (std::size_t p = 0; p < compare::pairs.size(); ++p)
     out += "<th>" + html_text(compare::detail::pair_name(p, " > ").view()) + "</th>";
-  out += "<th>signal to noise</th></tr>\n";
+  out += "</tr>\n";
   for (const compare::row* r : rows) {
-    out += "<tr><td>" + html_text(r->name.view()) + "</td>";
+    const compare::cell* worst = decisive(*r);
+    out += "<tr><td>" + html_text(r->name.view()) + "</td><td class=\"left\">" +
+           (worst == nullptr ? std::string("&ndash;") : bar(*worst)) + "</td>";
     for (std::size_t p = 0; p < compare::pairs.size(); ++p) {
       const compare::cell& c = r->cells[p];
       const compare::tolerance least = p == 0 ? compare::tolerance{0.99999, 0.999} : m.least;
@@ -85,8 +87,7 @@ std::string table(const checked_model& m) {
       }
       out += fmt::format("<td{}>{}</td>", good ? "" : " class=\"bad\"", words);
     }
-    const compare::cell* c = decisive(*r);
-    out += "<td style=\"text-align:left\">" + (c == nullptr ? std::string("&ndash;") : bar(*c)) + "</td></tr>\n";
+    out += "</tr>\n";
   }
   out += "</table></div>\n";
   if (!m.partial.empty())
