@@ -14,8 +14,7 @@ struct digits_cnn {
   using dtype = tmpu::i8;
   static constexpr bool asymmetric = false;
 
-  static constexpr tmpu::graph<tmpu::stage::lowered> graph() {
-    tmpu::graph_builder<tmpu::stage::lowered> m;
+  static constexpr tmpu::graph<tmpu::stage::lowered> graph(tmpu::graph_builder<tmpu::stage::lowered> m = {}) {
     const auto t_input = m.input("input", tmpu::dtype_id::u8, {1, 1, 28, 28}, {0x1.010102p-8F, 0});
     const auto t_onnx_Conv_28_i8 = m.constant("onnx::Conv_28.i8", tmpu::dtype_id::i8, {8, 1, 3, 3}, bytes_of_t_onnx_Conv_28_i8);
     const auto t_onnx_Conv_29_params = m.constant("onnx::Conv_29.params", tmpu::dtype_id::i32, {8, 3}, bytes_of_t_onnx_Conv_29_params);

@@ -37,6 +37,8 @@ struct session {
   const tmpu::calibrate::table* calibration = nullptr;  ///< for int8
   tmpu::canonicalize::options canonicalize{};           ///< rules that are left out
   vec<tmpu::canonicalize::rule_count>* fired = nullptr; ///< where to put how often each rule changed the graph
+  tmpu::group::misfit* misfit =
+      nullptr; ///< where to put a node that exceeds local memory, with an empty program; otherwise a refusal
 };
 
 /// The passes in one form: `run(graph<from>, session)` gives the graph of stage `to`, or the program.
@@ -74,7 +76,7 @@ template <class Lists, class DType> struct lower {
 struct group {
   static constexpr stage from = stage::lowered;
   static constexpr graph<stage::grouped> run(graph<from> g, const session& s) {
-    return tmpu::group::layer_group_pass::run(std::move(g), s.chip, s.opt);
+    return tmpu::group::layer_group_pass::run(std::move(g), s.chip, s.opt, s.misfit);
   }
 };
 
@@ -124,7 +126,9 @@ template <class Pass, class... Rest> struct pipeline<Pass, Rest...> {
     } else {
       detail::check_border(g);
       see(std::as_const(g));
-      return pipeline<Rest...>::run(Pass::run(std::move(g), s), s, see);
+      auto next = Pass::run(std::move(g), s);
+      if (s.misfit != nullptr && s.misfit->found()) return isa::program{};
+      return pipeline<Rest...>::run(std::move(next), s, see);
     }
   }
 };

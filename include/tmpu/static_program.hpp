@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tmpu/compile.hpp"
+#include "tmpu/ir/builder.hpp"
 #include "tmpu/isa/tmodel.hpp"
 
 #include <array>
@@ -22,7 +23,8 @@ constexpr std::int64_t operator""_MiB(unsigned long long n) { return static_cast
 } // namespace literals
 
 /// A model as a type: `name`; `dtype`, what it is compiled to; `graph()`, the graph at any stage from origin to lowered. Optional:
-/// `asymmetric`, and `calibration()` where int8 is still to be lowered. `tmpuc embed` writes such a type, ir/builder.hpp helps by hand.
+/// `asymmetric`, and `calibration()` where int8 is still to be lowered. `tmpuc embed` writes such a type, ir/builder.hpp helps by hand:
+/// with `graph(model_builder m = {})` a layer that is refused is named.
 template <class M> concept static_model = requires {
   { M::name } -> std::convertible_to<std::string_view>;
   typename M::dtype;
@@ -67,11 +69,12 @@ requires(Pass::from == S) struct pipeline_from<S, pipeline<Pass, Rest...>> {
   using type = pipeline<Pass, Rest...>;
 };
 
-template <class Model, class Chip, class Lists> constexpr isa::program compile_model() {
+template <class Model, class Chip, class Lists> constexpr isa::program compile_model(group::misfit& misfit) {
   using graph_type = decltype(Model::graph());
   using whole = typename pipeline_for<typename Model::dtype, Lists>::type;
   static_assert(all_operators<typename Lists::operators>);
   session s{.chip = chip::checked<Chip>, .network = Model::name};
+  s.misfit = &misfit;
   if constexpr (requires { Model::asymmetric; }) s.asymmetric = Model::asymmetric;
   const auto run = [&] {
     return pipeline_from<graph_type::at_stage, whole>::type::run(Model::graph(), s, see_nothing{});
@@ -85,23 +88,36 @@ template <class Model, class Chip, class Lists> constexpr isa::program compile_m
   }
 }
 
-/// A program in a space that is large enough, or the size that it needs.
+/// Why a model became no program.
+struct problem {
+  enum class kind : std::uint8_t { none, local_memory, host_step };
+  kind what = kind::none;
+  short_text layer{};
+  short_text op{};
+  std::int64_t bytes = 0; ///< local_memory: of the smallest tile in a lane
+};
+
+/// A program in a space that is large enough, or the size that it needs, or why there is none.
 template <std::size_t Capacity> struct captured {
   static_program<Capacity> program{};
   std::size_t size = 0;
+  problem bad{};
 };
 template <std::size_t Capacity, class Model, class Chip, class Lists> constexpr captured<Capacity> capture() {
-  const isa::program p = compile_model<Model, Chip, Lists>();
-  const vec<std::uint8_t> file = isa::to_bytes(p);
+  captured<Capacity> out{};
+  group::misfit misfit;
+  const isa::program p = compile_model<Model, Chip, Lists>(misfit);
+  if (misfit.found()) {
+    out.bad = {problem::kind::local_memory, short_text(misfit.node.view()), short_text(misfit.op.view()), misfit.bytes};
+    return out;
+  }
   const isa::network& n = p.info.networks[0];
   for (const isa::segment& s : n.segments) {
-    if (s.kind == isa::segment_kind::host) {
-      refuse(text("node '")
-             << s.step.node << "' (" << s.step.op
-             << ") is a host step, which a program without a host cannot run: append a lowering rule for it");
-    }
+    if (s.kind != isa::segment_kind::host) continue;
+    out.bad = {problem::kind::host_step, short_text(s.step.node.view()), short_text(s.step.op.view())};
+    return out;
   }
-  captured<Capacity> out{};
+  const vec<std::uint8_t> file = isa::to_bytes(p);
   out.size = file.size();
   if (file.size() > Capacity) return out;
   for (std::size_t i = 0; i < file.size(); ++i) out.program.file[i] = file[i];
@@ -139,22 +155,105 @@ template <class Model> constexpr std::size_t likely_size() {
   return 4096 + constants + constants / 4 + g.nodes.size() * 2048;
 }
 
-template <class Model, class Chip, class Lists> struct compiled {
-  static constexpr std::size_t likely = likely_size<Model>();
-  static constexpr auto first = capture<likely, Model, Chip, Lists>();
-  static constexpr auto program = [] {
-    if constexpr (first.size <= likely) {
+template <class Model> using builder_of = graph_builder<decltype(Model::graph())::at_stage>;
+template <class Model> constexpr bool build() {
+  static_cast<void>(Model::graph());
+  return true;
+}
+template <class Model, std::int32_t Count> constexpr bool build_up_to() {
+  static_cast<void>(Model::graph(builder_of<Model>::up_to(Count)));
+  return true;
+}
+template <class Model> concept builds = requires { typename std::bool_constant<build<Model>()>; };
+template <class Model> concept builds_by_layer = requires { Model::graph(builder_of<Model>::up_to(0)); };
+template <class Model, std::int32_t Count> concept builds_up_to = requires {
+  typename std::bool_constant<build_up_to<Model, Count>()>;
+};
+
+/// The node that is refused, of a model whose first `Good` nodes are not: more and more nodes are tried, then between the bounds.
+template <class Model, std::int32_t Good, std::int32_t Bad> consteval std::int32_t refused_between() {
+  if constexpr (Bad - Good == 1) {
+    return Good;
+  } else if constexpr (constexpr std::int32_t middle = Good + (Bad - Good) / 2; builds_up_to<Model, middle>) {
+    return refused_between<Model, middle, Bad>();
+  } else {
+    return refused_between<Model, Good, middle>();
+  }
+}
+template <class Model, std::int32_t Good = 0> consteval std::int32_t refused_node() {
+  constexpr std::int32_t more = 2 * Good + 1;
+  if constexpr (builds_up_to<Model, more>) {
+    return refused_node<Model, more>();
+  } else {
+    return refused_between<Model, Good, more>();
+  }
+}
+
+/// Labels of the last node of a graph: name, operator, shapes of operands.
+struct node_labels {
+  short_text name{};
+  short_text op{};
+  short_text operands{};
+};
+template <class Model, std::int32_t Count> constexpr node_labels last_of_first() {
+  const auto g = Model::graph(builder_of<Model>::up_to(Count));
+  const node_id id = static_cast<node_id>(g.nodes.size()) - 1;
+  text shapes;
+  for (const tensor_id t : g.operands(id)) {
+    if (t != none) shapes << (shapes.empty() ? "" : " ") << g.at(t).dims.print();
+  }
+  return {short_text(g.node_name(id)), short_text(g.node_at(id).op->info.name), short_text(shapes.view())};
+}
+
+/// The diagnostic of a model whose graph is refused.
+template <class Model> consteval void report_refused_graph() {
+  if constexpr (builds_by_layer<Model>) {
+    constexpr node_labels at = last_of_first<Model, refused_node<Model>()>();
+    static_cast<void>(diag::shapes_do_not_fit<diag::operands<label_of<at.operands>>, diag::layer<label_of<at.name>>,
+                                              diag::of_operator<label_of<at.op>>>{});
+  } else {
+    static_cast<void>(diag::graph_is_refused<Model>{});
+  }
+}
+
+template <problem Bad, class Chip> consteval void report() {
+  using layer = diag::layer<label_of<Bad.layer>>;
+  using of_operator = diag::of_operator<label_of<Bad.op>>;
+  if constexpr (Bad.what == problem::kind::local_memory) {
+    static_cast<void>(
+        diag::local_memory_exceeded<diag::needed<Bad.bytes>, diag::there_are<chip::checked<Chip>.local_bytes>, layer,
+                                    of_operator>{});
+  } else {
+    static_cast<void>(diag::host_step_in_static_program<layer, of_operator>{});
+  }
+}
+
+/// The program, or a diagnostic and an empty one.
+template <class Model, class Chip, class Lists> consteval auto compile_or_report() {
+  if constexpr (!builds<Model>) {
+    report_refused_graph<Model>();
+    return static_program<0>{};
+  } else {
+    constexpr std::size_t likely = likely_size<Model>();
+    constexpr auto first = capture<likely, Model, Chip, Lists>();
+    if constexpr (first.bad.what != problem::kind::none) {
+      report<first.bad, Chip>();
+      return static_program<0>{};
+    } else if constexpr (first.size <= likely) {
       return shrink<first.size>(first);
     } else {
       return shrink<first.size>(capture<first.size, Model, Chip, Lists>());
     }
-  }();
+  }
+}
+template <class Model, class Chip, class Lists> struct compiled {
+  static constexpr auto program = compile_or_report<Model, Chip, Lists>();
 };
 
 } // namespace detail
 
 /// Compiles a model that is a type for a chip, in constant evaluation; each pair is compiled once in a translation unit.
-/// Errors: refusals of the passes are compile errors.
+/// Errors: tmpu-G001, H001, T001, T002; other refusals of the passes are calls of `refuse` in a constant expression.
 template <static_model Model, class Chip, class Lists = standard> constexpr auto compile() {
   return detail::compiled<Model, Chip, Lists>::program;
 }

@@ -4,7 +4,9 @@
 #include "tmpu/core/text.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
+#include <string_view>
 
 namespace tmpu {
 
@@ -36,6 +38,25 @@ private:
 /// Names the operator types that a diagnostic speaks of; it never has members.
 template <class... Things> struct listed {};
 template <class First, class Second> struct pair_of {};
+
+/// Text as a template argument, for diagnostics that name a part of a model. (Filled to the end: otherwise clang prints numbers.)
+template <std::size_t Size> struct label {
+  char chars[Size]{};
+  explicit constexpr label(std::string_view from) {
+    for (std::size_t i = 0; i < Size; ++i) chars[i] = i + 1 < Size ? from[i] : '\0';
+  }
+};
+/// Text that a constant expression gives; what is longer is cut. As a template argument: label_of<it>.
+struct short_text {
+  char chars[64]{};
+  std::size_t size = 0;
+  constexpr short_text() = default;
+  explicit constexpr short_text(std::string_view from) : size(from.size() < sizeof chars ? from.size() : sizeof chars) {
+    for (std::size_t i = 0; i < size; ++i) chars[i] = from[i];
+  }
+};
+template <short_text Text>
+inline constexpr auto label_of = label<Text.size + 1>(std::string_view(Text.chars, Text.size));
 
 /// Numbered compile-time refusals. Each is a class template whose instantiation prints its arguments first and the cure
 /// second; numbers are never used twice. `docs/errors.md` lists them.
@@ -80,6 +101,58 @@ template <class Given, class Wanted> struct wrong_inputs {
                 "tmpu-S001: the arrays given do not have the number or the sizes of the program's "
                 "inputs (both named above: given, wanted). Give one std::array<float, elements> "
                 "for each input.");
+};
+
+/// What the diagnostics of static models name.
+template <label Name> struct layer {};
+template <label Name> struct of_operator {};
+template <label Shapes> struct operands {};
+template <std::int64_t Bytes> struct needed {};
+template <std::int64_t Bytes> struct there_are {};
+template <std::int64_t Number> struct instruction {};
+
+/// tmpu-G001: a layer whose smallest tile exceeds the local memory of a lane.
+template <class Needed, class There, class Layer, class Operator> struct local_memory_exceeded {
+  static_assert(
+      nothing_listed<Layer>,
+      "tmpu-G001: the smallest tile of the layer named above needs more bytes of local memory in each lane than "
+      "there are. Compile for a chip with more local memory, or to a narrower dtype.");
+};
+
+/// tmpu-H001: a layer that no rule takes, in a program that has no host to compute it.
+template <class Layer, class Operator> struct host_step_in_static_program {
+  static_assert(nothing_listed<Layer>,
+                "tmpu-H001: the layer named above is a host step, which a program without a host cannot run. Append a "
+                "lowering rule for its operator, or take the layer out of the model.");
+};
+
+/// tmpu-T001: a layer that shape inference refuses.
+template <class Operands, class Layer, class Operator> struct shapes_do_not_fit {
+  static_assert(nothing_listed<Layer>,
+                "tmpu-T001: the operands of the layer named above do not fit its operator. Their shapes, in order, are "
+                "named, too: correct the layer, or what makes its operands.");
+};
+
+/// tmpu-T002: a model whose graph is no constant expression.
+template <class Model> struct graph_is_refused {
+  static_assert(nothing_listed<Model>,
+                "tmpu-T002: graph() of the model named above is refused. Give it a builder as its parameter, "
+                "`graph(tmpu::model_builder m = {})`, to see the layer, or build the graph at run time to read why.");
+};
+
+/// tmpu-X001: an instruction that reads what nobody wrote.
+template <class Instruction, class Layer> struct uninitialised_read {
+  static_assert(nothing_listed<Layer>,
+                "tmpu-X001: the instruction named above, of the layer named above, reads a byte that nobody wrote. "
+                "Correct the emitter of the layer's operator.");
+};
+
+/// tmpu-X002: two instructions whose order nothing fixes touch the same byte, one of them writes.
+template <class Instruction, class Other, class Layer> struct hazard {
+  static_assert(
+      nothing_listed<Layer>,
+      "tmpu-X002: the instructions named above touch the same byte in no fixed order. Correct what the emitter "
+      "of the layer says that it reads and writes.");
 };
 
 /// tmpu-C001: a chip whose facts contradict each other.

@@ -181,11 +181,20 @@ private:
 };
 } // namespace detail
 
+/// A node whose smallest tile exceeds the local memory of a lane.
+struct misfit {
+  text node{};
+  text op{};
+  std::int64_t bytes = 0; ///< of that tile, in a lane
+  [[nodiscard]] constexpr bool found() const { return bytes != 0; }
+};
+
 /// Layer group: partitions the nodes, in their order, into groups that run in local memory; a group has at most `max_nodes`.
 /// The full search is dynamic programming over the estimated cycles of each possible group; what was chosen is then placed in local memory,
 /// and where that fails the search goes on without it.
 ///
-/// Errors: one line with the node and the bytes when even a single node, cut as finely as it allows, exceeds local memory.
+/// Errors: one line with the node and the bytes when even a single node, cut as finely as it allows, exceeds local memory. With `found`
+/// that node goes there instead, and the graph has no groups.
 struct layer_group_pass {
   static constexpr std::string_view name = "group";
   static constexpr stage from = stage::lowered;
@@ -193,14 +202,20 @@ struct layer_group_pass {
   static constexpr std::int32_t max_nodes = 24;
 
   static constexpr graph<stage::grouped> run(graph<stage::lowered> g, const chip::facts& chip,
-                                             effort how = effort::full) {
+                                             effort how = effort::full, misfit* found = nullptr) {
     vec<layer_group> groups;
     {
       const catalog c(g, chip);
+      misfit bad;
       if (how == effort::full) {
-        search(c, groups);
+        bad = search(c, groups);
       } else {
-        grow(c, how, groups);
+        bad = grow(c, how, groups);
+      }
+      if (bad.found()) {
+        if (found == nullptr) refuse_node(bad, chip);
+        *found = std::move(bad);
+        groups.clear();
       }
     }
     g.groups = std::move(groups);
@@ -242,7 +257,7 @@ private:
     return p;
   }
 
-  static constexpr void grow(const catalog& c, effort how, vec<layer_group>& groups) {
+  static constexpr misfit grow(const catalog& c, effort how, vec<layer_group>& groups) {
     detail::cutter cut(c);
     vec<detail::candidate> row;
     const auto plan_before = [&](node_id end, std::int32_t size) {
@@ -250,14 +265,15 @@ private:
       const auto at = static_cast<std::size_t>(size) - 1;
       plan p;
       if (at < row.size() && row[at].fits) p = realize(c, end - size, size, row[at]);
-      if (size == 1 && !p.fits) refuse_node(c, end - 1, cut.least_bytes());
       return p;
     };
     for (node_id first = 0; first < c.count();) {
       plan group = plan_before(first + 1, 1);
+      if (!group.fits) return misfit_of(c, first, cut.least_bytes());
       node_id end = first + 1;
       while (how == effort::greedy && end < c.count() && end - first < max_nodes) {
         const plan next = plan_before(end + 1, 1);
+        if (!next.fits) return misfit_of(c, end, cut.least_bytes());
         plan longer = plan_before(end + 1, end + 1 - first);
         if (!longer.fits || longer.cycles > group.cycles + next.cycles) break;
         group = std::move(longer);
@@ -266,15 +282,16 @@ private:
       groups.push_back(std::move(group.schedule));
       first = end;
     }
+    return {};
   }
 
-  static constexpr void search(const catalog& c, vec<layer_group>& groups) {
+  static constexpr misfit search(const catalog& c, vec<layer_group>& groups) {
     const auto count = static_cast<std::size_t>(c.count());
     vec<vec<detail::candidate>> rows(count + 1); // rows[end][size - 1]
     detail::cutter cut(c);
     for (std::size_t end = 1; end <= count; ++end) {
       cut.groups_before(static_cast<node_id>(end), max_nodes, rows[end]);
-      if (!rows[end][0].fits) refuse_node(c, static_cast<node_id>(end) - 1, cut.least_bytes());
+      if (!rows[end][0].fits) return misfit_of(c, static_cast<node_id>(end) - 1, cut.least_bytes());
     }
     vec<std::int64_t> least(count + 1);
     vec<std::size_t> sizes(count + 1);
@@ -309,19 +326,22 @@ private:
           reversed.push_back(std::move(p));
           continue;
         }
-        if (size == 1) refuse_node(c, first, p.bytes_needed);
+        if (size == 1) return misfit_of(c, first, p.bytes_needed);
         rows[end][sizes[end] - 1].fits = false;
         placed = false;
       }
     }
     for (std::size_t i = reversed.size(); i-- > 0;) groups.push_back(std::move(reversed[i].schedule));
+    return {};
   }
 
-  [[noreturn]] static void refuse_node(const catalog& c, node_id id, std::int64_t bytes) {
+  static constexpr misfit misfit_of(const catalog& c, node_id id, std::int64_t bytes) {
     const graph_body& g = c.graph();
-    refuse(text("node '") << g.node_name(id) << "' (" << g.node_at(id).op->info.name << ") does not fit "
-                          << c.chip().name << ": its smallest tile needs " << bytes
-                          << " bytes of local memory a lane and there are " << c.chip().local_bytes
+    return {.node = text(g.node_name(id)), .op = text(g.node_at(id).op->info.name), .bytes = bytes};
+  }
+  [[noreturn]] static void refuse_node(const misfit& m, const chip::facts& chip) {
+    refuse(text("node '") << m.node << "' (" << m.op << ") does not fit " << chip.name << ": its smallest tile needs "
+                          << m.bytes << " bytes of local memory a lane and there are " << chip.local_bytes
                           << ": use a chip with more local memory or a narrower dtype");
   }
 };

@@ -224,10 +224,7 @@ template <class Operators> std::string to_header(const graph_body& g, stage at, 
          (facts.asymmetric ? "true" : "false") +
          ";\n\n"
          "  static constexpr tmpu::graph<" +
-         stage_name +
-         "> graph() {\n"
-         "    tmpu::graph_builder<" +
-         stage_name + "> m;\n" + body +
+         stage_name + "> graph(tmpu::graph_builder<" + stage_name + "> m = {}) {\n" + body +
          "    return m.take();\n"
          "  }\n\n"
          "private:\n" +

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <initializer_list>
+#include <limits>
 
 namespace tmpu {
 
@@ -29,6 +30,14 @@ struct result_spec {
 /// Shapes are inferred as nodes are added.
 template <stage S> class graph_builder {
 public:
+  constexpr graph_builder() = default;
+  /// Only the first `count` nodes are taken in full. The next one is added without its shapes, the others are left out: so a search finds
+  /// the node that is refused.
+  static constexpr graph_builder up_to(std::int32_t count) {
+    graph_builder b;
+    b.left_ = count;
+    return b;
+  }
   constexpr tensor_id input(std::string_view name, dtype_id type, const shape& dims, quantization quant = {}) {
     const tensor_id t = g_.add_tensor(name, type, dims);
     g_.at(t).quant = quant;
@@ -61,6 +70,11 @@ public:
                                     std::initializer_list<tensor_id> operands,
                                     std::initializer_list<result_spec> results) {
     vec<tensor_id> made;
+    if (left_ < 0) {
+      made.resize(results.size());
+      for (tensor_id& t : made) t = none;
+      return made;
+    }
     for (const result_spec& r : results) {
       made.push_back(r.name.empty() ? none : g_.add_tensor(r.name, r.type, {}));
       if (!r.name.empty()) g_.at(made.back()).quant = r.quant;
@@ -68,6 +82,7 @@ public:
     const result_spec& first = *results.begin();
     const node_id id = add_node<Op>(g_, first.node.empty() ? first.name : first.node, attributes,
                                     {operands.begin(), operands.size()}, made.span());
+    if (left_-- == 0) return made;
     if constexpr (S == stage::origin) {
       infer_and_propagate(g_, id, known_);
     } else {
@@ -75,12 +90,16 @@ public:
     }
     return made;
   }
-  constexpr void output(tensor_id t) { g_.outputs.push_back(t); }
+  constexpr void output(tensor_id t) {
+    if (t != none) g_.outputs.push_back(t);
+  }
   [[nodiscard]] constexpr graph<S> take() { return graph<S>(std::move(g_)); }
 
 private:
   graph_body g_;
   known_values known_;
+  std::int32_t left_ =
+      std::numeric_limits<std::int32_t>::max(); ///< nodes to take in full; -1: one after them was added
 };
 
 /// A model as it comes: Top operators, one for each ONNX node.
