@@ -127,8 +127,9 @@ template <class Pass, class... Rest> struct pipeline<Pass, Rest...> {
       detail::check_border(g);
       see(std::as_const(g));
       auto next = Pass::run(std::move(g), s);
-      if (s.misfit != nullptr && s.misfit->found()) return isa::program{};
-      return pipeline<Rest...>::run(std::move(next), s, see);
+      const auto go_on = [&] { return pipeline<Rest...>::run(std::move(next), s, see); };
+      if (s.misfit != nullptr && s.misfit->found()) return decltype(go_on()){};
+      return go_on();
     }
   }
 };

@@ -141,7 +141,7 @@ void check_images(const std::string& name) {
   }
   const double wanted = psnr(runtime, target);
   const std::vector<std::string> modes =
-      all ? std::vector<std::string>{"f16", "bf16", "w8a16", "w4a16"} : std::vector<std::string>{"f16"};
+      all ? std::vector<std::string>{"f16", "bf16", "w8a16"} : std::vector<std::string>{"f16"};
   for (const std::string& mode : modes) {
     const double got = psnr(run_on_chip(model, mode, data + ":test_input", samples, "output"), target);
     MESSAGE(name << " " << mode << ": " << got << " dB, ONNX Runtime in FP32 " << wanted);
