@@ -10,8 +10,8 @@
 #include "tmpu/compile.hpp"
 
 // Models that are types, compiled and run by the C++ compiler
-#include "tmpu/static_program.hpp"
 #include "tmpu/static_check.hpp"
+#include "tmpu/static_program.hpp"
 #include "tmpu/static_run.hpp"
 
 // Graphs: write one as a C++ value, run one, print one
