@@ -62,6 +62,7 @@ template <class... Is> struct static_stream<list<Is...>> {
     std::size_t floats = 0; ///< elements of the largest operand
     std::size_t integers = 0;
     std::size_t packed = 0; ///< elements of the largest packed weights
+    exec::fast::room_needed room;
   };
   struct step {
     std::uint32_t kind = 0;     ///< which type of the list
@@ -115,6 +116,7 @@ template <class... Is> struct static_stream<list<Is...>> {
     };
     i.reads(see);
     i.writes(see);
+    s.room.cover(exec::fast::room_of(i));
     if constexpr (requires { i.weight; }) {
       const auto depth = static_cast<std::size_t>(std::int64_t{i.weight.h} * i.weight.w) *
                          static_cast<std::size_t>(exec::detail::block);
@@ -201,6 +203,11 @@ template <const auto& Program> struct static_machine {
     alignas(64) float packed_floats[sizes.floats == 0 ? 1 : sizes.packed + 1];
     alignas(64) std::int32_t integers[4][sizes.integers + 1];
     alignas(64) std::int32_t packed_integers[sizes.integers == 0 ? 1 : sizes.packed + 1];
+    alignas(64) std::uint32_t room_x[static_cast<std::size_t>(sizes.room.x) + 1];
+    alignas(64) std::uint32_t room_w[static_cast<std::size_t>(sizes.room.w) + 1];
+    std::int32_t room_offsets[static_cast<std::size_t>(sizes.room.offsets) + 1];
+    alignas(64) std::int32_t room_sums[static_cast<std::size_t>(sizes.room.sums) + 1];
+    alignas(64) std::uint8_t room_lines[static_cast<std::size_t>(sizes.room.lines) + 1];
   };
   /// One inference at a time: a program that runs in several threads is compiled once for each.
   static constinit inline storage space{};
@@ -213,7 +220,7 @@ template <const auto& Program> struct static_machine {
   [[gnu::flatten]] static constexpr void call(const std::uint64_t* addresses, exec::memory& m, exec::workspace& w) {
     auto i = std::get<Kind>(tables.functions)[Function];
     for_each_address(i, [&]<class A>(A& address) { address = static_cast<A>(*addresses++); });
-    exec::run(i, m, w);
+    exec::perform(i, m, w);
   }
   template <std::size_t Step> static constexpr void run_step(exec::memory& m, exec::workspace& w) {
     constexpr typename stream::step s = tables.steps[Step];
@@ -229,6 +236,12 @@ template <const auto& Program> struct static_machine {
 
   static constexpr void write_input(const static_io& io, exec::memory& m, std::span<const float> from) {
     std::uint8_t* to = m.activations().data() + io.offset;
+    if (!std::is_constant_evaluated() && exec::detail::integer8(io.type)) {
+      simd::kernels_of(simd::best())
+          .quantize(to, from.data(), static_cast<std::int64_t>(from.size()), io.quant.scale, io.quant.zero_point,
+                    static_cast<std::int32_t>(least_of(io.type)), static_cast<std::int32_t>(greatest_of(io.type)));
+      return;
+    }
     exec::with_storage(io.type, [&]<class Storage>(Storage) {
       using word = typename Storage::word;
       for (const float x : from) {
@@ -273,7 +286,12 @@ template <const auto& Program> struct static_machine {
                       .ic = vec<std::int32_t>::borrowing(space.integers[2]),
                       .iy = vec<std::int32_t>::borrowing(space.integers[3]),
                       .packed_f = vec<float>::borrowing(space.packed_floats),
-                      .packed_i = vec<std::int32_t>::borrowing(space.packed_integers)};
+                      .packed_i = vec<std::int32_t>::borrowing(space.packed_integers),
+                      .room = {.x = vec<std::uint32_t>::over(space.room_x),
+                               .w = vec<std::uint32_t>::over(space.room_w),
+                               .offsets = vec<std::int32_t>::over(space.room_offsets),
+                               .sums = vec<std::int32_t>::over(space.room_sums),
+                               .lines = vec<std::uint8_t>::over(space.room_lines)}};
     return infer_in(m, w, inputs...);
   }
 

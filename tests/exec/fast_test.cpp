@@ -2,6 +2,7 @@
 #include "tmpu/exec/fast.hpp"
 
 #include "tiles.hpp"
+#include "tmpu/core/quantize.hpp"
 
 #include <doctest/doctest.h>
 
@@ -214,6 +215,28 @@ TEST_CASE("binary") {
     i.shift = m.rng.one_of(0, 30, 31, 33, 40);
     set_finish(m, i, false);
     compare(m, i);
+  }
+}
+
+TEST_CASE("quantize") {
+  tiles::generator rng(5);
+  for (int run = 0; run < 60; ++run) {
+    const float scale = run % 3 == 0 ? 0.5F : static_cast<float>(rng.between(1, 1'000'000)) / 1.0e7F;
+    const std::int32_t zero = rng.between(-128, 127);
+    std::vector<float> x;
+    for (int i = 0; i < 37; ++i)
+      x.push_back(run % 3 == 0 ? static_cast<float>(rng.between(-600, 600)) / 4.0F : rng.real());
+    x[3] = std::numeric_limits<float>::quiet_NaN();
+    x[4] = INFINITY;
+    x[30] = -INFINITY;
+    x[36] = -3.0e38F;
+    for (const simd::level l : {simd::level::portable, simd::level::avx2, simd::level::avx512}) {
+      if (!simd::has(l)) continue;
+      std::uint8_t q[37];
+      simd::kernels_of(l).quantize(q, x.data(), 37, scale, zero, -128, 127);
+      for (std::size_t i = 0; i < 37; ++i)
+        CHECK(static_cast<std::int8_t>(q[i]) == quantize_value(x[i], scale, zero, -128, 127));
+    }
   }
 }
 

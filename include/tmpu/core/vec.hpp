@@ -33,6 +33,12 @@ public:
     v.borrowed_ = true;
     return v;
   }
+  /// The elements of `space`, which outlives it, until it grows beyond them.
+  static constexpr vec over(std::span<T> space) {
+    vec v = borrowing(space);
+    v.size_ = space.size();
+    return v;
+  }
 
   constexpr vec(const vec& other) { append(other.span()); }
   constexpr vec(vec&& other) noexcept { take(other); }

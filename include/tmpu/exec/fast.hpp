@@ -297,6 +297,13 @@ inline bool run(const isa::dma_store& i, memory& m, workspace&, const simd::kern
 
 // ---------------------------------------------------------------- element by element
 namespace detail {
+/// Bytes of the lines that a pool or a pair of operands works in.
+constexpr std::int64_t lines_of(const isa::pool& i) {
+  if (i.kind == isa::pool_kind::average) return std::int64_t{i.x.h} * i.x.w;
+  return 2 *
+         ((std::int64_t{i.y.w} - 1) * i.stride_w + (std::int64_t{i.kernel_w} - 1) * i.dilation_w + 1 + simd::vector);
+}
+constexpr std::int64_t lines_of(const isa::binary& i) { return 2 * std::int64_t{i.y.h} * i.y.w; }
 /// An operand may be written over the one that it is made of, element for element, but not over another part of it.
 constexpr bool over(const isa::local_ref& y, const isa::local_ref& x, std::int32_t lanes) {
   const bool same = y.address == x.address && y.lane == x.lane && y.spread == x.spread && y.n_stride == x.n_stride &&
@@ -347,7 +354,7 @@ inline bool run_pairs(const isa::binary& i, memory& m, workspace& space, const s
       r->h = 1;
     }
   }
-  std::uint8_t* lines = simd::scratch::need(space.room.lines, 2 * std::int64_t{rows.y.w});
+  std::uint8_t* lines = simd::scratch::need(space.room.lines, lines_of(rows));
   for (std::int64_t n = 0; n < rows.y.n; ++n) {
     for (std::int64_t c = 0; c < rows.y.c; ++c) {
       for (std::int64_t h = 0; h < rows.y.h; ++h) {
@@ -359,30 +366,26 @@ inline bool run_pairs(const isa::binary& i, memory& m, workspace& space, const s
   return true;
 }
 
-/// Every window has a tap inside of x.
+/// Every window has a tap inside of x. (Of the windows that begin before x, those whose taps step over all of it are not told apart.)
 constexpr bool windows_touch(const isa::pool& i) {
   const auto touch = [](std::int64_t outs, std::int64_t stride, std::int64_t pad, std::int64_t dilation,
                         std::int64_t kernel, std::int64_t size) {
-    for (std::int64_t o = 0; o < outs; ++o) {
-      const exec::detail::taps t(o * stride - pad, dilation, kernel, size);
-      if (t.first == t.last) return false;
-    }
-    return true;
+    return pad <= (kernel - 1) * dilation && (pad <= 0 || dilation <= size) && (outs - 1) * stride - pad < size;
   };
   return touch(i.y.h, i.stride_h, i.pad_top, i.dilation_h, i.kernel_h, i.x.h) &&
          touch(i.y.w, i.stride_w, i.pad_left, i.dilation_w, i.kernel_w, i.x.w);
 }
 inline bool run_max(const isa::pool& i, memory& m, workspace& space, const simd::kernels& k) {
   const bool is_signed = i.x.type == dtype_id::i8;
-  const std::int64_t width = (std::int64_t{i.y.w} - 1) * i.stride_w + (std::int64_t{i.kernel_w} - 1) * i.dilation_w + 1;
+  const std::int64_t width = lines_of(i) / 2 - simd::vector;
   const std::int64_t firsts = (std::int64_t{i.y.w} - 1) * i.stride_w + 1; // places that windows begin at
-  std::uint8_t* lines = simd::scratch::need(space.room.lines, 2 * width);
-  std::uint8_t* down = lines; // the greatest of the rows of a window, from column -pad on
-  std::uint8_t* best = lines + width;
+  std::uint8_t* lines = simd::scratch::need(space.room.lines, lines_of(i));
+  std::uint8_t* line = lines; // the greatest of the rows of a window, from column -pad on
+  std::uint8_t* best = lines + width + simd::vector;
   const std::int64_t begin = i.pad_left > 0 ? i.pad_left : 0;
   const std::int64_t skip = i.pad_left < 0 ? -i.pad_left : 0;
   const std::int64_t inside = i.x.w - skip < width - begin ? i.x.w - skip : width - begin;
-  std::memset(down, is_signed ? 0x80 : 0, static_cast<std::size_t>(width));
+  std::memset(line, is_signed ? 0x80 : 0, static_cast<std::size_t>(begin));
   for (std::int64_t n = 0; n < i.y.n; ++n) {
     for (std::int64_t c = 0; c < i.y.c; ++c) {
       const std::uint8_t* plane = m.plane(i.x, n, c) + skip;
@@ -390,24 +393,31 @@ inline bool run_max(const isa::pool& i, memory& m, workspace& space, const simd:
       for (std::int64_t oy = 0; oy < i.y.h; ++oy, to += i.y.h_stride) {
         const std::int64_t top = oy * i.stride_h - i.pad_top;
         const exec::detail::taps rows(top, i.dilation_h, i.kernel_h, i.x.h);
-        for (std::int64_t kh = rows.first; kh < rows.last; ++kh) {
-          const std::uint8_t* row = plane + (top + kh * i.dilation_h) * i.x.h_stride;
-          if (kh == rows.first) {
-            std::memcpy(down + begin, row, static_cast<std::size_t>(inside));
-          } else {
-            k.greatest(down + begin, row, inside, is_signed);
-          }
+        const std::uint8_t* row = plane + (top + rows.first * i.dilation_h) * i.x.h_stride;
+        const std::int64_t step = std::int64_t{i.dilation_h} * i.x.h_stride;
+        const std::uint8_t* down = row;
+        if (rows.last - rows.first > 1 || inside < width) {
+          const std::uint8_t* next = rows.last - rows.first > 1 ? row + step : row;
+          k.greatest(line + begin, row, next, inside, is_signed);
+          for (std::int64_t kh = rows.first + 2; kh < rows.last; ++kh)
+            k.greatest(line + begin, line + begin, next += step, inside, is_signed);
+          for (std::int64_t at = begin + inside; at < width; ++at) line[at] = is_signed ? 0x80 : 0;
+          down = line;
         }
-        std::memcpy(best, down, static_cast<std::size_t>(firsts));
-        for (std::int64_t kw = 1; kw < i.kernel_w; ++kw) k.greatest(best, down + kw * i.dilation_w, firsts, is_signed);
-        for (std::int64_t ox = 0; ox < i.y.w; ++ox) to[ox] = best[ox * i.stride_w];
+        if (i.kernel_w > 1) {
+          k.greatest(best, down, down + i.dilation_w, firsts, is_signed);
+          for (std::int64_t kw = 2; kw < i.kernel_w; ++kw)
+            k.greatest(best, best, down + kw * i.dilation_w, firsts, is_signed);
+          down = best;
+        }
+        for (std::int64_t ox = 0; ox < i.y.w; ++ox) to[ox] = down[ox * i.stride_w];
       }
     }
   }
   return true;
 }
 inline bool run_average(const isa::pool& i, memory& m, workspace& space, const simd::kernels& k) {
-  const std::int64_t most = dense_rows(i.x) ? std::int64_t{i.x.h} * i.x.w : i.x.w;
+  const std::int64_t most = lines_of(i);
   std::uint8_t* ones = simd::scratch::need(space.room.lines, most);
   std::memset(ones, 1, static_cast<std::size_t>(most));
   const bool is_signed = i.x.type == dtype_id::i8;
@@ -467,6 +477,33 @@ inline bool run(const isa::lookup& i, memory& m, workspace&, const simd::kernels
     }
   }
   return true;
+}
+
+/// What an instruction works in, for programs that are given room and take no more (static_run.hpp).
+struct room_needed {
+  std::int64_t x = 0, w = 0, offsets = 0, sums = 0, lines = 0;
+  constexpr void cover(const room_needed& other) {
+    x = other.x > x ? other.x : x;
+    w = other.w > w ? other.w : w;
+    offsets = other.offsets > offsets ? other.offsets : offsets;
+    sums = other.sums > sums ? other.sums : sums;
+    lines = other.lines > lines ? other.lines : lines;
+  }
+};
+/// Of the levels together: words of one element (floats), two, or four.
+template <class Instruction> constexpr room_needed room_of(const Instruction& i) {
+  room_needed room;
+  if constexpr (requires { detail::shape_of(i); }) {
+    const sum_shape s = detail::shape_of(i);
+    for (const std::int64_t bytes : {1, 2, 4}) {
+      if (is_floating(i.x.type) != (bytes == 1)) continue;
+      const simd::plan p(s, bytes);
+      room.cover({p.x_words(), p.w_words(), p.words, p.sums() + p.starts(), p.lines(bytes == 1 ? 4 : 1)});
+    }
+  } else if constexpr (requires { detail::lines_of(i); }) {
+    if (!is_floating(i.y.type)) room.lines = detail::lines_of(i);
+  }
+  return room;
 }
 
 /// Instructions without kernels of their own.

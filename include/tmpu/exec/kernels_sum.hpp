@@ -53,6 +53,10 @@ struct taps {
   std::int64_t first = 0;
   std::int64_t last = 0;
   constexpr taps(std::int64_t start, std::int64_t dilation, std::int64_t kernel, std::int64_t size) {
+    if (start >= 0 && start + (kernel - 1) * dilation < size) { // all of them
+      last = kernel;
+      return;
+    }
     first = start >= 0 ? 0 : ceil_div(-start, dilation);
     const std::int64_t reach = size - start;
     last = reach <= 0 ? 0 : ceil_div(reach, dilation);

@@ -118,8 +118,9 @@ public:
                                               std::int64_t copy_lane = 0) {
     const bool copy = r.spread == isa::spread::copy;
     const std::int64_t place = r.lane + c;
-    const std::int64_t lane = copy ? copy_lane : place % lanes_;
-    const std::int64_t row = copy ? c : place / lanes_;
+    const std::int64_t round = shift_ < 0 ? place / lanes_ : place >> shift_;
+    const std::int64_t lane = copy ? copy_lane : place - round * lanes_;
+    const std::int64_t row = copy ? c : round;
     return local_.data() + (lane * local_bytes_ + r.address + n * r.n_stride + row * r.c_stride);
   }
   /// The byte that a global operand begins with.
@@ -189,6 +190,9 @@ private:
   }
 
   std::int32_t lanes_;
+  int shift_ = std::has_single_bit(static_cast<std::uint32_t>(lanes_))
+                   ? std::countr_zero(static_cast<std::uint32_t>(lanes_))
+                   : -1; ///< lanes are 2 to this power, or -1
   std::int64_t local_bytes_;
   vec<std::uint8_t> local_;
   vec<std::uint8_t> activations_;

@@ -46,4 +46,22 @@ template <class T> T load(const void* from) {
 }
 template <class T> void store(void* to, T value) { std::memcpy(to, &value, sizeof value); }
 
+/// memcpy of the few bytes of a row, without a call: in two pieces that may overlap.
+inline void copy_short(std::uint8_t* to, const std::uint8_t* from, std::int64_t bytes) {
+  if (bytes > 64) {
+    std::memcpy(to, from, static_cast<std::size_t>(bytes));
+  } else if (bytes >= 16) {
+    for (std::int64_t i = 0; i + 16 < bytes; i += 16) std::memcpy(to + i, from + i, 16);
+    std::memcpy(to + bytes - 16, from + bytes - 16, 16);
+  } else if (bytes >= 8) {
+    std::memcpy(to, from, 8);
+    std::memcpy(to + bytes - 8, from + bytes - 8, 8);
+  } else if (bytes >= 4) {
+    std::memcpy(to, from, 4);
+    std::memcpy(to + bytes - 4, from + bytes - 4, 4);
+  } else {
+    for (std::int64_t i = 0; i < bytes; ++i) to[i] = from[i];
+  }
+}
+
 } // namespace tmpu::simd

@@ -57,10 +57,14 @@ struct plan {
     const std::int64_t w_row = words * bytes;
     return (row_size > w_row ? row_size : w_row) + 4 * slack;
   }
+  /// Bytes of nine such rows.
+  [[nodiscard]] constexpr std::int64_t lines(std::int64_t element) const { return 9 * line() * element + slack; }
   /// Sums of a tile, where K is cut.
   [[nodiscard]] constexpr std::int64_t sums() const {
     return (words > most_words ? round_up(s.outputs, tile_rows) : tile_rows) * tile_places;
   }
+  /// Behind them: what each output starts from.
+  [[nodiscard]] constexpr std::int64_t starts() const { return round_up(s.outputs, tile_rows); }
   static constexpr std::int64_t most_words = 1280; ///< times a tile: what a second-level cache holds with ease
 
   constexpr void offsets(std::int32_t* to) const {
@@ -93,12 +97,18 @@ inline void widen(const kernels& k, float* to, const std::uint8_t* from, std::in
   }
 }
 
-/// Calls f(place, row, column, length) for the runs of outputs among the places
-/// [first, first + count).
-template <class F>
-void for_each_run(std::int64_t first, std::int64_t count, std::int64_t pitch, std::int64_t width, F&& f) {
-  std::int64_t row = first / pitch;
-  std::int64_t column = first % pitch;
+/// Some places, of which the first is in this row and column.
+struct stretch {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+  std::int64_t row = 0;
+  std::int64_t column = 0;
+};
+/// Calls f(place, row, column, length) for the runs of outputs among them; places are counted from the first.
+template <class F> void for_each_run(const stretch& s, std::int64_t pitch, std::int64_t width, F&& f) {
+  const std::int64_t count = s.count;
+  std::int64_t row = s.row;
+  std::int64_t column = s.column;
   for (std::int64_t done = 0; done < count; ++row, column = 0) {
     const std::int64_t left = count - done < pitch - column ? count - done : pitch - column;
     const std::int64_t length = left < width - column ? left : width - column;
@@ -118,8 +128,8 @@ public:
   convolution(const kernels& k, const Job& job, const sum_shape& s, scratch& room)
       : k_(k), job_(job), p_(laid_out(s, Real ? 1 : k.bytes)), order_(p_.bytes, s.w.stride, s.w.dilation),
         row_order_(p_.bytes, p_.bytes, 1), room_(room), x_(scratch::need(room.x, in_words() ? 0 : p_.x_words())),
-        offsets_(scratch::need(room.offsets, p_.words)), sums_(scratch::need(room.sums, p_.sums() + s.outputs)),
-        lines_(scratch::need(room.lines, 9 * line_bytes() + plan::slack)) {}
+        offsets_(scratch::need(room.offsets, p_.words)), sums_(scratch::need(room.sums, p_.sums() + p_.starts())),
+        lines_(scratch::need(room.lines, p_.lines(element))) {}
 
   /// False: a result is no number, so a tap in the padding may have met an
   /// infinite weight.
@@ -335,89 +345,92 @@ private:
 
   /// What sums start from, behind the sums.
   void correct(std::int64_t g) {
-    for (std::int64_t o = 0; !Real && o < p_.s.outputs; ++o)
-      sums_[p_.sums() + o] = job_.x_type == dtype_id::i8 ? k_.correction(weights(g, o), p_.words) : 0;
+    for (std::int64_t o = 0; o < p_.s.outputs; ++o)
+      sums_[p_.sums() + o] = !Real && job_.x_type == dtype_id::i8 ? k_.correction(weights(g, o), p_.words) : 0;
   }
 
   void tile(std::int64_t n, std::int64_t g, std::int64_t at) {
-    const std::int64_t count = p_.places - at < tile_places ? p_.places - at : tile_places;
+    const stretch s{at, p_.places - at < tile_places ? p_.places - at : tile_places, at / p_.pitch, at % p_.pitch};
     const bool cut = p_.words > plan::most_words;
     for (std::int64_t first = 0; first < p_.words; first += plan::most_words) {
       const std::int64_t words = p_.words - first < plan::most_words ? p_.words - first : plan::most_words;
       for (std::int64_t o = 0; o < p_.s.outputs; o += tile_rows) {
         const std::int64_t rows = p_.s.outputs - o < tile_rows ? p_.s.outputs - o : tile_rows;
         sum* sums = reinterpret_cast<sum*>(sums_) + (cut ? o * tile_places : 0);
-        if (first == 0) {
-          for (std::int64_t r = 0; r < rows; ++r) start(sums + r * tile_places, n, g, o + r, at, count);
+        const bool read = first != 0 || job_.resume;
+        if (first == 0 && read) {
+          for (std::int64_t r = 0; r < rows; ++r) start(sums + r * tile_places, n, g, o + r, s);
         }
         const std::uint8_t* w[tile_rows];
         for (std::int64_t r = 0; r < tile_rows; ++r) w[r] = weights(g, o + (r < rows ? r : 0)) + 4 * first;
         const kernels::tile multiply =
             Real ? (rows == 1 ? k_.real_row : k_.real_tile) : (rows == 1 ? k_.integer_row : k_.integer_tile);
-        multiply(x_ + at, offsets_ + first, words, w, sums, ceil_div(count, vector));
+        multiply(x_ + at, offsets_ + first, words, w, sums, ceil_div(s.count, vector),
+                 read ? nullptr : sums_ + p_.sums() + o);
         if (first + words < p_.words) continue;
-        for (std::int64_t r = 0; r < rows; ++r) end(sums + r * tile_places, n, g, o + r, at, count);
+        for (std::int64_t r = 0; r < rows; ++r) end(sums + r * tile_places, n, g, o + r, s);
       }
     }
   }
-  void start(sum* sums, std::int64_t n, std::int64_t g, std::int64_t o, std::int64_t at, std::int64_t count) {
+  /// The partial sums that a sum goes on from.
+  void start(sum* sums, std::int64_t n, std::int64_t g, std::int64_t o, const stretch& s) {
     const sum first = Real ? sum{} : static_cast<sum>(sums_[p_.sums() + o]);
-    for (std::int64_t i = 0; i < tile_places; ++i) sums[i] = first;
-    if (!job_.resume) return;
     const std::uint8_t* from = job_.partial(n, g * p_.s.outputs + o);
     if constexpr (Job::transposed) {
-      for (std::int64_t i = 0; i < count; ++i) sums[i] = first + load<sum>(from + (at + i) * job_.partial_pitch);
+      for (std::int64_t i = 0; i < s.count; ++i) sums[i] = first + load<sum>(from + (s.first + i) * job_.partial_pitch);
       return;
     }
-    for_each_run(at, count, p_.pitch, p_.s.w.out, [&](auto place, auto row, auto column, auto length) {
+    for_each_run(s, p_.pitch, p_.s.w.out, [&](auto place, auto row, auto column, auto length) {
       for (std::int64_t i = 0; i < length; ++i)
         sums[place + i] = first + load<sum>(from + row * job_.partial_pitch + (column + i) * 4);
     });
   }
-  void end(sum* sums, std::int64_t n, std::int64_t g, std::int64_t o, std::int64_t at, std::int64_t count) {
+  void end(sum* sums, std::int64_t n, std::int64_t g, std::int64_t o, const stretch& s) {
     const std::int64_t channel = g * p_.s.outputs + o;
-    if (!job_.finish) return put(sums, 4, job_.partial(n, channel), job_.partial_pitch, at, count);
+    if (!job_.finish) return put(sums, 4, job_.partial(n, channel), job_.partial_pitch, s);
     alignas(64) std::uint8_t results[4 * tile_places];
-    const auto f = job_.finish_of(channel);
+    auto f = job_.finish_of(channel);
+    if constexpr (!Real) {
+      if (!job_.resume) f.most = p_.words * p_.bytes * (255 * 128);
+    }
     const void* from = results;
     const std::int64_t size = bytes_of(job_.y_type);
     if constexpr (Real) {
-      odd_ = k_.finish_real(sums, count, f) || odd_;
+      odd_ = k_.finish_real(sums, s.count, f) || odd_;
       if (job_.y_type == dtype_id::f32) {
         from = sums;
       } else if (job_.y_type == dtype_id::f16) {
-        k_.narrow_f16(results, sums, count);
+        k_.narrow_f16(results, sums, s.count);
       } else {
-        k_.narrow_bf16(results, sums, count);
+        k_.narrow_bf16(results, sums, s.count);
       }
     } else {
       // Whole vectors of what lies together need no detour.
-      if (together(job_.y_pitch, size) && count % vector == 0) {
-        k_.finish_integer(sums, count, f, job_.y(n, channel) + at);
+      if (together(job_.y_pitch, size) && s.count % vector == 0) {
+        k_.finish_integer(sums, s.count, f, job_.y(n, channel) + s.first);
         return;
       }
-      k_.finish_integer(sums, count, f, results);
+      k_.finish_integer(sums, s.count, f, results);
     }
-    put(from, size, job_.y(n, channel), job_.y_pitch, at, count);
+    put(from, size, job_.y(n, channel), job_.y_pitch, s);
   }
   /// Places that follow each other do so in memory.
   [[nodiscard]] bool together(std::int64_t pitch, std::int64_t size) const {
     return !Job::transposed && p_.pitch == p_.s.w.out && (p_.s.h.out == 1 || pitch == p_.pitch * size);
   }
-  void put(const void* from, std::int64_t size, std::uint8_t* to, std::int64_t pitch, std::int64_t at,
-           std::int64_t count) const {
+  void put(const void* from, std::int64_t size, std::uint8_t* to, std::int64_t pitch, const stretch& s) const {
     const auto* bytes = static_cast<const std::uint8_t*>(from);
     if constexpr (Job::transposed) {
-      for (std::int64_t i = 0; i < count; ++i)
-        std::memcpy(to + (at + i) * pitch, bytes + i * size, static_cast<std::size_t>(size));
+      for (std::int64_t i = 0; i < s.count; ++i)
+        std::memcpy(to + (s.first + i) * pitch, bytes + i * size, static_cast<std::size_t>(size));
       return;
     }
     if (together(pitch, size)) {
-      std::memcpy(to + at * size, bytes, static_cast<std::size_t>(count * size));
+      copy_short(to + s.first * size, bytes, s.count * size);
       return;
     }
-    for_each_run(at, count, p_.pitch, p_.s.w.out, [&](auto place, auto row, auto column, auto length) {
-      std::memcpy(to + row * pitch + column * size, bytes + place * size, static_cast<std::size_t>(length * size));
+    for_each_run(s, p_.pitch, p_.s.w.out, [&](auto place, auto row, auto column, auto length) {
+      copy_short(to + row * pitch + column * size, bytes + place * size, length * size);
     });
   }
 

@@ -29,6 +29,7 @@ template <std::int64_t Count> inline constexpr auto extent = static_cast<std::si
 /// What makes an 8-bit integer of a sum: clamp(zero + requantize(sum + bias,
 /// multiplier, shift)), see isa::conv.
 struct integer_finish {
+  std::int64_t most = 0x8000'0000; ///< no sum is further from 0
   std::int64_t bias = 0;
   std::int32_t multiplier = 0;
   std::int32_t shift = 0;
@@ -49,6 +50,13 @@ constexpr std::int32_t round_product(std::int64_t product, const integer_finish&
 constexpr std::int32_t finish_one(std::int32_t sum, const integer_finish& f) {
   const auto wide = static_cast<std::uint64_t>(std::int64_t{f.multiplier});
   return round_product(static_cast<std::int64_t>(static_cast<std::uint64_t>(std::int64_t{sum} + f.bias) * wide), f);
+}
+/// 32 bits are enough for a sum with its bias, 62 for the product, and 32 for what is left of it; so they are for each program that a compiler made.
+constexpr bool fits_narrow(const integer_finish& f, std::int32_t least_shift) {
+  constexpr std::int64_t most = 0x7FFF'FFFF;
+  return f.multiplier >= 0 && f.shift >= least_shift && f.shift <= 62 &&
+         f.most + (f.bias < 0 ? -f.bias : f.bias) <= most && std::int64_t{f.low} - f.zero >= -most &&
+         std::int64_t{f.high} - f.zero <= most;
 }
 /// What two 8-bit integers make, see isa::binary: clamp(zero + shifted(a' *
 /// a_multiplier op b' * b_multiplier)), of mul a' * b' * a_multiplier.
@@ -92,10 +100,10 @@ struct column_order {
 /// vectors are computed.
 struct kernels {
   std::int64_t bytes = 2;
-  /// sums[r][p] += sum over k of x[offsets[k] + p] * rows[r][k]; integers
-  /// exact, floats one after the other and unfused.
+  /// sums[r][p] = start[r] + sum over k of x[offsets[k] + p] * rows[r][k]; without a start it goes on from what stands there. Integers exact,
+  /// floats one after the other and unfused.
   using tile = void (*)(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
-                        void* sums, std::int64_t vectors);
+                        void* sums, std::int64_t vectors, const void* start);
   tile integer_tile = nullptr; ///< 4 rows
   tile integer_row = nullptr;  ///< 1 row
   tile real_tile = nullptr;
@@ -113,9 +121,14 @@ struct kernels {
                          std::uint8_t* to) = nullptr;
   void (*pairs)(const std::uint8_t* a, const std::uint8_t* b, std::int64_t count, const integer_pair& p,
                 std::uint8_t* to) = nullptr; ///< writes `count` results and no more
-  void (*greatest)(std::uint8_t* to, const std::uint8_t* from, std::int64_t count, bool is_signed) = nullptr;
+  /// The greater of each two; writes up to 15 elements beyond the count.
+  void (*greatest)(std::uint8_t* to, const std::uint8_t* a, const std::uint8_t* b, std::int64_t count,
+                   bool is_signed) = nullptr;
   /// In place; says whether a result is no number.
   bool (*finish_real)(float* sums, std::int64_t count, const real_finish& f) = nullptr;
+  /// quantize_value of each (core/quantize.hpp), to 8 bits; a zero point and bounds of 8 bits.
+  void (*quantize)(std::uint8_t* to, const float* from, std::int64_t count, float scale, std::int32_t zero,
+                   std::int32_t low, std::int32_t high) = nullptr;
   void (*widen_f16)(float* to, const std::uint8_t* from, std::int64_t count) = nullptr;
   void (*narrow_f16)(std::uint8_t* to, const float* from, std::int64_t count) = nullptr;
   void (*widen_bf16)(float* to, const std::uint8_t* from, std::int64_t count) = nullptr;
@@ -128,12 +141,13 @@ namespace portable {
 
 template <std::int64_t Rows>
 void integer(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
-             void* sums, std::int64_t vectors) {
+             void* sums, std::int64_t vectors, const void* start) {
   for (std::int64_t v = 0; v < vectors; ++v) {
     for (std::int64_t r = 0; r < Rows; ++r) {
       std::int32_t* to = static_cast<std::int32_t*>(sums) + r * tile_places + v * vector;
       std::int32_t s[vector];
       std::memcpy(s, to, sizeof s);
+      for (std::int32_t& each : s) each = start != nullptr ? static_cast<const std::int32_t*>(start)[r] : each;
       for (std::int64_t k = 0; k < count; ++k) {
         std::int16_t pairs[2 * vector];
         std::memcpy(pairs, x + offsets[k] + v * vector, sizeof pairs);
@@ -147,12 +161,13 @@ void integer(const word* x, const std::int32_t* offsets, std::int64_t count, con
 }
 template <std::int64_t Rows>
 void real(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows, void* sums,
-          std::int64_t vectors) {
+          std::int64_t vectors, const void* start) {
   for (std::int64_t v = 0; v < vectors; ++v) {
     for (std::int64_t r = 0; r < Rows; ++r) {
       float* to = static_cast<float*>(sums) + r * tile_places + v * vector;
       float s[vector];
       std::memcpy(s, to, sizeof s);
+      for (float& each : s) each = start != nullptr ? load<float>(static_cast<const word*>(start) + r) : each;
       for (std::int64_t k = 0; k < count; ++k) {
         const auto w = load<float>(rows[r] + 4 * k);
         float a[vector];
@@ -210,9 +225,10 @@ inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std::int64_t cou
     to[i] = static_cast<std::uint8_t>(round_product(v, p.finish));
   }
 }
-inline void greatest(std::uint8_t* to, const std::uint8_t* from, std::int64_t count, bool is_signed) {
+inline void greatest(std::uint8_t* to, const std::uint8_t* a, const std::uint8_t* b, std::int64_t count,
+                     bool is_signed) {
   const std::uint8_t turn = is_signed ? 0x80 : 0;
-  for (std::int64_t i = 0; i < count; ++i) to[i] = (from[i] ^ turn) > (to[i] ^ turn) ? from[i] : to[i];
+  for (std::int64_t i = 0; i < count; ++i) to[i] = (a[i] ^ turn) > (b[i] ^ turn) ? a[i] : b[i];
 }
 inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
   bool all = true;
@@ -222,6 +238,19 @@ inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
     all = all && v == v;
   }
   return !all;
+}
+inline void quantize(std::uint8_t* to, const float* from, std::int64_t count, float scale, std::int32_t zero,
+                     std::int32_t low, std::int32_t high) {
+  constexpr double far = 1.0e6; // saturates, whatever the zero point
+  for (std::int64_t i = 0; i < count; ++i) {
+    double q = static_cast<double>(from[i]) / static_cast<double>(scale);
+    q = q < -far ? -far : q > far ? far : q;
+    q = q == q ? q : 0.0;
+    auto whole = static_cast<std::int32_t>(q);
+    const double rest = q - static_cast<double>(whole);
+    whole += (rest >= 0.5 ? 1 : 0) - (rest <= -0.5 ? 1 : 0) + zero;
+    to[i] = static_cast<std::uint8_t>(whole < low ? low : whole > high ? high : whole);
+  }
 }
 inline void widen_f16(float* to, const std::uint8_t* from, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) store(to + i, from_f16_bits(load<std::uint16_t>(from + 2 * i)));
@@ -249,6 +278,7 @@ inline constexpr kernels all{.bytes = 2,
                              .pairs = pairs,
                              .greatest = greatest,
                              .finish_real = finish_real,
+                             .quantize = quantize,
                              .widen_f16 = widen_f16,
                              .narrow_f16 = narrow_f16,
                              .widen_bf16 = widen_bf16,
@@ -265,7 +295,7 @@ TMPU_AVX2 inline __m128i load128(const void* from) { return _mm_loadu_si128(stat
 
 template <std::int64_t Rows>
 TMPU_AVX2 void integer(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
-                       void* sums, std::int64_t vectors) {
+                       void* sums, std::int64_t vectors, const void* start) {
   for (std::int64_t v = 0; v < vectors; ++v) {
     std::int32_t* to = static_cast<std::int32_t*>(sums) + v * vector;
     const std::uint8_t* w[extent<Rows>];
@@ -273,8 +303,9 @@ TMPU_AVX2 void integer(const word* x, const std::int32_t* offsets, std::int64_t 
 #pragma GCC unroll 4
     for (std::int64_t r = 0; r < Rows; ++r) {
       w[r] = rows[r];
-      s[r][0] = load256(to + r * tile_places);
-      s[r][1] = load256(to + r * tile_places + 8);
+      const auto* first = static_cast<const std::int32_t*>(start) + r;
+      s[r][0] = start != nullptr ? _mm256_set1_epi32(*first) : load256(to + r * tile_places);
+      s[r][1] = start != nullptr ? s[r][0] : load256(to + r * tile_places + 8);
     }
     for (std::int64_t k = 0; k < count; ++k) {
       const word* at = x + offsets[k] + v * vector;
@@ -296,7 +327,7 @@ TMPU_AVX2 void integer(const word* x, const std::int32_t* offsets, std::int64_t 
 }
 template <std::int64_t Rows>
 TMPU_AVX2 void real(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
-                    void* sums, std::int64_t vectors) {
+                    void* sums, std::int64_t vectors, const void* start) {
   for (std::int64_t v = 0; v < vectors; ++v) {
     float* to = static_cast<float*>(sums) + v * vector;
     const std::uint8_t* w[extent<Rows>];
@@ -304,8 +335,9 @@ TMPU_AVX2 void real(const word* x, const std::int32_t* offsets, std::int64_t cou
 #pragma GCC unroll 4
     for (std::int64_t r = 0; r < Rows; ++r) {
       w[r] = rows[r];
-      s[r][0] = _mm256_loadu_ps(to + r * tile_places);
-      s[r][1] = _mm256_loadu_ps(to + r * tile_places + 8);
+      const void* first = static_cast<const word*>(start) + r;
+      s[r][0] = start != nullptr ? _mm256_set1_ps(load<float>(first)) : _mm256_loadu_ps(to + r * tile_places);
+      s[r][1] = start != nullptr ? s[r][0] : _mm256_loadu_ps(to + r * tile_places + 8);
     }
     for (std::int64_t k = 0; k < count; ++k) {
       const auto* at = reinterpret_cast<const float*>(x + offsets[k] + v * vector);
@@ -363,12 +395,7 @@ TMPU_AVX2 inline void finish_integer(const std::int32_t* sums, std::int64_t coun
                                      std::uint8_t* to) {
   const std::int64_t low = std::int64_t{f.low} - f.zero;
   const std::int64_t high = std::int64_t{f.high} - f.zero;
-  constexpr std::int64_t most = 0x7FFF'FFFF;
-  // With these the product has less than 62 bits and what is left of it
-  // fits 32.
-  const bool narrow = f.multiplier >= 0 && f.shift >= 31 && f.shift <= 62 && f.bias <= most && f.bias >= -most &&
-                      low >= -most && high <= most;
-  if (!narrow) return portable::finish_integer(sums, count, f, to);
+  if (!fits_narrow(f, 31)) return portable::finish_integer(sums, count, f, to);
   const __m256i bias = _mm256_set1_epi32(static_cast<std::int32_t>(f.bias));
   const __m256i multiplier = _mm256_set1_epi32(f.multiplier);
   const __m256i half = _mm256_set1_epi64x(std::int64_t{1} << (f.shift - 1));
@@ -378,16 +405,8 @@ TMPU_AVX2 inline void finish_integer(const std::int32_t* sums, std::int64_t coun
   const __m256i zero = _mm256_set1_epi32(f.zero);
   const __m256i first_bytes = _mm256_set1_epi32(0x0C080400);
   for (std::int64_t i = 0; i < count; i += 8) {
-    const __m256i sum = load256(sums + i);
-    const __m256i v = _mm256_add_epi32(sum, bias);
+    const __m256i v = _mm256_add_epi32(load256(sums + i), bias);
     const __m256i magnitude = _mm256_abs_epi32(v);
-    // The sign bit: of what overflowed, and of the magnitude of -2^31.
-    const __m256i over =
-        _mm256_or_si256(_mm256_and_si256(_mm256_xor_si256(sum, v), _mm256_xor_si256(bias, v)), magnitude);
-    if (_mm256_movemask_ps(_mm256_castsi256_ps(over)) != 0) {
-      portable::finish_integer(sums + i, 8, f, to + i);
-      continue;
-    }
     const __m256i even = _mm256_srl_epi64(_mm256_add_epi64(_mm256_mul_epu32(magnitude, multiplier), half), shift);
     const __m256i odd =
         _mm256_srl_epi64(_mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(magnitude, 32), multiplier), half), shift);
@@ -442,14 +461,13 @@ TMPU_AVX2 inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std::i
   }
   portable::pairs(a + i, b + i, count - i, p, to + i);
 }
-TMPU_AVX2 inline void greatest(std::uint8_t* to, const std::uint8_t* from, std::int64_t count, bool is_signed) {
-  std::int64_t i = 0;
-  for (; i + 16 <= count; i += 16) {
-    const __m128i a = load128(to + i);
-    const __m128i b = load128(from + i);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), is_signed ? _mm_max_epi8(a, b) : _mm_max_epu8(a, b));
+TMPU_AVX2 inline void greatest(std::uint8_t* to, const std::uint8_t* a, const std::uint8_t* b, std::int64_t count,
+                               bool is_signed) {
+  for (std::int64_t i = 0; i < count; i += 16) {
+    const __m128i x = load128(a + i);
+    const __m128i y = load128(b + i);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), is_signed ? _mm_max_epi8(x, y) : _mm_max_epu8(x, y));
   }
-  portable::greatest(to + i, from + i, count - i, is_signed);
 }
 TMPU_AVX2 inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
   const __m256 bias = _mm256_set1_ps(f.bias);
@@ -513,6 +531,7 @@ inline constexpr kernels all{.bytes = 2,
                              .pairs = pairs,
                              .greatest = greatest,
                              .finish_real = finish_real,
+                             .quantize = portable::quantize,
                              .widen_f16 = widen_f16,
                              .narrow_f16 = narrow_f16,
                              .widen_bf16 = widen_bf16,
@@ -527,14 +546,16 @@ namespace avx512 {
 /// `correction`.
 template <std::int64_t Rows, std::int64_t Vectors>
 TMPU_AVX512 void integer_of(const word* x, const std::int32_t* offsets, std::int64_t count,
-                            const std::uint8_t* const* rows, std::int32_t* to) {
+                            const std::uint8_t* const* rows, std::int32_t* to, const void* start) {
   const std::uint8_t* w[extent<Rows>];
   __m512i s[extent<Rows>][extent<Vectors>];
 #pragma GCC unroll 4
   for (std::int64_t r = 0; r < Rows; ++r) {
     w[r] = rows[r];
 #pragma GCC unroll 4
-    for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_loadu_si512(to + r * tile_places + v * vector);
+    for (std::int64_t v = 0; v < Vectors; ++v)
+      s[r][v] = start != nullptr ? _mm512_set1_epi32(static_cast<const std::int32_t*>(start)[r])
+                                 : _mm512_loadu_si512(to + r * tile_places + v * vector);
   }
   for (std::int64_t k = 0; k < count; ++k) {
     const word* at = x + offsets[k];
@@ -556,14 +577,16 @@ TMPU_AVX512 void integer_of(const word* x, const std::int32_t* offsets, std::int
 }
 template <std::int64_t Rows, std::int64_t Vectors>
 TMPU_AVX512 void real_of(const word* x, const std::int32_t* offsets, std::int64_t count,
-                         const std::uint8_t* const* rows, float* to) {
+                         const std::uint8_t* const* rows, float* to, const void* start) {
   const std::uint8_t* w[extent<Rows>];
   __m512 s[extent<Rows>][extent<Vectors>];
 #pragma GCC unroll 4
   for (std::int64_t r = 0; r < Rows; ++r) {
     w[r] = rows[r];
 #pragma GCC unroll 4
-    for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_loadu_ps(to + r * tile_places + v * vector);
+    for (std::int64_t v = 0; v < Vectors; ++v)
+      s[r][v] = start != nullptr ? _mm512_set1_ps(load<float>(static_cast<const word*>(start) + r))
+                                 : _mm512_loadu_ps(to + r * tile_places + v * vector);
   }
   for (std::int64_t k = 0; k < count; ++k) {
     const word* at = x + offsets[k];
@@ -585,24 +608,24 @@ TMPU_AVX512 void real_of(const word* x, const std::int32_t* offsets, std::int64_
 }
 template <std::int64_t Rows>
 void integer(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
-             void* sums, std::int64_t vectors) {
+             void* sums, std::int64_t vectors, const void* start) {
   auto* to = static_cast<std::int32_t*>(sums);
   switch (vectors) {
-  case 1: return integer_of<Rows, 1>(x, offsets, count, rows, to);
-  case 2: return integer_of<Rows, 2>(x, offsets, count, rows, to);
-  case 3: return integer_of<Rows, 3>(x, offsets, count, rows, to);
-  default: return integer_of<Rows, 4>(x, offsets, count, rows, to);
+  case 1: return integer_of<Rows, 1>(x, offsets, count, rows, to, start);
+  case 2: return integer_of<Rows, 2>(x, offsets, count, rows, to, start);
+  case 3: return integer_of<Rows, 3>(x, offsets, count, rows, to, start);
+  default: return integer_of<Rows, 4>(x, offsets, count, rows, to, start);
   }
 }
 template <std::int64_t Rows>
 void real(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows, void* sums,
-          std::int64_t vectors) {
+          std::int64_t vectors, const void* start) {
   auto* to = static_cast<float*>(sums);
   switch (vectors) {
-  case 1: return real_of<Rows, 1>(x, offsets, count, rows, to);
-  case 2: return real_of<Rows, 2>(x, offsets, count, rows, to);
-  case 3: return real_of<Rows, 3>(x, offsets, count, rows, to);
-  default: return real_of<Rows, 4>(x, offsets, count, rows, to);
+  case 1: return real_of<Rows, 1>(x, offsets, count, rows, to, start);
+  case 2: return real_of<Rows, 2>(x, offsets, count, rows, to, start);
+  case 3: return real_of<Rows, 3>(x, offsets, count, rows, to, start);
+  default: return real_of<Rows, 4>(x, offsets, count, rows, to, start);
   }
 }
 TMPU_AVX512 inline void interleave(word* to, const std::uint8_t* const* rows, std::int64_t count, bool is_signed) {
@@ -690,11 +713,7 @@ TMPU_AVX512 inline void finish_integer(const std::int32_t* sums, std::int64_t co
                                        std::uint8_t* to) {
   const std::int64_t low = std::int64_t{f.low} - f.zero;
   const std::int64_t high = std::int64_t{f.high} - f.zero;
-  constexpr std::int64_t most = 0x7FFF'FFFF;
-  // As in AVX2.
-  const bool narrow = f.multiplier >= 0 && f.shift >= 32 && f.shift <= 62 && f.bias <= most && f.bias >= -most &&
-                      low >= -most && high <= most;
-  if (!narrow) return finish_wide(sums, count, f, to);
+  if (!fits_narrow(f, 32)) return finish_wide(sums, count, f, to);
   const __m512i bias = _mm512_set1_epi32(static_cast<std::int32_t>(f.bias));
   const __m512i multiplier = _mm512_set1_epi32(f.multiplier);
   const __m512i half = _mm512_set1_epi64(std::int64_t{1} << (f.shift - 1));
@@ -704,15 +723,8 @@ TMPU_AVX512 inline void finish_integer(const std::int32_t* sums, std::int64_t co
   const __m512i greatest = _mm512_set1_epi32(static_cast<std::int32_t>(high));
   const __m512i zero = _mm512_set1_epi32(f.zero);
   for (std::int64_t i = 0; i < count; i += 16) {
-    const __m512i sum = _mm512_loadu_si512(sums + i);
-    const __m512i v = _mm512_add_epi32(sum, bias);
+    const __m512i v = _mm512_add_epi32(_mm512_loadu_si512(sums + i), bias);
     const __m512i magnitude = _mm512_abs_epi32(v);
-    const __m512i over =
-        _mm512_or_si512(_mm512_and_si512(_mm512_xor_si512(sum, v), _mm512_xor_si512(bias, v)), magnitude);
-    if (_mm512_movepi32_mask(over) != 0) {
-      finish_wide(sums + i, 16, f, to + i);
-      continue;
-    }
     const __m512i even = _mm512_srl_epi64(_mm512_add_epi64(_mm512_mul_epu32(magnitude, multiplier), half), shift);
     const __m512i odd = _mm512_srl_epi64(
         _mm512_add_epi64(_mm512_mul_epu32(_mm512_srli_epi64(magnitude, 32), multiplier), half), to_upper);
@@ -757,6 +769,27 @@ TMPU_AVX512 inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std:
     _mm_mask_storeu_epi8(to + i, some, _mm512_cvtepi64_epi8(clamped));
   }
 }
+TMPU_AVX512 inline void quantize(std::uint8_t* to, const float* from, std::int64_t count, float scale,
+                                 std::int32_t zero, std::int32_t low, std::int32_t high) {
+  const __m512d by = _mm512_set1_pd(static_cast<double>(scale));
+  const __m512d far = _mm512_set1_pd(1.0e6);
+  const __m512d half = _mm512_set1_pd(0.5);
+  const __m256i one = _mm256_set1_epi32(1);
+  std::int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const __m512d exact = _mm512_div_pd(_mm512_cvtps_pd(_mm256_loadu_ps(from + i)), by);
+    const __m512d bounded = _mm512_max_pd(_mm512_min_pd(exact, far), _mm512_sub_pd(_mm512_setzero_pd(), far));
+    const __m512d q = _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(exact, exact, _CMP_ORD_Q), bounded);
+    __m256i whole = _mm512_cvttpd_epi32(q);
+    const __m512d rest = _mm512_sub_pd(q, _mm512_cvtepi32_pd(whole));
+    whole = _mm256_mask_add_epi32(whole, _mm512_cmp_pd_mask(rest, half, _CMP_GE_OQ), whole, one);
+    const __mmask8 below = _mm512_cmp_pd_mask(rest, _mm512_sub_pd(_mm512_setzero_pd(), half), _CMP_LE_OQ);
+    whole = _mm256_add_epi32(_mm256_mask_sub_epi32(whole, below, whole, one), _mm256_set1_epi32(zero));
+    const __m256i y = _mm256_min_epi32(_mm256_max_epi32(whole, _mm256_set1_epi32(low)), _mm256_set1_epi32(high));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to + i), _mm256_cvtepi32_epi8(y));
+  }
+  portable::quantize(to + i, from + i, count - i, scale, zero, low, high);
+}
 TMPU_AVX512 inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
   const __m512 bias = _mm512_set1_ps(f.bias);
   const __m512 low = _mm512_set1_ps(f.low);
@@ -783,6 +816,7 @@ inline constexpr kernels all{.bytes = 4,
                              .pairs = pairs,
                              .greatest = avx2::greatest,
                              .finish_real = finish_real,
+                             .quantize = quantize,
                              .widen_f16 = avx2::widen_f16,
                              .narrow_f16 = avx2::narrow_f16,
                              .widen_bf16 = avx2::widen_bf16,

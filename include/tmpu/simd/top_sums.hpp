@@ -123,7 +123,7 @@ inline void product(const matrix_view& a, const matrix_view& b, std::int64_t row
         for (std::int64_t r = 0; r < tile_rows; ++r)
           w[r] = reinterpret_cast<const std::uint8_t*>(weights + (m + r < high ? m + r : m) * step + at);
         (high - m == 1 ? k.real_row : k.real_tile)(panel, offsets, count, w, sums + m * tile_places,
-                                                   ceil_div(width, vector));
+                                                   ceil_div(width, vector), nullptr);
       }
     }
     for (std::int64_t m = 0; m < high; ++m) {
