@@ -167,7 +167,11 @@ inline bool run_dots(const isa::matmul& i, memory& m, const simd::kernels& k) {
     const simd::integer_finish f = i.part.finish ? where.finish_of(o) : simd::integer_finish{};
     for (std::int64_t n = 0; n < i.x.n; ++n) {
       std::int32_t sum = k.dot(m.plane(i.x, n, 0), i.x.type == dtype_id::i8, w, i.x.h);
-      if (i.part.resume) sum += load<std::int32_t>(where.partial(n, o));
+      if (i.part.resume) {
+        const auto most = static_cast<std::int32_t>(2147483647 - std::int64_t{i.x.h} * (255 * 128));
+        const auto partial = load<std::int32_t>(where.partial(n, o));
+        sum += partial > most ? most : partial < -most ? -most : partial;
+      }
       if (i.part.finish) {
         *where.y(n, o) = static_cast<std::uint8_t>(simd::finish_one(sum, f));
       } else {
@@ -182,6 +186,7 @@ inline bool run_dots(const isa::matmul& i, memory& m, const simd::kernels& k) {
 inline bool run(const isa::conv& i, memory& m, workspace& w, const simd::kernels& k) {
   if (!detail::takes(i, m)) return false;
   const sum_shape s = detail::shape_of(i);
+  if (!simd::detail::sensible(s, is_floating(i.x.type) ? 1 : k.bytes)) return false;
   if (!is_floating(i.x.type)) {
     detail::job<false, isa::conv> job(i, m);
     detail::set_part(job, i);
@@ -203,6 +208,7 @@ inline bool run(const isa::conv& i, memory& m, workspace& w, const simd::kernels
 inline bool run(const isa::depthwise& i, memory& m, workspace& w, const simd::kernels& k) {
   if (!detail::takes(i, m)) return false;
   const sum_shape s = detail::shape_of(i);
+  if (!simd::detail::sensible(s, is_floating(i.x.type) ? 1 : k.bytes)) return false;
   if (!is_floating(i.x.type)) {
     detail::job<false, isa::depthwise> job(i, m);
     job.pad_value = i.pad_value;
@@ -218,6 +224,7 @@ inline bool run(const isa::depthwise& i, memory& m, workspace& w, const simd::ke
 inline bool run(const isa::matmul& i, memory& m, workspace& w, const simd::kernels& k) {
   if (!detail::takes(i, m) || !detail::dense_rows(i.x)) return false;
   const sum_shape s = detail::shape_of(i);
+  if (!simd::detail::sensible(s, is_floating(i.x.type) ? 1 : k.bytes)) return false;
   if (!is_floating(i.x.type)) {
     if (i.x.n < 4) return detail::run_dots(i, m, k);
     detail::matmul_job<false> job(i, m);
@@ -457,7 +464,7 @@ inline bool run(const isa::binary& i, memory& m, workspace& w, const simd::kerne
 }
 inline bool run(const isa::pool& i, memory& m, workspace& w, const simd::kernels& k) {
   if (is_floating(i.x.type) || !detail::one_lane(i.y) || detail::overlap(i.x, i.y, m.lanes()) ||
-      !detail::windows_touch(i))
+      !detail::windows_touch(i) || detail::lines_of(i) > (1 << 22))
     return false;
   if (i.kind == isa::pool_kind::max) return i.x.type == i.y.type && detail::run_max(i, m, w, k);
   return i.dilation_h == 1 && i.dilation_w == 1 && detail::run_average(i, m, w, k);
@@ -496,7 +503,7 @@ template <class Instruction> constexpr room_needed room_of(const Instruction& i)
   if constexpr (requires { detail::shape_of(i); }) {
     const sum_shape s = detail::shape_of(i);
     for (const std::int64_t bytes : {1, 2, 4}) {
-      if (is_floating(i.x.type) != (bytes == 1)) continue;
+      if (is_floating(i.x.type) != (bytes == 1) || !simd::detail::sensible(s, bytes)) continue;
       const simd::plan p(s, bytes);
       room.cover({p.x_words(), p.w_words(), p.words, p.sums() + p.starts(), p.lines(bytes == 1 ? 4 : 1)});
     }

@@ -97,6 +97,15 @@ inline void widen(const kernels& k, float* to, const std::uint8_t* from, std::in
   }
 }
 
+/// Shapes that the kernels take: not those whose strides, dilations or padding would lay out far more than there is.
+constexpr bool sensible(const sum_shape& s, std::int64_t bytes) {
+  for (const sum_axis& a : {s.h, s.w}) {
+    if (a.stride > 64 || a.dilation > 64 || a.kernel > 4096 || a.pad > 4096 || a.pad < -4096) return false;
+  }
+  const plan p(s, bytes);
+  return p.x_words() < (std::int64_t{1} << 28) && p.line() < (std::int64_t{1} << 22);
+}
+
 /// Some places, of which the first is in this row and column.
 struct stretch {
   std::int64_t first = 0;
@@ -372,17 +381,27 @@ private:
       }
     }
   }
-  /// The partial sums that a sum goes on from.
+  /// The partial sums that a sum goes on from; integers within what the products to come cannot carry out of 32 bits.
   void start(sum* sums, std::int64_t n, std::int64_t g, std::int64_t o, const stretch& s) {
-    const sum first = Real ? sum{} : static_cast<sum>(sums_[p_.sums() + o]);
     const std::uint8_t* from = job_.partial(n, g * p_.s.outputs + o);
+    const auto read = [&](std::int64_t at) {
+      const auto partial = load<sum>(from + at);
+      if constexpr (Real) {
+        return partial;
+      } else {
+        const std::int64_t products = p_.s.channels * p_.s.h.kernel * p_.s.w.kernel;
+        const auto most = static_cast<std::int32_t>(2147483647 - products * (255 * 128));
+        const std::int32_t bounded = partial > most ? most : partial < -most ? -most : partial;
+        return static_cast<std::int32_t>(static_cast<std::uint32_t>(bounded) +
+                                         static_cast<std::uint32_t>(sums_[p_.sums() + o]));
+      }
+    };
     if constexpr (Job::transposed) {
-      for (std::int64_t i = 0; i < s.count; ++i) sums[i] = first + load<sum>(from + (s.first + i) * job_.partial_pitch);
+      for (std::int64_t i = 0; i < s.count; ++i) sums[i] = read((s.first + i) * job_.partial_pitch);
       return;
     }
     for_each_run(s, p_.pitch, p_.s.w.out, [&](auto place, auto row, auto column, auto length) {
-      for (std::int64_t i = 0; i < length; ++i)
-        sums[place + i] = first + load<sum>(from + row * job_.partial_pitch + (column + i) * 4);
+      for (std::int64_t i = 0; i < length; ++i) sums[place + i] = read(row * job_.partial_pitch + (column + i) * 4);
     });
   }
   void end(sum* sums, std::int64_t n, std::int64_t g, std::int64_t o, const stretch& s) {

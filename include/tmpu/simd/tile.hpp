@@ -43,8 +43,8 @@ constexpr std::int32_t round_product(std::int64_t product, const integer_finish&
   auto magnitude = static_cast<std::uint64_t>(product);
   magnitude = product < 0 ? 0U - magnitude : magnitude;
   if (places != 0) magnitude = (magnitude + (std::uint64_t{1} << (places - 1))) >> places;
-  const auto rounded = static_cast<std::int64_t>(magnitude);
-  const std::int64_t v = f.zero + (product < 0 ? -rounded : rounded);
+  const std::uint64_t rounded = product < 0 ? 0U - magnitude : magnitude;
+  const auto v = static_cast<std::int64_t>(static_cast<std::uint64_t>(std::int64_t{f.zero}) + rounded); // modulo 2^64
   return static_cast<std::int32_t>(v < f.low ? f.low : v > f.high ? f.high : v);
 }
 constexpr std::int32_t finish_one(std::int32_t sum, const integer_finish& f) {
@@ -303,8 +303,8 @@ TMPU_AVX2 void integer(const word* x, const std::int32_t* offsets, std::int64_t 
 #pragma GCC unroll 4
     for (std::int64_t r = 0; r < Rows; ++r) {
       w[r] = rows[r];
-      const auto* first = static_cast<const std::int32_t*>(start) + r;
-      s[r][0] = start != nullptr ? _mm256_set1_epi32(*first) : load256(to + r * tile_places);
+      s[r][0] = start != nullptr ? _mm256_set1_epi32(static_cast<const std::int32_t*>(start)[r])
+                                 : load256(to + r * tile_places);
       s[r][1] = start != nullptr ? s[r][0] : load256(to + r * tile_places + 8);
     }
     for (std::int64_t k = 0; k < count; ++k) {
@@ -335,8 +335,8 @@ TMPU_AVX2 void real(const word* x, const std::int32_t* offsets, std::int64_t cou
 #pragma GCC unroll 4
     for (std::int64_t r = 0; r < Rows; ++r) {
       w[r] = rows[r];
-      const void* first = static_cast<const word*>(start) + r;
-      s[r][0] = start != nullptr ? _mm256_set1_ps(load<float>(first)) : _mm256_loadu_ps(to + r * tile_places);
+      s[r][0] = start != nullptr ? _mm256_set1_ps(load<float>(static_cast<const word*>(start) + r))
+                                 : _mm256_loadu_ps(to + r * tile_places);
       s[r][1] = start != nullptr ? s[r][0] : _mm256_loadu_ps(to + r * tile_places + 8);
     }
     for (std::int64_t k = 0; k < count; ++k) {

@@ -58,6 +58,7 @@ inline bool conv(const sum_shape& of, const float* x, const float* w, const floa
     s.w.in = s.w.out = s.h.in * s.w.in;
     s.h = {};
   }
+  if (!sensible(s, 1)) return false;
   const dense_job job{.s = s, .at_x = x, .at_w = w, .bias = bias, .low = low, .high = high, .at_y = y};
   const bool padded = s.h.padded() || s.w.padded();
   return convolution<true, dense_job>(kernels_of(best()), job, s, room).run() || !padded;
