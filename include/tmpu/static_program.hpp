@@ -69,11 +69,12 @@ requires(Pass::from == S) struct pipeline_from<S, pipeline<Pass, Rest...>> {
   using type = pipeline<Pass, Rest...>;
 };
 
-template <class Model, class Chip, class Lists> constexpr isa::program compile_model(group::misfit& misfit) {
+template <class Model, class Lists>
+constexpr isa::program compile_model(const chip::facts& chip, group::misfit& misfit) {
   using graph_type = decltype(Model::graph());
   using whole = typename pipeline_for<typename Model::dtype, Lists>::type;
   static_assert(all_operators<typename Lists::operators>);
-  session s{.chip = chip::checked<Chip>, .network = Model::name};
+  session s{.chip = chip, .network = Model::name};
   s.misfit = &misfit;
   if constexpr (requires { Model::asymmetric; }) s.asymmetric = Model::asymmetric;
   const auto run = [&] {
@@ -106,7 +107,7 @@ template <std::size_t Capacity> struct captured {
 template <std::size_t Capacity, class Model, class Chip, class Lists> constexpr captured<Capacity> capture() {
   captured<Capacity> out{};
   group::misfit misfit;
-  const isa::program p = compile_model<Model, Chip, Lists>(misfit);
+  const isa::program p = compile_model<Model, Lists>(chip::checked<Chip>, misfit);
   if (misfit.found()) {
     out.bad = {problem::kind::local_memory, short_text(misfit.node.view()), short_text(misfit.op.view()), misfit.bytes};
     return out;
@@ -256,6 +257,25 @@ template <class Model, class Chip, class Lists> struct compiled {
 /// Errors: tmpu-G001, H001, T001, T002; other refusals of the passes are calls of `refuse` in a constant expression.
 template <static_model Model, class Chip, class Lists = standard> constexpr auto compile() {
   return detail::compiled<Model, Chip, Lists>::program;
+}
+
+/// What a model costs on a chip.
+struct design_point {
+  bool fits = false; ///< in local memory; otherwise nothing else is known
+  std::int64_t cycles = 0;
+  std::int64_t local_bytes = 0; ///< greatest byte of a lane that is used
+  std::int64_t dma_bytes = 0;
+};
+
+/// Compiles a model that is a type for a chip that is a value, at run time or in constant evaluation: for a loop over chips.
+/// Errors: one line where the chip's facts contradict each other; refusals of the passes.
+template <static_model Model, class Lists = standard> constexpr design_point design(const chip::facts& chip) {
+  if (!chip::usable(chip)) refuse(text("the facts of chip '") << chip.name << "' contradict each other (tmpu-C001)");
+  group::misfit misfit;
+  const isa::program p = detail::compile_model<Model, Lists>(chip, misfit);
+  if (misfit.found()) return {};
+  const isa::network& n = p.info.networks[0];
+  return {true, n.cycles, n.local_bytes_peak, n.dma_bytes};
 }
 
 } // namespace tmpu
