@@ -7,6 +7,7 @@
 #include "tmpu/host/progress.hpp"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <chrono>
@@ -125,8 +126,10 @@ void add_calibrate(CLI::App& app, work& chosen) {
       const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
       host::write_file(o->out, o->shard.empty() ? calibrate::print(calibrator.finish(o->method)).view()
                                                 : calibrate::print(calibrator.seen()).view());
-      fmt::print("{} samples in {:.1f} s, {:.0f} a second\n", calibrator.samples(), taken.count(),
-                 static_cast<double>(calibrator.samples()) / taken.count());
+      if (::isatty(STDOUT_FILENO) != 0) { // for people: files and pages hold nothing that changes from run to run
+        fmt::print("{} samples in {:.1f} s, {:.0f} a second\n", calibrator.samples(), taken.count(),
+                   static_cast<double>(calibrator.samples()) / taken.count());
+      }
       return 0;
     };
   });
