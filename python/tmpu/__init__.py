@@ -21,10 +21,10 @@ from dataclasses import dataclass
 
 from . import _native
 from ._native import Error, __version__
-from .frameworks import from_tensorflow, from_torch
+from .frameworks import from_tensorflow, from_tflite, from_torch
 
 __all__ = ["Calibration", "Error", "Model", "Report", "Tensor", "calibrate", "check", "chips", "compile", "from_tensorflow",
-           "from_torch", "__version__"]
+           "from_tflite", "from_torch", "__version__"]
 
 
 @dataclass(frozen=True)

@@ -125,3 +125,29 @@ def test_saved_model(tmp_path):
     tf.saved_model.save(module, str(tmp_path / "saved"), signatures=module.__call__)
     content = tmpu.from_tensorflow(tmp_path / "saved")
     four_way(content, (1, 8, 8, 2), lambda x: module(x)["y"].numpy())
+
+
+@pytest.mark.parametrize("integers", [False, True])
+def test_tflite(tmp_path, integers):
+    tf, _ = keras_model()
+    x = tf.keras.Input((8, 8, 2), batch_size=1)
+    y = tf.keras.layers.Conv2D(4, 3, padding="same", activation="relu")(x)
+    module = tf.keras.Model(x, tf.keras.layers.Dense(5)(tf.keras.layers.GlobalAveragePooling2D()(y)))
+    rng = np.random.default_rng(2)
+    converter = tf.lite.TFLiteConverter.from_keras_model(module)
+    if integers:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([rng.standard_normal((1, 8, 8, 2)).astype(np.float32)] for _ in range(20))
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    (tmp_path / "m.tflite").write_bytes(converter.convert())
+    model = tmpu.compile(tmpu.from_tflite(tmp_path / "m.tflite"), chip=CHIP)
+
+    lite = tf.lite.Interpreter(str(tmp_path / "m.tflite"))
+    lite.allocate_tensors()
+    x = rng.standard_normal((1, 8, 8, 2)).astype(np.float32)
+    lite.set_tensor(lite.get_input_details()[0]["index"], x)
+    lite.invoke()
+    wanted = lite.get_tensor(lite.get_output_details()[0]["index"])
+    got = model.run(x)[model.outputs[0].name]
+    # Integers: the interpreter and ONNX's quantization round at different places; a few steps of the output.
+    assert np.abs(got - wanted).max() <= (0.05 if integers else 1e-5) * np.abs(wanted).max()
