@@ -97,7 +97,8 @@ def keras_model():
     tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install tensorflow tf2onnx")
     pytest.importorskip("tf2onnx", reason="tf2onnx is not installed: pip install tf2onnx")
     tf.keras.utils.set_random_seed(0)
-    return tf, tf.keras.applications.MobileNetV2(input_shape=(64, 64, 3), alpha=0.35, weights=None, classes=10)
+    return tf, tf.keras.applications.MobileNetV2(input_shape=(64, 64, 3), alpha=0.35, weights=None, classes=10,
+                                                classifier_activation=None)
 
 
 def test_keras_mobilenet_v2():
