@@ -3,6 +3,7 @@
 
 #include "tmpu/core/quantize.hpp"
 #include "tmpu/ir/graph.hpp"
+#include "tmpu/simd/tile.hpp"
 
 /// Users give and get real numbers; a network's own inputs and outputs may be f16, bf16 or int8. This is the border.
 namespace tmpu::host {
@@ -28,9 +29,20 @@ constexpr value to_edge(value v, dtype_id type, const quantization& q, std::stri
   }
   if (is_floating(v.type) && q.present()) {
     value out(type, v.dims);
-    for (std::size_t i = 0; i < v.f.size(); ++i) {
-      out.i[i] = quantize_value(v.f[i], q.scale, q.zero_point, least_of(type), greatest_of(type));
+    const std::int64_t least = least_of(type);
+    const std::int64_t greatest = greatest_of(type);
+    if (!std::is_constant_evaluated() && (type == dtype_id::i8 || type == dtype_id::u8)) {
+      vec<std::uint8_t> bytes(v.f.size());
+      simd::kernels_of(simd::best())
+          .quantize(bytes.data(), v.f.data(), static_cast<std::int64_t>(v.f.size()), q.scale,
+                    static_cast<std::int32_t>(q.zero_point), static_cast<std::int32_t>(least),
+                    static_cast<std::int32_t>(greatest));
+      for (std::size_t i = 0; i < bytes.size(); ++i)
+        out.i[i] = type == dtype_id::i8 ? std::int64_t{static_cast<std::int8_t>(bytes[i])} : std::int64_t{bytes[i]};
+      return out;
     }
+    for (std::size_t i = 0; i < v.f.size(); ++i)
+      out.i[i] = quantize_value(v.f[i], q.scale, q.zero_point, least, greatest);
     return out;
   }
   for (float& x : v.f) x = round_to(type, x);

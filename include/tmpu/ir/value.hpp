@@ -90,8 +90,9 @@ constexpr vec<std::uint8_t> to_bytes(const value& v) {
       }
     }
   } else {
+    const std::int64_t size = bytes_of(v.type);
     for (const std::int64_t x : v.i) {
-      switch (bytes_of(v.type)) {
+      switch (size) {
       case 1: detail::store_word(bytes, static_cast<std::uint8_t>(x)); break;
       case 2: detail::store_word(bytes, static_cast<std::uint16_t>(x)); break;
       case 4: detail::store_word(bytes, static_cast<std::uint32_t>(x)); break;

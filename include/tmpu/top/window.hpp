@@ -33,6 +33,7 @@ struct window_axis {
   [[nodiscard]] constexpr std::int64_t last_tap(std::int64_t o) const {
     const std::int64_t room = in - (o * stride - begin);
     if (room <= 0) return 0;
+    if (room > (kernel - 1) * dilation) return kernel; // most are inside: no division
     const std::int64_t taps = ceil_div(room, dilation);
     return taps < kernel ? taps : kernel;
   }
