@@ -194,7 +194,23 @@ private:
     return p;
   }
   void tiles(std::int64_t n, std::int64_t g) {
-    for (std::int64_t at = 0; at < p_.places; at += tile_places) tile(n, g, at);
+    const bool cut = p_.words > plan::most_words;
+    // What is laid out and stays in the caches is run over once for each four outputs, else four outputs after the other use a tile.
+    constexpr std::int64_t near = 32 * 1024; // words
+    if (!cut && p_.blocks * p_.s.h.stride * p_.slices * p_.image <= near) {
+      for (std::int64_t o = 0; o < p_.s.outputs; o += tile_rows) {
+        const block b = block_of(n, g, o);
+        for (std::int64_t at = 0; at < p_.places; at += tile_places) tile(b, stretch_at(at), 0, p_.words);
+      }
+      return;
+    }
+    for (std::int64_t at = 0; at < p_.places; at += tile_places) {
+      for (std::int64_t first = 0; first < p_.words; first += plan::most_words) {
+        const std::int64_t words = p_.words - first < plan::most_words ? p_.words - first : plan::most_words;
+        for (std::int64_t o = 0; o < p_.s.outputs; o += tile_rows)
+          tile(block_of(n, g, o), stretch_at(at), first, words);
+      }
+    }
   }
 
   /// Elements [row_first, row_first + row_size) of a row of x, with what stands
@@ -358,32 +374,56 @@ private:
       sums_[p_.sums() + o] = !Real && job_.x_type == dtype_id::i8 ? k_.correction(weights(g, o), p_.words) : 0;
   }
 
-  void tile(std::int64_t n, std::int64_t g, std::int64_t at) {
-    const stretch s{at, p_.places - at < tile_places ? p_.places - at : tile_places, at / p_.pitch, at % p_.pitch};
-    const bool cut = p_.words > plan::most_words;
-    for (std::int64_t first = 0; first < p_.words; first += plan::most_words) {
-      const std::int64_t words = p_.words - first < plan::most_words ? p_.words - first : plan::most_words;
-      for (std::int64_t o = 0; o < p_.s.outputs; o += tile_rows) {
-        const std::int64_t rows = p_.s.outputs - o < tile_rows ? p_.s.outputs - o : tile_rows;
-        sum* sums = reinterpret_cast<sum*>(sums_) + (cut ? o * tile_places : 0);
-        const bool read = first != 0 || job_.resume;
-        if (first == 0 && read) {
-          for (std::int64_t r = 0; r < rows; ++r) start(sums + r * tile_places, n, g, o + r, s);
-        }
-        const std::uint8_t* w[tile_rows];
-        for (std::int64_t r = 0; r < tile_rows; ++r) w[r] = weights(g, o + (r < rows ? r : 0)) + 4 * first;
-        const kernels::tile multiply =
-            Real ? (rows == 1 ? k_.real_row : k_.real_tile) : (rows == 1 ? k_.integer_row : k_.integer_tile);
-        multiply(x_ + at, offsets_ + first, words, w, sums, ceil_div(s.count, vector),
-                 read ? nullptr : sums_ + p_.sums() + o);
-        if (first + words < p_.words) continue;
-        for (std::int64_t r = 0; r < rows; ++r) end(sums + r * tile_places, n, g, o + r, s);
+  [[nodiscard]] stretch stretch_at(std::int64_t at) const {
+    return {at, p_.places - at < tile_places ? p_.places - at : tile_places, at / p_.pitch, at % p_.pitch};
+  }
+  /// Up to four outputs: what is the same for all of their places.
+  using finish_type = std::conditional_t<Real, real_finish, integer_finish>;
+  struct block {
+    std::int64_t o = 0; ///< of the group
+    std::int64_t rows = 0;
+    const std::uint8_t* w[tile_rows] = {};
+    const std::uint8_t* partial[tile_rows] = {};
+    std::uint8_t* to[tile_rows] = {};
+    finish_type finish[tile_rows] = {};
+  };
+  block block_of(std::int64_t n, std::int64_t g, std::int64_t o) const {
+    block b;
+    b.o = o;
+    b.rows = p_.s.outputs - o < tile_rows ? p_.s.outputs - o : tile_rows;
+    for (std::int64_t r = 0; r < tile_rows; ++r) {
+      b.w[r] = weights(g, o + (r < b.rows ? r : 0));
+      if (r >= b.rows) continue;
+      const std::int64_t channel = g * p_.s.outputs + o + r;
+      if (job_.resume) b.partial[r] = job_.partial(n, channel);
+      if (!job_.finish) {
+        b.to[r] = job_.partial(n, channel);
+        continue;
+      }
+      b.to[r] = job_.y(n, channel);
+      b.finish[r] = job_.finish_of(channel);
+      if constexpr (!Real) {
+        if (!job_.resume) b.finish[r].most = p_.words * p_.bytes * (255 * 128);
       }
     }
+    return b;
+  }
+  /// Words [first, first + count) of the sums of some places.
+  void tile(const block& b, const stretch& s, std::int64_t first, std::int64_t count) {
+    sum* sums = reinterpret_cast<sum*>(sums_) + (p_.words > plan::most_words ? b.o * tile_places : 0);
+    const bool read = first != 0 || job_.resume;
+    for (std::int64_t r = 0; first == 0 && read && r < b.rows; ++r) start(sums + r * tile_places, b, r, s);
+    const std::uint8_t* w[tile_rows];
+    for (std::int64_t r = 0; r < tile_rows; ++r) w[r] = b.w[r] + 4 * first;
+    const kernels::tile multiply =
+        Real ? (b.rows == 1 ? k_.real_row : k_.real_tile) : (b.rows == 1 ? k_.integer_row : k_.integer_tile);
+    multiply(x_ + s.first, offsets_ + first, count, w, sums, ceil_div(s.count, vector),
+             read ? nullptr : sums_ + p_.sums() + b.o);
+    for (std::int64_t r = 0; first + count == p_.words && r < b.rows; ++r) end(sums + r * tile_places, b, r, s);
   }
   /// The partial sums that a sum goes on from; integers within what the products to come cannot carry out of 32 bits.
-  void start(sum* sums, std::int64_t n, std::int64_t g, std::int64_t o, const stretch& s) {
-    const std::uint8_t* from = job_.partial(n, g * p_.s.outputs + o);
+  void start(sum* sums, const block& b, std::int64_t r, const stretch& s) {
+    const std::uint8_t* from = b.partial[r];
     const auto read = [&](std::int64_t at) {
       const auto partial = load<sum>(from + at);
       if constexpr (Real) {
@@ -393,7 +433,7 @@ private:
         const auto most = static_cast<std::int32_t>(2147483647 - products * (255 * 128));
         const std::int32_t bounded = partial > most ? most : partial < -most ? -most : partial;
         return static_cast<std::int32_t>(static_cast<std::uint32_t>(bounded) +
-                                         static_cast<std::uint32_t>(sums_[p_.sums() + o]));
+                                         static_cast<std::uint32_t>(sums_[p_.sums() + b.o + r]));
       }
     };
     if constexpr (Job::transposed) {
@@ -404,16 +444,11 @@ private:
       for (std::int64_t i = 0; i < length; ++i) sums[place + i] = read(row * job_.partial_pitch + (column + i) * 4);
     });
   }
-  void end(sum* sums, std::int64_t n, std::int64_t g, std::int64_t o, const stretch& s) {
-    const std::int64_t channel = g * p_.s.outputs + o;
-    if (!job_.finish) return put(sums, 4, job_.partial(n, channel), job_.partial_pitch, s);
+  void end(sum* sums, const block& b, std::int64_t r, const stretch& s) {
+    if (!job_.finish) return put(sums, 4, b.to[r], job_.partial_pitch, s);
     alignas(64) std::uint8_t results[4 * tile_places];
-    auto f = job_.finish_of(channel);
-    if constexpr (!Real) {
-      if (!job_.resume) f.most = p_.words * p_.bytes * (255 * 128);
-    }
+    const finish_type& f = b.finish[r];
     const void* from = results;
-    const std::int64_t size = bytes_of(job_.y_type);
     if constexpr (Real) {
       odd_ = k_.finish_real(sums, s.count, f) || odd_;
       if (job_.y_type == dtype_id::f32) {
@@ -425,13 +460,13 @@ private:
       }
     } else {
       // Whole vectors of what lies together need no detour.
-      if (together(job_.y_pitch, size) && s.count % vector == 0) {
-        k_.finish_integer(sums, s.count, f, job_.y(n, channel) + s.first);
+      if (together(job_.y_pitch, y_size_) && s.count % vector == 0) {
+        k_.finish_integer(sums, s.count, f, b.to[r] + s.first);
         return;
       }
       k_.finish_integer(sums, s.count, f, results);
     }
-    put(from, size, job_.y(n, channel), job_.y_pitch, s);
+    put(from, y_size_, b.to[r], job_.y_pitch, s);
   }
   /// Places that follow each other do so in memory.
   [[nodiscard]] bool together(std::int64_t pitch, std::int64_t size) const {
@@ -464,6 +499,7 @@ private:
   std::int32_t* sums_;
   std::uint8_t* lines_;
   const word* laid_ = nullptr;
+  std::int64_t y_size_ = bytes_of(job_.y_type);
   bool in_place_ = false;
   bool odd_ = false;
 };
