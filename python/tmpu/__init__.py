@@ -198,6 +198,31 @@ def _shapes(input_shapes):
     return {name: [int(d) for d in dims] for name, dims in (input_shapes or {}).items()}
 
 
+def _onnxruntime(path, data, samples, folder):
+    """ONNX Runtime's outputs on the first samples, as an .npz whose keys are the outputs' names."""
+    import numpy as np
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    inputs = session.get_inputs()
+    arrays = data if isinstance(data, dict) else {inputs[0].name: data}
+    wanted = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+    arrays = {i.name: np.asarray(arrays[i.name]).astype(wanted.get(i.type, np.asarray(arrays[i.name]).dtype)) for i in inputs}
+    first = inputs[0].shape[0] if inputs[0].shape else 1
+    batch = first if isinstance(first, int) and first > 0 else 1
+    ranks = {i.name: len(i.shape) for i in inputs}
+    count = len(arrays[inputs[0].name])
+    count = min(count, samples) if samples > 0 else count
+    names = [o.name for o in session.get_outputs()]
+    runs = []
+    for at in range(0, count, batch):
+        rows = {n: a[at:at + batch].reshape(a[at:at + batch].shape if a.ndim == ranks[n] else a.shape[1:]) for n, a in arrays.items()}
+        runs.append(session.run(names, rows))
+    reference = os.path.join(folder, "onnxruntime.npz")
+    np.savez(reference, **{n: np.concatenate([r[i] for r in runs]) for i, n in enumerate(names)})
+    return reference
+
+
 def compile(model, *, chip: str, quantize: str = "f32", calibration=None, asymmetric: bool = False, weight_group: int = 0,
             float_io: bool = False, qtable=None, opt: int = 2, input_shapes=None, disable_rules=()) -> Model:
     """Compiles an ONNX model to the instruction stream of a chip, as `tmpuc compile` does: the bytes are the same.
@@ -237,12 +262,14 @@ def check(model, *, chip: str, quantize: str = "f32", data, calibration=None, sa
 
     data: {name: array} or the array of the only input; the first axis counts the samples. Preprocessed as the network expects it.
     samples: take the first ones only (0: all).
-    reference: the path of an .npz with ONNX Runtime's outputs on the same samples, keys = output names: the first column.
-        Without it, it is tmpu's own inference of the imported model.
+    reference: "onnxruntime": the first column is what ONNX Runtime computes (onnxruntime must be installed); or the path of an .npz with
+        such outputs on the same samples, keys = output names. Without it, it is tmpu's own inference of the imported model.
     tolerance: (least cosine, least euclid), each at most 1; None: by dtype.
     The others are those of `compile`.
     """
-    with _as_files(model, calibration) as (path, table):
+    with _as_files(model, calibration) as (path, table), tempfile.TemporaryDirectory(prefix="tmpu-") as folder:
+        if reference == "onnxruntime":
+            reference = _onnxruntime(path, data, samples, folder)
         how = _how(chip, quantize, table, asymmetric, weight_group, float_io, qtable, opt, disable_rules)
         found = _native.check(path, _shapes(input_shapes), how, data, samples, "" if reference is None else os.fspath(reference),
                               tolerance)

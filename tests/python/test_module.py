@@ -169,6 +169,17 @@ def test_check_finds_what_the_driver_finds(digits, table, tmp_path):
     assert int8.html == (tmp_path / "r.html").read_text()
 
 
+@pytest.mark.parametrize("mode", ["f32", "int8"])
+def test_onnx_runtime_is_the_first_column(digits, table, mode):
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed: pip install onnxruntime")
+    report = tmpu.check(CNN, chip="bm1684x", quantize=mode, calibration=table if mode == "int8" else None, data=digits, samples=4,
+                        reference="onnxruntime")
+    assert report.passed, report.text
+    assert report.table["reference"].endswith("onnxruntime.npz")
+    row = next(r for r in report.table["rows"] if r["name"] == "output")
+    assert row["onnx_top"]["cosine"] > 0.9999999 and row["onnx_chip"]["cosine"] > (0.99999 if mode == "f32" else 0.99)
+
+
 def test_threads_share_a_model(compiled, digits):
     wanted = [compiled.run(digits[i:i + 1])["output"].tobytes() for i in range(8)]
     wrong = []
