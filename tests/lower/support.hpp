@@ -55,6 +55,7 @@ constexpr graph<stage::calibrated> calibrated(const graph<stage::canonical>& g, 
 constexpr value converted(const graph_body& g, tensor_id t, const value& x) {
   const tensor& to = g.at(t);
   value v(to.type, x.dims);
+  if (!is_floating(x.type)) v.i = x.i;
   for (std::size_t i = 0; i < x.f.size(); ++i) {
     if (is_floating(to.type)) {
       v.f[i] = round_to(to.type, x.f[i]);
@@ -67,7 +68,9 @@ constexpr value converted(const graph_body& g, tensor_id t, const value& x) {
 constexpr vec<float> reals(const graph_body& g, tensor_id t, const value& v) {
   if (is_floating(v.type)) return v.f;
   vec<float> out;
-  for (const std::int64_t q : v.i) out.push_back(dequantize_value(q, g.at(t).quant.scale, g.at(t).quant.zero_point));
+  const quantization& f = g.at(t).quant; // plain integers have none
+  for (const std::int64_t q : v.i)
+    out.push_back(f.present() ? dequantize_value(q, f.scale, f.zero_point) : static_cast<float>(q));
   return out;
 }
 

@@ -6,7 +6,7 @@
 
 namespace tmpu::canonicalize {
 
-/// A node whose operands are all constant, Constant, and Shape of a tensor of known shape  ==>  a constant.
+/// A node whose operands are all constant, Constant, and what only asks for a known shape (Shape, Size, EyeLike)  ==>  a constant.
 /// Needs: results that are not much larger than the operands (what makes a great tensor of nearly nothing is left to run). A
 /// shape that only the elements tell (NonZero) is known behind it.
 struct fold_constants {
@@ -15,7 +15,7 @@ struct fold_constants {
   static constexpr bool needs_shapes = false;
   static constexpr bool apply(rewriter& r, node_id id) {
     graph_body& g = r.graph();
-    const bool asks_shape = r.is<top::shape>(id) || r.is<top::size>(id);
+    const bool asks_shape = r.is<top::shape>(id) || r.is<top::size>(id) || r.is<top::eye_like>(id);
     vec<value> values;
     for (const tensor_id t : g.operands(id)) {
       value v;

@@ -95,8 +95,21 @@ public:
   [[nodiscard]] constexpr std::string_view name(std::size_t i) const {
     return source_->name(source_->operand(node_, i));
   }
-  [[nodiscard]] constexpr const shape& result_dims() const { return source_->at(source_->result(node_)).dims; }
-  [[nodiscard]] constexpr std::string_view result_name() const { return source_->name(source_->result(node_)); }
+  /// The node has a result i that something may read.
+  [[nodiscard]] constexpr bool wants(std::size_t i) const {
+    const auto results = source_->results(node_);
+    return i < results.size() && results[i] != none;
+  }
+  [[nodiscard]] constexpr const shape& result_dims(std::size_t i = 0) const {
+    return source_->at(source_->result(node_, i)).dims;
+  }
+  /// The name of the first result that is there.
+  [[nodiscard]] constexpr std::string_view result_name() const {
+    for (const tensor_id t : source_->results(node_)) {
+      if (t != none) return source_->name(t);
+    }
+    return {};
+  }
 
   // --- types ---------------------------------------------------------------------------------------------------
   /// The type that the node computes in: that of the pass, the wider one of `computed_in`, or that of the qtable. Its result
@@ -134,7 +147,7 @@ public:
     return source_->at(source_->operand(node_, i)).type;
   }
   [[nodiscard]] constexpr dtype_id result_type() const { return source_->at(source_->result(node_)).type; }
-  [[nodiscard]] constexpr format result_format() const { return format_of(source_->result(node_)); }
+  [[nodiscard]] constexpr format result_format(std::size_t i = 0) const { return format_of(source_->result(node_, i)); }
   /// The format of a Tpu tensor.
   [[nodiscard]] constexpr format format_at(tensor_id t) const { return {target_->at(t).type, target_->at(t).quant}; }
   [[nodiscard]] constexpr const shape& dims_at(tensor_id t) const { return target_->at(t).dims; }
@@ -241,20 +254,23 @@ public:
                                 std::span<const tensor_id> operands, const format& f) {
     return emit_named<Op>(unique(wanted), a, operands, f, {});
   }
-  /// Adds the node that makes the result of the Top node.
+  /// Adds the node that makes result i of the Top node.
   template <class Op>
-  constexpr void emit_result(const typename Op::attributes& a, std::span<const tensor_id> operands, const format& f) {
-    const tensor_id t = emit_named<Op>(result_name(), a, operands, f, source_->node_name(node_));
-    if (!(target_->at(t).dims == result_dims())) {
-      fail(text("is lowered to shape ") << target_->at(t).dims.print() << " instead of " << result_dims().print()
+  constexpr void emit_result(const typename Op::attributes& a, std::span<const tensor_id> operands, const format& f,
+                             std::size_t i = 0) {
+    const tensor_id to = source_->result(node_, i);
+    const std::string_view of_node = i == 0 ? source_->node_name(node_) : std::string_view();
+    const tensor_id t = emit_named<Op>(source_->name(to), a, operands, f, of_node);
+    if (!(target_->at(t).dims == result_dims(i))) {
+      fail(text("is lowered to shape ") << target_->at(t).dims.print() << " instead of " << result_dims(i).print()
                                         << " (a mistake in the rule)");
     }
-    set_result(t);
+    set(to, t);
   }
   template <class Op>
   constexpr void emit_result(const typename Op::attributes& a, std::initializer_list<tensor_id> operands,
-                             const format& f) {
-    emit_result<Op>(a, std::span<const tensor_id>(operands.begin(), operands.size()), f);
+                             const format& f, std::size_t i = 0) {
+    emit_result<Op>(a, std::span<const tensor_id>(operands.begin(), operands.size()), f, i);
   }
 
   /// The tensor in another format: itself, or a cast of it (made once).
@@ -321,7 +337,9 @@ public:
   constexpr tensor_id copy_of(tensor_id t, std::string_view wanted) {
     const tensor& x = target_->at(t);
     const text name = unique(wanted);
-    if (tpu::holds(x) && x.dims.rank() > 0) {
+    if (tpu::holds(x)) {
+      if (x.dims.rank() == 0)
+        return emit<tpu::reshape>(name, {ints()}, {copy_of(reshape_to(t, {1}, ".one"), name)}, format_at(t));
       tpu::slice::attributes a{};
       for (const std::int64_t d : x.dims) {
         a.starts.push_back(0);
@@ -360,8 +378,6 @@ public:
   [[nodiscard]] constexpr tensor_id lowered(tensor_id top_tensor) const {
     return map_[static_cast<std::size_t>(top_tensor)];
   }
-  constexpr void set_result(tensor_id t) { set(source_->result(node_), t); }
-  [[nodiscard]] constexpr tensor_id result() const { return lowered(source_->result(node_)); }
   constexpr void compute_in(dtype_id type) { compute_ = type; }
   [[nodiscard]] constexpr dtype_id base() const { return base_; }
   /// Marks a Top tensor that is read in another type than that of the pass.

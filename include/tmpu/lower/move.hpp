@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/lower/context.hpp"
+#include "tmpu/lower/sequence.hpp"
 #include "tmpu/top/move.hpp"
 #include "tmpu/top/pad.hpp"
 #include "tmpu/top/rearrange.hpp"
@@ -88,7 +88,7 @@ template <class Dtype> struct concat_rule {
   }
 };
 
-/// slice -> slice, with constant bounds and steps of at least 1.
+/// slice -> slice, with constant bounds; an axis of which the elements come from the end is taken by its places.
 template <class Dtype> struct slice_rule {
   using op = top::slice;
   using dtype = Dtype;
@@ -98,11 +98,6 @@ template <class Dtype> struct slice_rule {
     if (c.is_constant(0)) return false;
     for (std::size_t i = 1; i < c.operand_count(); ++i) {
       if (c.has(i) && !c.is_constant(i)) return false;
-    }
-    if (c.has(4)) {
-      for (const std::int64_t step : c.constant(4).i) {
-        if (step < 1) return false;
-      }
     }
     return true;
   }
@@ -120,30 +115,37 @@ template <class Dtype> struct slice_rule {
     ints steps;
     if (c.has(3)) axes = c.constant(3).i;
     if (c.has(4)) steps = c.constant(4).i;
+    sequence s(c);
+    tensor_id x = c.moved_operand(0);
     for (std::size_t n = 0; n < starts.size(); ++n) {
       const std::size_t axis = c.has(3) ? top::detail::axis_at(axes[n], dims.rank()) : n;
       const auto cut = op::make_cut(starts[n], ends[n], c.has(4) ? steps[n] : 1, dims[axis]);
+      if (cut.step < 1) {
+        ints places;
+        for (std::int64_t i = 0; i < cut.count; ++i) places.push_back(cut.first + i * cut.step);
+        x = s.take(x, axis, places);
+        a.ends[axis] = cut.count;
+        continue;
+      }
       a.starts[axis] = cut.first;
       a.steps[axis] = cut.step;
       a.ends[axis] = cut.first + (cut.count - 1) * cut.step + 1;
     }
-    const tensor_id x = c.moved_operand(0);
     c.emit_result<tpu::slice>(a, {x}, c.format_at(x));
   }
 };
 
-/// pad -> pad, constant mode, constant pads that are not negative. In i8 x takes the range of y where the fill lies outside of its own.
+/// pad with constant pads -> what negative ones take away; then pad, or the places along each axis that the mode copies. In i8 x takes the
+/// range of y where the fill lies outside of its own.
 template <class Dtype> struct pad_rule {
   using op = top::pad;
   using dtype = Dtype;
+  static constexpr bool any_type = true;
   static constexpr bool takes(const context& c, node_id) {
-    const auto a = c.attributes<op>();
-    if (c.is_constant(0) || !c.is_constant(1) || !(a.mode.empty() || a.mode.view() == "constant")) return false;
+    if (c.is_constant(0) || !c.is_constant(1)) return false;
     if ((c.has(2) && !c.is_constant(2)) || (c.has(3) && !c.is_constant(3))) return false;
-    for (const std::int64_t p : c.constant(1).i) {
-      if (p < 0) return false;
-    }
-    return true;
+    const float x = fill(c);
+    return is_floating(c.top_type(0)) || (x >= -0x1p24F && x <= 0x1p24F); // a field of f32
   }
   static constexpr void apply(context& c, node_id) {
     const std::size_t rank = c.dims(0).rank();
@@ -151,30 +153,68 @@ template <class Dtype> struct pad_rule {
     ints axes;
     if (c.has(3)) axes = c.constant(3).i;
     const std::size_t count = c.has(3) ? axes.size() : rank;
-    tpu::pad::attributes a{.pads = ints(2 * rank), .value = 0.0F};
+    const auto a = c.attributes<op>();
+    const bool fills = a.mode.empty() || a.mode.view() == "constant";
+    tpu::pad::attributes p{.pads = ints(2 * rank), .value = fill(c)};
+    sequence s(c);
+    tensor_id x = c.operand(0);
     for (std::size_t n = 0; n < count; ++n) {
       const std::size_t axis = c.has(3) ? top::detail::axis_at(axes[n], rank) : n;
-      a.pads[axis] = given[n];
-      a.pads[axis + rank] = given[count + n];
+      const std::int64_t before = given[n];
+      const std::int64_t after = given[count + n];
+      const std::int64_t size = c.dims(0)[axis];
+      x = s.slice(x, axis, before < 0 ? -before : 0, size + (after < 0 ? after : 0));
+      const std::int64_t kept = s.dims(x)[axis];
+      p.pads[axis] = before < 0 ? 0 : before;
+      p.pads[axis + rank] = after < 0 ? 0 : after;
+      if (fills || p.pads[axis] + p.pads[axis + rank] == 0) continue;
+      ints places;
+      for (std::int64_t at = -p.pads[axis]; at < kept + p.pads[axis + rank]; ++at)
+        places.push_back(op::source(at, kept, a.mode.view()));
+      x = s.take(x, axis, places);
     }
-    if (c.has(2)) {
-      const value fill = c.constant(2);
-      if (!fill.f.empty()) a.value = fill.f[0];
-    }
-    tensor_id x = c.operand(0);
+    if (!fills) return s.finish(x);
     format f = c.format_at(x);
-    if (!is_floating(f.type) && saturates(a.value, f)) {
+    if (f.quant.present() && saturates(p.value, f)) {
       f = c.result_format(); // x's own range does not reach the fill, y's does
       x = c.cast_to(x, f);
     }
-    a.value = is_floating(f.type) ? round_to(f.type, a.value) : static_cast<float>(quantized(a.value, f));
-    c.emit_result<tpu::pad>(a, {x}, f);
+    if (is_floating(f.type)) p.value = round_to(f.type, p.value);
+    if (f.quant.present()) p.value = static_cast<float>(quantized(p.value, f));
+    c.emit_result<tpu::pad>(p, {x}, f);
   }
 
 private:
+  static constexpr float fill(const context& c) {
+    if (!c.has(2)) return 0.0F;
+    const value v = c.constant(2);
+    return !v.f.empty() ? v.f[0] : v.i.empty() ? 0.0F : static_cast<float>(v.i[0]);
+  }
   static constexpr bool saturates(float x, const format& f) {
     const float held = dequantize_value(quantized(x, f), f.quant.scale, f.quant.zero_point);
     return math::abs(held - x) > f.quant.scale;
+  }
+};
+
+/// center_crop_pad to constant sizes -> slices of the axes that are too long, pad.
+template <class Dtype> struct center_crop_pad_rule {
+  using op = top::center_crop_pad;
+  using dtype = Dtype;
+  static constexpr bool any_type = true;
+  static constexpr bool takes(const context& c, node_id) { return !c.is_constant(0) && c.is_constant(1); }
+  static constexpr void apply(context& c, node_id) {
+    const shape& y = c.result_dims();
+    sequence s(c);
+    tensor_id x = c.operand(0);
+    const format f = c.format_at(x);
+    ints pads(2 * y.rank());
+    for (std::size_t d = 0; d < y.rank(); ++d) {
+      const std::int64_t more = y[d] - s.dims(x)[d];
+      if (more < 0) x = s.slice(x, d, -more / 2, -more / 2 + y[d]);
+      pads[d] = more > 0 ? more / 2 : 0;
+      pads[d + y.rank()] = more > 0 ? more - more / 2 : 0;
+    }
+    s.finish(s.pad(x, pads, static_cast<float>(f.quant.zero_point)));
   }
 };
 

@@ -4,65 +4,26 @@
 #include "tmpu/lower/sequence.hpp"
 #include "tmpu/lower/weights.hpp"
 #include "tmpu/top/conv.hpp"
+#include "tmpu/top/deform_conv.hpp"
 #include "tmpu/top/matmul.hpp"
 
 /// Products of activations, and convolutions that are first brought to two spatial axes.
 namespace tmpu::lower {
 
-/// matmul of any two tensors -> a matrix product for each matrix of the second operand, put one behind the other.
-template <class Dtype> struct matmul_activations_rule {
-  using op = top::matmul;
-  using dtype = Dtype;
-  static constexpr std::int64_t most_matrices = 256;
-  static constexpr bool takes(const context& c, node_id) {
-    return c.dims(0).rank() >= 1 && c.dims(1).rank() >= 1 && batches(c.result_dims(), c) <= most_matrices;
-  }
-  static constexpr void apply(context& c, node_id) {
-    shape a = c.dims(0);
-    shape b = c.dims(1);
-    if (a.rank() == 1) a = shape{1, a[0]};
-    if (b.rank() == 1) b = shape{b[0], 1};
-    const std::int64_t rows = a[a.rank() - 2];
-    const std::int64_t inner = a[a.rank() - 1];
-    const std::int64_t columns = b[b.rank() - 1];
-    sequence s(c);
-    ints swapped;
-    for (std::size_t i = 0; i < b.rank(); ++i) swapped.push_back(static_cast<std::int64_t>(i));
-    swapped[b.rank() - 2] = static_cast<std::int64_t>(b.rank() - 1);
-    swapped[b.rank() - 1] = static_cast<std::int64_t>(b.rank() - 2);
-    const tensor_id x = s.reshape(s.reshape(c.operand(0), a), {a.elements() / inner, inner});
-    const tensor_id w = s.reshape(s.transpose(s.reshape(c.operand(1), b), swapped), {b.elements() / inner, inner});
-    if (b.elements() == inner * columns) {
-      s.finish(s.product(x, w));
-      return;
-    }
-    const shape front_a = front(a);
-    const shape front_b = front(b);
-    const shape all = broadcast(front_a, front_b).dims;
-    vec<tensor_id> parts;
-    for (std::int64_t i = 0; i < all.elements(); ++i) {
-      const std::int64_t ia = place(i, all, front_a);
-      const std::int64_t ib = place(i, all, front_b);
-      parts.push_back(
-          s.product(s.slice(x, 0, ia * rows, (ia + 1) * rows), s.slice(w, 0, ib * columns, (ib + 1) * columns)));
-    }
-    s.finish(s.concat(parts, 0));
-  }
-
-private:
-  static constexpr std::int64_t batches(const shape& y, const context& c) {
-    std::int64_t count = 1;
-    const std::size_t matrix = (c.dims(0).rank() > 1 ? 1U : 0U) + (c.dims(1).rank() > 1 ? 1U : 0U);
-    for (std::size_t i = 0; i + matrix < y.rank(); ++i) count *= y[i];
-    return count;
-  }
-  static constexpr shape front(const shape& d) {
+namespace detail {
+/// The matrices that a tensor is made of, [..., rows, columns].
+struct matrices {
+  shape dims;
+  [[nodiscard]] constexpr std::int64_t rows() const { return dims[dims.rank() - 2]; }
+  [[nodiscard]] constexpr std::int64_t columns() const { return dims[dims.rank() - 1]; }
+  [[nodiscard]] constexpr shape front() const {
     shape out;
-    for (std::size_t i = 0; i + 2 < d.rank(); ++i) out.push_back(d[i]);
+    for (std::size_t i = 0; i + 2 < dims.rank(); ++i) out.push_back(dims[i]);
     return out;
   }
-  /// Which matrix of an operand belongs to number i of all.
-  static constexpr std::int64_t place(std::int64_t i, const shape& all, const shape& own) {
+  /// Which of them belongs to number i of all.
+  [[nodiscard]] constexpr std::int64_t place(std::int64_t i, const shape& all) const {
+    const shape own = front();
     std::int64_t at = 0;
     std::int64_t step = 1;
     for (std::size_t d = all.rank(); d-- > 0; i /= all[d]) {
@@ -72,6 +33,56 @@ private:
       step *= extent;
     }
     return at;
+  }
+};
+inline constexpr std::int64_t most_matrices = 256;
+constexpr bool takes_matrices(const context& c, std::size_t a, std::size_t b) {
+  const shape& y = c.result_dims();
+  if (c.dims(a).rank() < 1 || c.dims(b).rank() < 1 || c.dims(a).elements() == 0) return false;
+  std::int64_t count = 1;
+  const std::size_t matrix = (c.dims(a).rank() > 1 ? 1U : 0U) + (c.dims(b).rank() > 1 ? 1U : 0U);
+  for (std::size_t i = 0; i + matrix < y.rank(); ++i) count *= y[i];
+  return count <= most_matrices;
+}
+/// The products of the matrices of x, of dims a, and those of w, of dims b, one below the other: one for all that have one matrix of w in
+/// common, one for each otherwise. `product` makes that of [M, K] and [N, K].
+template <class Product>
+constexpr tensor_id products(sequence& s, tensor_id x, shape a, tensor_id w, shape b, Product&& product) {
+  if (a.rank() == 1) a = shape{1, a[0]};
+  if (b.rank() == 1) b = shape{b[0], 1};
+  const matrices of_x{a};
+  const matrices of_w{b};
+  const std::int64_t rows = of_x.rows();
+  const std::int64_t inner = of_x.columns();
+  const std::int64_t columns = of_w.columns();
+  ints swapped;
+  for (std::size_t i = 0; i < b.rank(); ++i) swapped.push_back(static_cast<std::int64_t>(i));
+  swapped[b.rank() - 2] = static_cast<std::int64_t>(b.rank() - 1);
+  swapped[b.rank() - 1] = static_cast<std::int64_t>(b.rank() - 2);
+  x = s.reshape(x, {a.elements() / inner, inner});
+  w = s.reshape(s.transpose(s.reshape(w, b), swapped), {b.elements() / inner, inner});
+  if (b.elements() == inner * columns) return product(x, w);
+  const shape all = broadcast(of_x.front(), of_w.front()).dims;
+  vec<tensor_id> parts;
+  for (std::int64_t i = 0; i < all.elements(); ++i) {
+    const std::int64_t ix = of_x.place(i, all);
+    const std::int64_t iw = of_w.place(i, all);
+    parts.push_back(
+        product(s.slice(x, 0, ix * rows, (ix + 1) * rows), s.slice(w, 0, iw * columns, (iw + 1) * columns)));
+  }
+  return s.concat(parts, 0);
+}
+} // namespace detail
+
+/// matmul of any two tensors -> a matrix product for each matrix of the second operand, put one behind the other.
+template <class Dtype> struct matmul_activations_rule {
+  using op = top::matmul;
+  using dtype = Dtype;
+  static constexpr bool takes(const context& c, node_id) { return detail::takes_matrices(c, 0, 1); }
+  static constexpr void apply(context& c, node_id) {
+    sequence s(c);
+    const auto product = [&](tensor_id x, tensor_id w) { return s.product(x, w); };
+    s.finish(detail::products(s, c.operand(0), c.dims(0), c.operand(1), c.dims(1), product));
   }
 };
 
@@ -99,108 +110,159 @@ template <class Dtype> struct gemm_activations_rule {
   }
 };
 
-/// conv over one axis -> conv with a height of one.
-template <class Dtype> struct conv_1d_rule {
+namespace detail {
+using window_axes = top::detail::window_axis[3];
+
+/// x [N, C, spatial...] convolved over depth, height and width: what the taps of the depth see becomes channels, (ic, kd) in this order, and
+/// each place of the depth a batch. `rest`: the weight [OC, C / group * kd, kh, kw] and what comes behind it. Result [N, OC, od, oh * ow].
+constexpr tensor_id convolve(context& c, sequence& s, tensor_id x, const window_axes& axis, std::int64_t group,
+                             const floats& clamp, const vec<tensor_id>& rest, const format& y) {
+  const auto& d = axis[0];
+  const auto& h = axis[1];
+  const auto& v = axis[2];
+  const std::int64_t batch = s.dims(x)[0];
+  const std::int64_t channels = s.dims(x)[1];
+  const bool deep = d.in != 1 || d.out != 1 || d.kernel != 1;
+  if (deep) {
+    const format in = c.format_at(x);
+    x = s.reshape(x, {batch, channels, d.in, h.in * v.in});
+    if (d.begin != 0 || d.end != 0)
+      x = s.pad(x, {0, 0, d.begin, 0, 0, 0, d.end, 0}, static_cast<float>(in.quant.zero_point));
+    vec<tensor_id> taps;
+    for (std::int64_t k = 0; k < d.kernel; ++k) {
+      const std::int64_t first = k * d.dilation;
+      const tensor_id tap = s.slice(x, 2, first, first + (d.out - 1) * d.stride + 1, d.stride);
+      taps.push_back(s.reshape(tap, {batch, channels, 1, d.out, h.in * v.in}));
+    }
+    x = s.transpose(s.concat(taps.span(), 2), {0, 3, 1, 2, 4});
+  }
+  vec<tensor_id> operands;
+  operands.push_back(s.reshape(x, {batch * d.out, channels * d.kernel, h.in, v.in}));
+  for (const tensor_id t : rest) operands.push_back(t);
+  text wanted(c.result_name());
+  wanted << ".flat";
+  const tensor_id flat = c.emit_list<tpu::conv>(wanted,
+                                                {.kernel_shape = {h.kernel, v.kernel},
+                                                 .strides = {h.stride, v.stride},
+                                                 .dilations = {h.dilation, v.dilation},
+                                                 .pads = {h.begin, v.begin, h.end, v.end},
+                                                 .group = group,
+                                                 .clamp = bounds(clamp, y)},
+                                                operands.span(), y);
+  const std::int64_t outputs = c.dims_at(flat)[1];
+  return s.transpose(s.reshape(flat, {batch, d.out, outputs, h.out * v.out}), {0, 2, 1, 3});
+}
+/// Weights of these dims [OC, channels, taps...] as convolve takes them.
+constexpr shape with_depth(const shape& w, const window_axes& axis) {
+  return {w[0], w[1] * axis[0].kernel, axis[1].kernel, axis[2].kernel};
+}
+/// The bias of `count` outputs, operand i, as params of floats; zeros where it is absent.
+constexpr tensor_id float_params(context& c, sequence& s, std::size_t i, std::int64_t count) {
+  constexpr format f{dtype_id::f32, {}};
+  if (!c.has(i)) return s.zeros({count, 1});
+  return s.reshape(c.is_constant(i) ? c.constant_operand(i, c.dims(i), f) : c.cast_to(c.operand(i), f), {count, 1});
+}
+/// What a convolution with packed weights reads behind x.
+constexpr vec<tensor_id> behind_x(const packed_weights& w) {
+  vec<tensor_id> list;
+  list.push_back(w.weight);
+  list.push_back(w.params);
+  if (w.scales != none) list.push_back(w.scales);
+  return list;
+}
+constexpr vec<tensor_id> behind_x(tensor_id weight, tensor_id params) { return behind_x({weight, params, none}); }
+/// Constant weights, and no bias or a constant one.
+constexpr bool has_constant_weights(const context& c) {
+  return !c.is_constant(0) && c.is_constant(1) && (!c.has(2) || c.is_constant(2));
+}
+} // namespace detail
+
+/// conv over one or three axes -> conv over two.
+template <class Dtype> struct conv_axes_rule {
   using op = top::conv;
   using dtype = Dtype;
-  static constexpr bool takes(const context& c, node_id) {
-    return c.dims(0).rank() == 3 && !c.is_constant(0) && c.is_constant(1) && (!c.has(2) || c.is_constant(2));
-  }
+  static constexpr bool takes(const context& c, node_id) { return detail::has_constant_weights(c); }
   static constexpr void apply(context& c, node_id) {
     const auto a = c.attributes<op>();
     value w = c.constant(1);
     const auto window = op::window_of(a, c.dims(0), w.dims);
-    const auto& v = window.own(0);
-    w.dims = {w.dims[0], w.dims[1], 1, w.dims[2]};
+    w.dims = detail::with_depth(w.dims, window.axis);
     sequence s(c);
-    const shape d = c.dims(0);
-    const tensor_id x = s.reshape(c.operand(0), {d[0], d[1], 1, d[2]});
+    const tensor_id x = c.operand(0);
     const format y = c.result_format();
-    const packed_weights packed = pack_weights(c, 1, 2, w, c.format_at(x), y);
-    text wanted(c.result_name());
-    wanted << ".flat";
-    s.finish(c.emit_list<tpu::conv>(wanted,
-                                    {.kernel_shape = {1, v.kernel},
-                                     .strides = {1, v.stride},
-                                     .dilations = {1, v.dilation},
-                                     .pads = {0, v.begin, 0, v.end},
-                                     .group = a.group,
-                                     .clamp = bounds(a.clamp, y)},
-                                    packed.operands(x).span(), y));
+    const auto rest = detail::behind_x(pack_weights(c, 1, 2, w, c.format_at(x), y));
+    s.finish(detail::convolve(c, s, x, window.axis, a.group, a.clamp, rest, y));
   }
 };
 
-/// conv whose weights or bias are activations, over one or two axes; floats only.
+/// conv whose weights or bias are activations; floats only.
 template <class Dtype> struct conv_activations_rule {
   using op = top::conv;
   using dtype = Dtype;
-  static constexpr bool takes(const context& c, node_id) {
-    const std::size_t rank = c.dims(0).rank();
-    return (rank == 3 || rank == 4);
-  }
   static constexpr void apply(context& c, node_id) {
     const auto a = c.attributes<op>();
     const auto window = op::window_of(a, c.dims(0), c.dims(1));
-    const auto& h = window.axis[1];
-    const auto& v = window.axis[2];
     sequence s(c);
-    const shape x = c.dims(0);
-    const shape w = c.dims(1);
-    const format y{c.type(), {}};
-    tensor_id params = none;
-    if (c.has(2)) {
-      params = s.reshape(c.is_constant(2) ? c.constant_operand(2, c.dims(2), {dtype_id::f32, {}})
-                                          : c.cast_to(c.operand(2), {dtype_id::f32, {}}),
-                         {w[0], 1});
-    } else {
-      text wanted(c.result_name());
-      wanted << ".zeros";
-      params = c.add_constant(wanted, value(dtype_id::f32, {w[0], 1}));
-    }
-    text wanted(c.result_name());
-    wanted << ".flat";
-    s.finish(c.emit<tpu::conv>(wanted,
-                               {.kernel_shape = {h.kernel, v.kernel},
-                                .strides = {h.stride, v.stride},
-                                .dilations = {h.dilation, v.dilation},
-                                .pads = {h.begin, v.begin, h.end, v.end},
-                                .group = a.group,
-                                .clamp = bounds(a.clamp, y)},
-                               {s.reshape(c.operand(0), {x[0], x[1], h.in, v.in}),
-                                s.reshape(c.operand(1), {w[0], w[1], h.kernel, v.kernel}), params},
-                               y));
+    const tensor_id w = s.reshape(c.operand(1), detail::with_depth(c.dims(1), window.axis));
+    const auto rest = detail::behind_x(w, detail::float_params(c, s, 2, c.dims(1)[0]));
+    s.finish(detail::convolve(c, s, c.operand(0), window.axis, a.group, a.clamp, rest, {c.type(), {}}));
   }
 };
 
-/// conv_transpose over one or two axes -> x with zeros between its elements, convolved with the weights turned around.
+namespace detail {
+/// x [N, C, spatial...] with `stride` - 1 zeros behind each element of an axis; what the window of the convolution over it is: `window` is that
+/// of the convolution that is transposed.
+constexpr tensor_id spread(context& c, sequence& s, tensor_id x, top::detail::window& window) {
+  const format in = c.format_at(x);
+  const shape d = s.dims(x);
+  shape apart{d[0], d[1]};
+  shape wide{d[0], d[1]};
+  ints pads(2 * (2 + 2 * window.spatial));
+  bool any = false;
+  for (std::size_t i = 0; i < window.spatial; ++i) {
+    auto& axis = window.own(i);
+    apart.push_back(axis.in);
+    apart.push_back(1);
+    wide.push_back(axis.in * axis.stride);
+    pads[2 + 2 * window.spatial + apart.rank() - 1] = axis.stride - 1;
+    any = any || axis.stride > 1;
+  }
+  if (any) x = s.pad(s.reshape(x, apart), pads, static_cast<float>(in.quant.zero_point));
+  x = s.reshape(x, wide);
+  for (std::size_t i = 0; i < window.spatial; ++i) {
+    auto& axis = window.own(i);
+    axis.in = wide[2 + i];
+    axis.begin = (axis.kernel - 1) * axis.dilation - axis.begin;
+    axis.end = axis.out - axis.in - axis.begin + (axis.kernel - 1) * axis.dilation;
+    axis.stride = 1;
+    // What y leaves out at the edges.
+    const std::int64_t first = axis.begin < 0 ? -axis.begin : 0;
+    const std::int64_t last = axis.in + (axis.end < 0 ? axis.end : 0);
+    x = s.slice(x, 2 + i, first, last);
+    axis.in = last - first;
+    axis.begin = axis.begin < 0 ? 0 : axis.begin;
+    axis.end = axis.end < 0 ? 0 : axis.end;
+  }
+  return x;
+}
+} // namespace detail
+
+/// conv_transpose -> x with zeros between its elements, convolved with the weights turned around.
 template <class Dtype> struct conv_transpose_rule {
   using op = top::conv_transpose;
   using dtype = Dtype;
-  static constexpr bool takes(const context& c, node_id) {
-    const std::size_t rank = c.dims(0).rank();
-    return (rank == 3 || rank == 4) && !c.is_constant(0) && c.is_constant(1) && (!c.has(2) || c.is_constant(2));
-  }
+  static constexpr bool takes(const context& c, node_id) { return detail::has_constant_weights(c); }
   static constexpr void apply(context& c, node_id) {
     const auto a = c.attributes<op>();
     const value w = c.constant(1);
-    const auto window = op::window_of(a, c.dims(0), w.dims);
-    const auto& h = window.axis[1];
-    const auto& v = window.axis[2];
+    auto window = op::window_of(a, c.dims(0), w.dims);
     sequence s(c);
-    const shape d = c.dims(0);
     const format y = c.result_format();
-    tensor_id x = c.operand(0);
-    const format in = c.format_at(x);
-    if (h.stride > 1 || v.stride > 1) {
-      const float zero = is_floating(in.type) ? 0.0F : static_cast<float>(in.quant.zero_point);
-      x = s.pad(s.reshape(x, {d[0], d[1], h.in, 1, v.in, 1}),
-                {0, 0, 0, 0, 0, 0, 0, 0, 0, h.stride - 1, 0, v.stride - 1}, zero);
-    }
-    x = s.reshape(x, {d[0], d[1], h.in * h.stride, v.in * v.stride});
+    const tensor_id x = detail::spread(c, s, c.operand(0), window);
     const std::int64_t outputs = w.dims[1];
     const std::int64_t channels = w.dims[0] / a.group;
-    const std::int64_t taps = h.kernel * v.kernel;
-    value turned(dtype_id::f32, {outputs * a.group, channels, h.kernel, v.kernel});
+    const std::int64_t taps = window.taps();
+    value turned(dtype_id::f32, detail::with_depth({outputs * a.group, channels}, window.axis));
     for (std::int64_t oc = 0; oc < outputs * a.group; ++oc) {
       for (std::int64_t ic = 0; ic < channels; ++ic) {
         for (std::int64_t t = 0; t < taps; ++t) {
@@ -209,21 +271,59 @@ template <class Dtype> struct conv_transpose_rule {
         }
       }
     }
-    const packed_weights packed = pack_weights(c, 1, 2, turned, in, y);
-    const auto begin = [](const auto& axis) { return (axis.kernel - 1) * axis.dilation - axis.begin; };
-    const auto end = [&](const auto& axis) {
-      return axis.out - axis.in * axis.stride - begin(axis) + (axis.kernel - 1) * axis.dilation;
-    };
-    text wanted(c.result_name());
-    wanted << ".flat";
-    s.finish(c.emit_list<tpu::conv>(wanted,
-                                    {.kernel_shape = {h.kernel, v.kernel},
-                                     .strides = {1, 1},
-                                     .dilations = {h.dilation, v.dilation},
-                                     .pads = {begin(h), begin(v), end(h), end(v)},
-                                     .group = a.group,
-                                     .clamp = bounds(a.clamp, y)},
-                                    packed.operands(x).span(), y));
+    const auto rest = detail::behind_x(pack_weights(c, 1, 2, turned, c.format_at(x), y));
+    s.finish(detail::convolve(c, s, x, window.axis, a.group, a.clamp, rest, y));
+  }
+};
+
+/// The same with weights or a bias that are activations; floats only.
+template <class Dtype> struct conv_transpose_activations_rule {
+  using op = top::conv_transpose;
+  using dtype = Dtype;
+  static constexpr void apply(context& c, node_id) {
+    const auto a = c.attributes<op>();
+    const shape w = c.dims(1);
+    auto window = op::window_of(a, c.dims(0), w);
+    sequence s(c);
+    const tensor_id x = detail::spread(c, s, c.operand(0), window);
+    const std::int64_t outputs = w[1] * a.group;
+    const std::int64_t channels = w[0] / a.group;
+    ints around;
+    for (std::int64_t t = window.taps(); t-- > 0;) around.push_back(t);
+    const tensor_id by_groups = s.reshape(c.operand(1), {a.group, channels, w[1], window.taps()});
+    const tensor_id turned = s.take(s.transpose(by_groups, {0, 2, 1, 3}), 3, around);
+    const auto rest = detail::behind_x(s.reshape(turned, detail::with_depth({outputs, channels}, window.axis)),
+                                       detail::float_params(c, s, 2, outputs));
+    s.finish(detail::convolve(c, s, x, window.axis, a.group, a.clamp, rest, {c.type(), {}}));
+  }
+};
+
+/// col2im of constant sizes -> conv_transpose of which each weight takes one element of a block to its place.
+template <class Dtype> struct col2im_rule {
+  using op = top::col2im;
+  using dtype = Dtype;
+  static constexpr bool any_type = true; // sizes are integers
+  static constexpr bool takes(const context& c, node_id) {
+    return !c.is_constant(0) && is_floating(c.top_type(0)) && c.is_constant(1) && c.is_constant(2);
+  }
+  static constexpr void apply(context& c, node_id) {
+    auto window = op::window_of(c.attributes<op>(), c.constant(1).i, c.constant(2).i);
+    shape blocks{c.dims(0)[0], c.dims(0)[1]};
+    for (std::size_t i = 0; i < window.spatial; ++i) {
+      auto& axis = window.own(i);
+      const std::int64_t image = axis.in;
+      axis.in = axis.out;
+      axis.out = image;
+      blocks.push_back(axis.in);
+    }
+    const std::int64_t taps = window.taps();
+    const std::int64_t channels = c.dims(0)[1] / taps;
+    value w(dtype_id::f32, detail::with_depth({channels, taps}, window.axis));
+    for (std::int64_t n = 0; n < channels * taps; ++n) w.f.data()[n * taps + taps - 1 - n % taps] = 1.0F;
+    sequence s(c);
+    const tensor_id x = detail::spread(c, s, s.reshape(c.operand(0), blocks), window);
+    const auto rest = detail::behind_x(s.rounded(w), s.zeros({channels, 1}));
+    s.finish(detail::convolve(c, s, x, window.axis, channels, {}, rest, {c.type(), {}}));
   }
 };
 

@@ -119,4 +119,25 @@ template <class Dtype> struct space_to_depth_rule {
   }
 };
 
+/// dropout outside of training -> x; a mask of ones.
+template <class Dtype> struct dropout_rule {
+  using op = top::dropout;
+  using dtype = Dtype;
+  static constexpr bool any_type = true; // the mask is bool
+  static constexpr bool takes(const context& c, node_id) {
+    if (c.is_constant(0) || !c.carries(0)) return false;
+    return !c.has(2) || (c.is_constant(2) && c.constant(2).i[0] == 0);
+  }
+  static constexpr void apply(context& c, node_id) {
+    sequence s(c);
+    if (c.wants(0)) s.finish(c.operand(0));
+    if (!c.wants(1)) return;
+    shape ones;
+    for (std::size_t i = 0; i < c.dims(0).rank(); ++i) ones.push_back(1);
+    value kept(dtype_id::boolean, ones);
+    kept.i[0] = 1;
+    s.finish(s.expand(s.constant(kept), c.dims(0)), 1);
+  }
+};
+
 } // namespace tmpu::lower

@@ -3,7 +3,9 @@
 
 #include "tmpu/lower/sequence.hpp"
 #include "tmpu/top/gather.hpp"
+#include "tmpu/top/rearrange.hpp"
 #include "tmpu/top/scatter.hpp"
+#include "tmpu/top/unpool.hpp"
 
 /// Elements by their places: everything becomes rows of a matrix by their numbers.
 namespace tmpu::lower {
@@ -29,6 +31,8 @@ constexpr tensor_id times(sequence& s, tensor_id x, std::int64_t factor) {
 constexpr bool takes_places(const context& c) {
   return c.carries(0) && c.carries(1) && !(c.is_constant(0) && c.is_constant(1));
 }
+/// What is copied keeps its scale: an activation has one that was measured, a constant has not (int8 takes it from floats).
+template <class Dtype> constexpr bool copies(const context& c) { return is_floating(Dtype::id) || !c.is_constant(0); }
 /// Numbers of elements are i32.
 constexpr bool numbered(const shape& d) { return d.elements() <= greatest_of(dtype_id::i32); }
 
@@ -76,7 +80,9 @@ template <class Dtype> struct gather_rule {
   using op = top::gather;
   using dtype = Dtype;
   static constexpr bool any_type = true;
-  static constexpr bool takes(const context& c, node_id) { return detail::takes_places(c) && c.dims(0).rank() >= 1; }
+  static constexpr bool takes(const context& c, node_id) {
+    return detail::takes_places(c) && c.dims(0).rank() >= 1 && detail::copies<Dtype>(c);
+  }
   static constexpr void apply(context& c, node_id) {
     const shape x = c.dims(0);
     const shape at = c.dims(1);
@@ -98,7 +104,7 @@ template <class Dtype> struct gather_elements_rule {
   using dtype = Dtype;
   static constexpr bool any_type = true;
   static constexpr bool takes(const context& c, node_id) {
-    return detail::takes_places(c) && detail::numbered(c.dims(0));
+    return detail::takes_places(c) && detail::numbered(c.dims(0)) && detail::copies<Dtype>(c);
   }
   static constexpr void apply(context& c, node_id) {
     sequence s(c);
@@ -114,7 +120,7 @@ template <class Dtype> struct gather_nd_rule {
   using dtype = Dtype;
   static constexpr bool any_type = true;
   static constexpr bool takes(const context& c, node_id) {
-    return detail::takes_places(c) && detail::numbered(c.dims(0));
+    return detail::takes_places(c) && detail::numbered(c.dims(0)) && detail::copies<Dtype>(c);
   }
   static constexpr void apply(context& c, node_id) {
     sequence s(c);
@@ -152,6 +158,79 @@ template <class Op> struct scatter_family {
       s.finish(s.scatter(x, numbers, u));
     }
   };
+};
+
+/// reverse_sequence -> rows by their numbers: of each batch the first ones from the last of them.
+template <class Dtype> struct reverse_sequence_rule {
+  using op = top::reverse_sequence;
+  using dtype = Dtype;
+  static constexpr bool any_type = true;
+  static constexpr bool takes(const context& c, node_id) {
+    return detail::takes_places(c) && detail::numbered(c.dims(0)) && detail::copies<Dtype>(c);
+  }
+  static constexpr void apply(context& c, node_id) {
+    const shape x = c.dims(0);
+    const bool batch_first = c.attributes<op>().batch_axis == 0;
+    const std::int64_t times = x[batch_first ? 1 : 0];
+    const std::int64_t batches = x[batch_first ? 0 : 1];
+    const std::int64_t step = batch_first ? 1 : batches; // from one time to the next
+    const shape grid{x[0], x[1]};
+    const shape time{batch_first ? 1 : times, batch_first ? times : 1};
+    value here(dtype_id::i32, grid);
+    for (std::int64_t n = 0; n < grid.elements(); ++n) here.i.data()[n] = n;
+    value at(dtype_id::i32, time);
+    for (std::int64_t t = 0; t < times; ++t) at.i.data()[t] = t;
+    sequence s(c);
+    const shape batch{batch_first ? batches : 1, batch_first ? 1 : batches};
+    // number + step * (t < length ? length - 1 - 2 t : 0)
+    tensor_id numbers = none;
+    if (c.is_constant(1)) {
+      const value lengths = c.constant(1);
+      for (std::int64_t n = 0; n < grid.elements(); ++n) {
+        const std::int64_t t = batch_first ? n % times : n / batches;
+        const std::int64_t length = lengths.i.data()[batch_first ? n / times : n % batches];
+        if (t < length) here.i.data()[n] += step * (length - 1 - 2 * t);
+      }
+      numbers = s.constant(here);
+    } else {
+      const tensor_id length = s.reshape(c.operand(1), batch);
+      const tensor_id t = s.constant(at);
+      const tensor_id last = s.integer(isa::integer_kind::sub, length, s.number_like(length, 1));
+      const tensor_id away = s.integer(isa::integer_kind::sub, last, detail::times(s, t, 2));
+      const tensor_id inside = s.compare(isa::compare_kind::less, t, length);
+      const tensor_id move = s.select(inside, detail::times(s, away, step), s.number_like(t, 0));
+      numbers = s.integer(isa::integer_kind::add, move, s.constant(here));
+    }
+    const std::int64_t rows = grid.elements();
+    s.finish(s.gather(detail::operand_as(c, s, 0, {rows, x.elements() / rows}), s.reshape(numbers, {rows})));
+  }
+};
+
+/// max_unpool -> elements by their numbers, the other way, into zeros; more of them around it where a larger shape is asked for.
+template <class Dtype> struct max_unpool_rule {
+  using op = top::max_unpool;
+  using dtype = Dtype;
+  static constexpr bool any_type = true;
+  static constexpr bool takes(const context& c, node_id) {
+    return !c.is_constant(0) && c.carries(0) && c.carries(1) && (!c.has(2) || c.is_constant(2)) &&
+           detail::numbered(c.result_dims());
+  }
+  static constexpr void apply(context& c, node_id) {
+    const shape inner = op::natural(c.attributes<op>(), c.dims(0));
+    const std::int64_t count = c.dims(0).elements();
+    sequence s(c);
+    const tensor_id u = s.reshape(c.operand(0), {count, 1});
+    const tensor_id numbers = detail::operand_as(c, s, 1, {count});
+    const format f = c.format_at(u);
+    value empty(f.type, {inner.elements(), 1});
+    for (std::int64_t& n : empty.i) n = f.quant.zero_point;
+    const tensor_id y = s.scatter(s.constant(empty), numbers, u);
+    ints pads(2 * inner.rank());
+    for (std::size_t d = 0; d < inner.rank(); ++d) pads[inner.rank() + d] = c.result_dims()[d] - inner[d];
+    const bool larger = !(inner == c.result_dims());
+    const tensor_id whole = s.reshape(y, inner);
+    s.finish(larger ? s.pad(whole, pads, static_cast<float>(f.quant.zero_point)) : whole);
+  }
 };
 
 } // namespace tmpu::lower

@@ -4,14 +4,20 @@
 #include "tmpu/lower/attention.hpp"
 #include "tmpu/lower/binary.hpp"
 #include "tmpu/lower/conv.hpp"
+#include "tmpu/lower/einsum.hpp"
+#include "tmpu/lower/fourier.hpp"
 #include "tmpu/lower/integer.hpp"
 #include "tmpu/lower/move.hpp"
 #include "tmpu/lower/norm.hpp"
 #include "tmpu/lower/pool.hpp"
 #include "tmpu/lower/product.hpp"
+#include "tmpu/lower/quantized.hpp"
 #include "tmpu/lower/rearrange.hpp"
+#include "tmpu/lower/recurrent.hpp"
 #include "tmpu/lower/reduce.hpp"
+#include "tmpu/lower/resize.hpp"
 #include "tmpu/lower/rows.hpp"
+#include "tmpu/lower/sample.hpp"
 #include "tmpu/lower/search.hpp"
 #include "tmpu/lower/select.hpp"
 #include "tmpu/lower/softmax.hpp"
@@ -26,6 +32,10 @@ template <template <class> class Rule> using in_all = list<Rule<f32>, Rule<f16>,
 /// In floats as it is; int8 computes in f32 between casts.
 template <template <class> class Rule>
 using in_floats_only = list<Rule<f32>, Rule<f16>, Rule<bf16>, computed_in<Rule<f32>, i8>>;
+
+/// In all as it is, where the rule takes it; int8 otherwise computes in f32 between casts.
+template <template <class> class Rule>
+using in_copies = list<Rule<f32>, Rule<f16>, Rule<bf16>, Rule<i8>, computed_in<Rule<f32>, i8>>;
 
 /// f32 as it is; the others compute in f32 between casts (sums of many steps, which would round at each).
 template <template <class> class Rule>
@@ -50,10 +60,17 @@ template <class Op> using reshape = in_all<reshape_family<Op>::template rule>;
 inline constexpr auto rules = hana::tuple_t<
     in_all<conv_rule>, in_all<gemm_rule>, in_all<matmul_rule>, //
     detail::pool<top::max_pool, isa::pool_kind::max>, detail::pool<top::average_pool, isa::pool_kind::average>,
-    in_all<conv_1d_rule>, in_floats_only<conv_activations_rule>, in_all<conv_transpose_rule>,
+    in_all<conv_axes_rule>, in_floats_only<conv_activations_rule>, in_all<conv_transpose_rule>,
+    in_floats_only<conv_transpose_activations_rule>, in_f32_only<lp_pool_rule>, in_f32_only<global_lp_pool_rule>,
     in_floats_only<matmul_activations_rule>, in_floats_only<gemm_activations_rule>, in_floats_only<softmax_rule>,
     in_f32_only<log_softmax_rule>, in_f32_only<layer_norm_rule>, in_f32_only<rms_norm_rule>,
     in_floats_only<rotary_embedding_rule>, in_floats_only<attention_rule>,
+    // norms, recurrent operators
+    in_f32_only<group_norm_family<top::group_normalization>::rule>,
+    in_f32_only<group_norm_family<top::instance_normalization>::rule>, in_f32_only<batch_norm_rule>,
+    in_f32_only<mean_variance_rule>, in_f32_only<lp_norm_rule>, in_f32_only<local_response_rule>,
+    in_f32_only<recurrent_family<top::rnn>::rule>, in_f32_only<recurrent_family<top::gru>::rule>,
+    in_f32_only<recurrent_family<top::lstm>::rule>,
     // reductions
     detail::reduction<top::reduce_sum>, detail::reduction<top::reduce_mean>, detail::reduction<top::reduce_max>,
     detail::reduction<top::reduce_min>, detail::reduction<top::reduce_prod>, detail::reduction<top::reduce_l1>,
@@ -100,8 +117,16 @@ inline constexpr auto rules = hana::tuple_t<
     detail::reshape<top::unsqueeze>, detail::reshape<top::identity>, in_all<transpose_rule>,
     in_all<channel_shuffle_rule>, in_all<concat_rule>, in_all<slice_rule>, in_all<pad_rule>, in_all<split_rule>,
     in_all<expand_rule>, in_all<tile_rule>, in_all<depth_to_space_rule>, in_all<space_to_depth_rule>,
-    in_floats_only<gather_rule>, in_floats_only<gather_elements_rule>, in_floats_only<gather_nd_rule>,
-    in_floats_only<scatter_family<top::scatter_elements>::rule>, in_floats_only<scatter_family<top::scatter_nd>::rule>,
+    in_copies<resize_rule>, in_all<center_crop_pad_rule>, in_all<dropout_rule>, in_copies<gather_rule>,
+    in_copies<gather_elements_rule>, in_copies<gather_nd_rule>, in_copies<reverse_sequence_rule>,
+    in_all<max_unpool_rule>, in_floats_only<scatter_family<top::scatter_elements>::rule>,
+    in_floats_only<scatter_family<top::scatter_nd>::rule>, in_floats_only<one_hot_rule>, in_f32_only<grid_sample_rule>,
+    in_f32_only<affine_grid_rule>,
+    // sums by an equation, along an axis, transforms, what is quantized in the model
+    in_floats_only<einsum_rule>, in_f32_only<cum_sum_rule>, in_f32_only<dft_rule>, in_f32_only<stft_rule>,
+    in_f32_only<col2im_rule>, in_f32_only<quantize_linear_rule>, in_f32_only<dequantize_linear_rule>,
+    in_f32_only<dynamic_quantize_linear_rule>, in_f32_only<matmul_integer_rule>, in_f32_only<qlinear_matmul_rule>,
+    in_f32_only<conv_integer_rule>, in_f32_only<qlinear_conv_rule>,
     // integers, element types
     detail::integers<top::add, isa::integer_kind::add>, detail::integers<top::sub, isa::integer_kind::sub>,
     detail::integers<top::mul, isa::integer_kind::mul>, detail::integers<top::div, isa::integer_kind::div>,
@@ -123,16 +148,11 @@ inline constexpr auto rules = hana::tuple_t<
 /// Operators that deliberately have no rule: canonicalize rewrites or folds them, or the host computes them (their shape depends on data,
 /// the chip lacks their element types, or nothing lowers them yet). One that is left in a graph stays as a host step.
 using host_only =
-    list<top::global_average_pool, top::global_max_pool, top::batch_normalization, top::dropout, top::constant,
-         top::constant_of_shape, top::shape, top::size, top::cum_sum, top::compress, top::one_hot, top::tensor_scatter,
-         top::reverse_sequence, top::center_crop_pad, top::range, top::eye_like, top::top_k, top::non_zero, top::unique,
-         top::non_max_suppression, top::quantize_linear, top::dequantize_linear, top::dynamic_quantize_linear,
-         top::conv_integer, top::qlinear_conv, top::matmul_integer, top::qlinear_matmul, top::random_uniform,
-         top::random_uniform_like, top::random_normal, top::random_normal_like, top::bernoulli, top::multinomial,
-         top::einsum, top::det, top::tf_idf_vectorizer, top::deform_conv, top::col2im, top::lp_pool,
-         top::global_lp_pool, top::max_unpool, top::max_roi_pool, top::roi_align, top::resize, top::grid_sample,
-         top::affine_grid, top::group_normalization, top::instance_normalization, top::lp_normalization,
-         top::mean_variance_normalization, top::local_response_normalization, top::rnn, top::gru, top::lstm, top::dft,
-         top::stft, top::hann_window, top::hamming_window, top::blackman_window, top::mel_weight_matrix>;
+    list<top::global_average_pool, top::global_max_pool, top::constant, top::constant_of_shape, top::shape, top::size,
+         top::compress, top::tensor_scatter, top::range, top::eye_like, top::top_k, top::non_zero, top::unique,
+         top::non_max_suppression, top::random_uniform, top::random_uniform_like, top::random_normal,
+         top::random_normal_like, top::bernoulli, top::multinomial, top::det, top::tf_idf_vectorizer, top::deform_conv,
+         top::max_roi_pool, top::roi_align, top::hann_window, top::hamming_window, top::blackman_window,
+         top::mel_weight_matrix>;
 
 } // namespace tmpu::lower

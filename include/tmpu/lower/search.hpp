@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tmpu/lower/norm.hpp"
+#include "tmpu/lower/rows.hpp"
 #include "tmpu/top/arg.hpp"
 #include "tmpu/top/loss.hpp"
 #include "tmpu/top/pad.hpp"
@@ -28,8 +29,7 @@ constexpr tensor_id places(sequence& s, const shape& rows, dtype_id type) {
 constexpr tensor_id rows_along(context& c, sequence& s, std::size_t axis) {
   bool along[shape::max_rank] = {};
   along[axis] = true;
-  const tensor_id x = as_rows(s, c.operand(0), along);
-  return s.reshape(x, sequence::in_parts(s.dims(x)[1], s.dims(x)[3]));
+  return in_parts(s, as_rows(s, c.operand(0), along));
 }
 /// The place of the greatest (or least) element of each row, as a float: of equal ones the first, or the last.
 constexpr tensor_id place_of_extremum(sequence& s, tensor_id x, isa::reduce_kind kind, bool last) {
@@ -77,21 +77,9 @@ template <class Dtype> struct hardmax_rule {
     const tensor_id x = detail::rows_along(c, s, axis);
     const tensor_id place = detail::place_of_extremum(s, x, isa::reduce_kind::max, false);
     const tensor_id mask = s.compare(isa::compare_kind::equal, detail::places(s, s.dims(x), dtype_id::f32), place);
-    s.finish(from_rows(s, s.convert(mask, dtype_id::f32), dims, axis));
-  }
-
-private:
-  /// Rows along an axis back to a tensor of these dims.
-  static constexpr tensor_id from_rows(sequence& s, tensor_id x, const shape& dims, std::size_t axis) {
-    shape moved;
-    ints perm;
-    for (std::size_t i = 0; i < dims.rank(); ++i) {
-      if (i != axis) moved.push_back(dims[i]);
-      const auto at = static_cast<std::int64_t>(i);
-      perm.push_back(i < axis ? at : i == axis ? static_cast<std::int64_t>(dims.rank()) - 1 : at - 1);
-    }
-    moved.push_back(dims[axis]);
-    return s.transpose(s.reshape(x, moved), perm);
+    bool along[shape::max_rank] = {};
+    along[axis] = true;
+    s.finish(from_rows(s, s.convert(mask, dtype_id::f32), dims, along));
   }
 };
 
@@ -130,11 +118,11 @@ template <class Op> struct loss_family {
     static constexpr bool takes(const context& c, node_id) {
       return !c.is_constant(0) && c.carries(1) && is_floating(c.top_type(0)) && (!c.has(2) || c.carries(2));
     }
-    static constexpr void apply(context& c, node_id id) {
+    static constexpr void apply(context& c, node_id) {
       const auto a = c.template attributes<Op>();
       sequence s(c);
       tensor_id x = detail::rows_along(c, s, 1);
-      if constexpr (std::is_same_v<Op, top::softmax_cross_entropy_loss>) x = logarithms(c, s, x, id);
+      if constexpr (std::is_same_v<Op, top::softmax_cross_entropy_loss>) x = logarithms(c, s, x);
       const shape rows = s.dims(x);
       const shape each{1, rows[1], 1, 1};
       const shape row{1, 1, rows[2], rows[3]};
@@ -161,25 +149,61 @@ template <class Op> struct loss_family {
 
   private:
     /// The logarithms of the probabilities; the second result is these.
-    static constexpr tensor_id logarithms(context& c, sequence& s, tensor_id x, node_id id) {
+    static constexpr tensor_id logarithms(context& c, sequence& s, tensor_id x) {
       const tensor_id d = s.binary(isa::binary_kind::sub, x, s.reduce_parts(isa::reduce_kind::max, x));
       const tensor_id sum = s.reduce_parts(isa::reduce_kind::sum, s.unary(isa::unary_kind::exp, d));
       const tensor_id y = s.binary(isa::binary_kind::sub, d, s.unary(isa::unary_kind::log, sum));
-      const vec<tensor_id> results(c.source().results(id));
-      if (results.size() < 2 || results[1] == none) return y;
-      const shape dims = c.dims(0);
-      shape moved{dims[0]};
-      ints perm{0, static_cast<std::int64_t>(dims.rank()) - 1};
-      for (std::size_t i = 2; i < dims.rank(); ++i) {
-        moved.push_back(dims[i]);
-        perm.push_back(static_cast<std::int64_t>(i) - 1);
-      }
-      moved.push_back(dims[1]);
-      c.set(results[1], c.template emit<tpu::transpose>(c.source().name(results[1]), {perm}, {s.reshape(y, moved)},
-                                                        c.format_at(y)));
+      bool along[shape::max_rank] = {};
+      along[1] = true;
+      if (c.wants(1)) s.finish(from_rows(s, y, c.dims(0), along), 1);
       return y;
     }
   };
+};
+
+/// one_hot of a constant depth -> numbered places compared with the indices.
+template <class Dtype> struct one_hot_rule {
+  using op = top::one_hot;
+  using dtype = Dtype;
+  static constexpr bool any_type = true;
+  static constexpr bool takes(const context& c, node_id) {
+    return !c.is_constant(0) && c.is_constant(1) && c.carries(0) && c.carries(2);
+  }
+  static constexpr void apply(context& c, node_id) {
+    const top::detail::axis_view view(c.result_dims(),
+                                      top::detail::axis_at(c.attributes<op>().axis, c.result_dims().rank()));
+    sequence s(c);
+    const tensor_id given = s.convert(s.reshape(c.operand(0), {view.outer, 1, 1, view.inner}), dtype_id::i32);
+    const tensor_id index = detail::from_front(s, given, view.size);
+    value places(dtype_id::i32, {1, view.size, 1, 1});
+    for (std::int64_t n = 0; n < view.size; ++n) places.i.data()[n] = n;
+    const tensor_id mask = s.compare(isa::compare_kind::equal, s.constant(places), index);
+    const tensor_id values = detail::operand_as(c, s, 2, {1, 1, 1, 2});
+    s.finish(s.select(mask, s.slice(values, 3, 1, 2), s.slice(values, 3, 0, 1)));
+  }
+};
+
+/// cum_sum along a constant axis -> a product with a triangle of ones.
+template <class Dtype> struct cum_sum_rule {
+  using op = top::cum_sum;
+  using dtype = Dtype;
+  static constexpr bool takes(const context& c, node_id) {
+    return !c.is_constant(0) && c.is_constant(1) && c.dims(0).rank() > 0;
+  }
+  static constexpr void apply(context& c, node_id) {
+    const auto a = c.attributes<op>();
+    const std::size_t axis = top::detail::axis_at(c.constant(1).i[0], c.dims(0).rank());
+    const std::int64_t size = c.dims(0)[axis];
+    value w(dtype_id::f32, {size, size});
+    for (std::int64_t o = 0; o < size; ++o) {
+      for (std::int64_t i = 0; i < size; ++i) {
+        const std::int64_t before = a.reverse != 0 ? i - o : o - i;
+        w.f.data()[o * size + i] = before > 0 || (before == 0 && a.exclusive == 0) ? 1.0F : 0.0F;
+      }
+    }
+    sequence s(c);
+    s.finish(s.weigh(c.operand(0), axis, w));
+  }
 };
 
 } // namespace tmpu::lower

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/lower/context.hpp"
+#include "tmpu/lower/weights.hpp"
 
 namespace tmpu::lower {
 
@@ -38,7 +38,12 @@ public:
   }
   /// x [R, W] with the rows of these numbers [K] replaced by u [K, W].
   constexpr tensor_id scatter(tensor_id x, tensor_id numbers, tensor_id u) {
-    return c_->emit<tpu::scatter>(name(), {}, {x, numbers, u}, c_->format_at(x));
+    return c_->emit<tpu::scatter>(name(), {}, {x, numbers, u}, c_->format_at(u));
+  }
+  /// A constant of floats in the type of the sequence.
+  constexpr tensor_id rounded(value v) {
+    c_->round_constant(v, f_.type, "a constant of the rule");
+    return constant(v);
   }
   constexpr tensor_id constant(const value& v) {
     text wanted(c_->result_name());
@@ -62,23 +67,47 @@ public:
     return c_->emit<tpu::reshape>(name(), {ints(to.span())}, {x}, c_->format_at(x));
   }
   constexpr tensor_id transpose(tensor_id x, const ints& perm) {
-    bool same = true;
-    for (std::size_t i = 0; i < perm.size(); ++i) same = same && perm[i] == static_cast<std::int64_t>(i);
-    return same ? x : c_->emit<tpu::transpose>(name(), {perm}, {x}, c_->format_at(x));
+    bool same = true; // the axes of more than one element stay in their order
+    std::int64_t last = -1;
+    shape to;
+    for (const std::int64_t p : perm) {
+      to.push_back(dims(x)[static_cast<std::size_t>(p)]);
+      if (to[to.rank() - 1] == 1) continue;
+      same = same && p > last;
+      last = p;
+    }
+    return same ? reshape(x, to) : c_->emit<tpu::transpose>(name(), {perm}, {x}, c_->format_at(x));
   }
   constexpr tensor_id expand(tensor_id x, const shape& to) {
     return dims(x) == to ? x : c_->emit<tpu::expand>(name(), {ints(to.span())}, {x}, c_->format_at(x));
   }
-  /// [first, last) of an axis.
-  constexpr tensor_id slice(tensor_id x, std::size_t axis, std::int64_t first, std::int64_t last) {
-    if (first == 0 && last == dims(x)[axis]) return x;
+  /// [first, last) of an axis, each `step`-th element.
+  constexpr tensor_id slice(tensor_id x, std::size_t axis, std::int64_t first, std::int64_t last,
+                            std::int64_t step = 1) {
+    if (first == 0 && last == dims(x)[axis] && step == 1) return x;
     tpu::slice::attributes a{};
     for (std::size_t d = 0; d < dims(x).rank(); ++d) {
       a.starts.push_back(d == axis ? first : 0);
       a.ends.push_back(d == axis ? last : dims(x)[d]);
-      a.steps.push_back(1);
+      a.steps.push_back(d == axis ? step : 1);
     }
     return c_->emit<tpu::slice>(name(), a, {x}, c_->format_at(x));
+  }
+  /// y[..., i, ...] = x[..., places[i], ...] along an axis: each element some times; or a few runs at a steady pace; or rows by their numbers.
+  constexpr tensor_id take(tensor_id x, std::size_t axis, const ints& places) {
+    if (const std::int64_t times = repeats(places); times > 1) return repeat(x, axis, places, times);
+    const vec<run> runs = runs_of(places);
+    if (runs.size() > most_runs) return by_number(x, axis, places);
+    vec<tensor_id> parts;
+    for (const run& r : runs) {
+      const std::int64_t step = r.step > 0 ? r.step : 1;
+      const std::int64_t end = r.step > 0 ? r.first + (r.count - 1) * r.step + 1 : r.first + 1;
+      const tensor_id part = slice(x, axis, r.first, end, step);
+      shape wide = dims(part);
+      wide[axis] = r.count;
+      parts.push_back(expand(part, wide));
+    }
+    return concat(parts, axis);
   }
   constexpr tensor_id pad(tensor_id x, const ints& pads, float value) {
     return c_->emit<tpu::pad>(name(), {.pads = pads, .value = value}, {x}, c_->format_at(x));
@@ -109,12 +138,43 @@ public:
   }
   /// Softmax of the rows of x [1, rows, 1, K].
   constexpr tensor_id softmax(tensor_id x) { return c_->emit<tpu::softmax>(name(), {}, {x}, f_); }
-  /// x [M, K] times w [N, K] transposed, both activations: [M, N].
-  constexpr tensor_id product(tensor_id x, tensor_id w) {
-    value zeros(dtype_id::f32, {dims(w)[0], 1});
-    text params(c_->result_name());
-    params << ".zeros";
-    return c_->emit<tpu::matmul>(name(), {.clamp = bounds({}, f_)}, {x, w, c_->add_constant(params, zeros)}, f_);
+  /// x [M, K] times w [N, K] transposed, both activations: [M, N]; plus `bias` [N, 1] of f32 where there is one.
+  constexpr tensor_id product(tensor_id x, tensor_id w, tensor_id bias = none) {
+    if (bias == none) bias = zeros({dims(w)[0], 1});
+    return c_->emit<tpu::matmul>(name(), {.clamp = bounds({}, f_)}, {x, w, bias}, f_);
+  }
+  /// y[..., o, ...] = the sum over i of w[o, i] * x[..., i, ...] along an axis (+ bias[o], [O, 1] of f32): constants of the rule.
+  constexpr tensor_id weigh(tensor_id x, std::size_t axis, const value& w, tensor_id bias = none) {
+    return along(x, axis, w.dims[0], [&](tensor_id rows) { return product(rows, rounded(w), bias); });
+  }
+  /// The axis of x last, [M, extent]; what `product` makes of it, [M, out]; the axis back.
+  template <class Product>
+  constexpr tensor_id along(tensor_id x, std::size_t axis, std::int64_t out, Product&& product) {
+    shape to = dims(x);
+    const std::int64_t extent = to[axis];
+    const std::int64_t behind = elements_behind(x, axis);
+    const std::int64_t before = to.elements() / (extent * behind);
+    to[axis] = out;
+    const tensor_id rows = transpose(reshape(x, {before, extent, behind}), {0, 2, 1});
+    const tensor_id y = product(reshape(rows, {before * behind, extent}));
+    return reshape(transpose(reshape(y, {before, behind, out}), {0, 2, 1}), to);
+  }
+  /// x [M, K] times packed weights.
+  constexpr tensor_id matmul(tensor_id x, const packed_weights& w, const format& y) {
+    return c_->emit_list<tpu::matmul>(name(), {.clamp = bounds({}, y)}, w.operands(x).span(), y);
+  }
+  constexpr tensor_id zeros(const shape& dims) {
+    text wanted(c_->result_name());
+    wanted << ".zeros";
+    return c_->add_constant(wanted, value(dtype_id::f32, dims));
+  }
+  /// x [N, C, H, W] convolved with w [OC, C / group, kh, kw], plus bias [OC, 1] of f32.
+  constexpr tensor_id conv(tensor_id x, tensor_id w, tensor_id bias, tpu::conv::attributes a) {
+    if (a.clamp.empty()) a.clamp = bounds({}, f_);
+    return c_->emit<tpu::conv>(name(), a, {x, w, bias}, f_);
+  }
+  constexpr tensor_id pool(tensor_id x, const tpu::pool::attributes& a, const format& y) {
+    return c_->emit<tpu::pool>(name(), a, {x}, y);
   }
   /// A number that broadcasts to everything of this rank.
   constexpr tensor_id scalar(float x, std::size_t rank = 4) {
@@ -131,8 +191,9 @@ public:
   constexpr void last(isa::binary_kind kind, tensor_id a, tensor_id b, const floats& clamp = {}) {
     c_->emit_result<tpu::binary>(attributes(kind, clamp), {a, b}, f_);
   }
-  constexpr void finish(tensor_id t) {
-    c_->emit_result<tpu::reshape>({ints(c_->result_dims().span())}, {t}, c_->format_at(t));
+  /// Result i of the Top node is t.
+  constexpr void finish(tensor_id t, std::size_t i = 0) {
+    c_->emit_result<tpu::reshape>({ints(c_->result_dims(i).span())}, {t}, c_->format_at(t), i);
   }
 
 private:
@@ -143,6 +204,72 @@ private:
     std::int64_t part = longest;
     while (count % part != 0) --part;
     return part < 2 ? count : part;
+  }
+  /// Places first, first + step, ...
+  struct run {
+    std::int64_t first = 0;
+    std::int64_t step = 0;
+    std::int64_t count = 1;
+  };
+  static constexpr std::size_t most_runs = 8;
+  static constexpr vec<run> runs_of(const ints& places) {
+    vec<run> runs;
+    for (const std::int64_t p : places) {
+      if (runs.empty() || !continues(runs.back(), p)) {
+        runs.push_back({.first = p});
+      } else {
+        if (runs.back().count == 1) runs.back().step = p - runs.back().first;
+        ++runs.back().count;
+      }
+    }
+    return runs;
+  }
+  static constexpr bool continues(const run& r, std::int64_t p) {
+    return r.count == 1 ? p >= r.first : p == r.first + r.count * r.step;
+  }
+  /// How often each of some neighbours is there, one after the other: 0 0 1 1 2 2 is 2. 1 where it is not so.
+  static constexpr std::int64_t repeats(const ints& places) {
+    const auto count = static_cast<std::int64_t>(places.size());
+    std::int64_t times = 1;
+    while (times < count && places.data()[times] == places[0]) ++times;
+    if (times == count || count % times != 0) return 1;
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (places.data()[i] != places[0] + i / times) return 1;
+    }
+    return times;
+  }
+  constexpr tensor_id repeat(tensor_id x, std::size_t axis, const ints& places, std::int64_t times) {
+    const std::int64_t count = static_cast<std::int64_t>(places.size()) / times;
+    const tensor_id part = slice(x, axis, places[0], places[0] + count);
+    shape to = dims(part);
+    to[axis] *= times;
+    const std::int64_t behind = elements_behind(part, axis);
+    const std::int64_t before = dims(part).elements() / (count * behind);
+    const bool last = behind == 1;
+    const tensor_id ones = reshape(part, last ? shape{before, count, 1} : shape{before, count, 1, behind});
+    return reshape(expand(ones, last ? shape{before, count, times} : shape{before, count, times, behind}), to);
+  }
+  /// Rows of the elements behind the axis; of the last axis those of the elements before it.
+  constexpr tensor_id by_number(tensor_id x, std::size_t axis, const ints& places) {
+    shape to = dims(x);
+    const std::int64_t extent = to[axis];
+    to[axis] = static_cast<std::int64_t>(places.size());
+    const std::int64_t behind = elements_behind(x, axis);
+    const std::int64_t before = dims(x).elements() / (extent * behind);
+    const bool turned = behind == 1;
+    const std::int64_t times = turned ? 1 : before;
+    value numbers(dtype_id::i32, {times * to[axis]});
+    for (std::int64_t n = 0; n < numbers.dims[0]; ++n)
+      numbers.i.data()[n] = n / to[axis] * extent + places.data()[n % to[axis]];
+    tensor_id rows = reshape(x, turned ? shape{before, extent} : shape{before * extent, behind});
+    if (turned) rows = transpose(rows, {1, 0});
+    rows = gather(rows, constant(numbers));
+    return reshape(turned ? transpose(rows, {1, 0}) : rows, to);
+  }
+  [[nodiscard]] constexpr std::int64_t elements_behind(tensor_id x, std::size_t axis) const {
+    std::int64_t count = 1;
+    for (std::size_t d = axis + 1; d < dims(x).rank(); ++d) count *= dims(x)[d];
+    return count;
   }
   [[nodiscard]] constexpr text name() {
     text wanted(c_->result_name());
@@ -176,6 +303,24 @@ constexpr tensor_id as_rows(sequence& s, tensor_id x, std::span<const bool> redu
     if (reduced[i]) perm.push_back(static_cast<std::int64_t>(i));
   }
   return s.reshape(s.transpose(x, perm), {1, rows, 1, dims.elements() / rows});
+}
+
+/// The way back: rows [1, rows, ..., K] as a tensor of these dims.
+constexpr tensor_id from_rows(sequence& s, tensor_id x, const shape& dims, std::span<const bool> reduced) {
+  shape moved;
+  ints perm(dims.rank());
+  for (const bool last : {false, true}) {
+    for (std::size_t i = 0; i < dims.rank(); ++i) {
+      if (reduced[i] != last) continue;
+      perm[i] = static_cast<std::int64_t>(moved.rank());
+      moved.push_back(dims[i]);
+    }
+  }
+  return s.transpose(s.reshape(x, moved), perm);
+}
+/// Rows in parts that fit into a lane, for what goes element by element.
+constexpr tensor_id in_parts(sequence& s, tensor_id x) {
+  return s.reshape(x, sequence::in_parts(s.dims(x)[1], s.dims(x)[3]));
 }
 
 } // namespace tmpu::lower

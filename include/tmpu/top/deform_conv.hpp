@@ -203,7 +203,6 @@ struct col2im {
     detail::round_elements(c.out());
   }
 
-private:
   /// The window of the convolution over the image.
   static constexpr detail::window window_of(const attributes& a, const ints& image, const ints& block) {
     tmpu::shape x{1, 1};

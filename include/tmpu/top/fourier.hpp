@@ -134,37 +134,67 @@ struct dft {
     // The last axis goes along with each element.
     const detail::axis_view from(tmpu::shape(x.dims.span().first(x.dims.rank() - 1)), axis);
     const detail::axis_view to(tmpu::shape(y.dims.span().first(x.dims.rank() - 1)), axis);
-    detail::fourier transform(length, a.inverse != 0);
-    vec<detail::complex> line(static_cast<std::size_t>(length));
-    vec<detail::complex> spectrum(static_cast<std::size_t>(length));
-    const double divisor = a.inverse != 0 ? static_cast<double>(length) : 1.0;
+    lines transform(a, length);
     for (std::int64_t o = 0; o < from.outer; ++o) {
       for (std::int64_t i = 0; i < from.inner; ++i) {
-        for (std::int64_t n = 0; n < length; ++n) {
-          // The second half of a real signal's spectrum mirrors the first.
-          const bool mirrored = a.onesided != 0 && a.inverse != 0 && n > length / 2;
-          const std::int64_t k = mirrored ? length - n : n;
-          detail::complex v;
-          if (k < from.size) {
-            const float* at = x.f.data() + ((o * from.size + k) * from.inner + i) * parts;
-            v.re = static_cast<double>(at[0]);
-            v.im = parts < 2 ? 0.0 : static_cast<double>(at[1]);
-            if (a.onesided != 0 && a.inverse != 0 && (k == 0 || 2 * k == length)) v.im = 0.0;
-            if (mirrored) v.im = -v.im;
-          }
-          line[static_cast<std::size_t>(n)] = v;
-        }
-        transform(line, spectrum);
-        for (std::int64_t n = 0; n < to.size; ++n) {
-          float* at = y.f.data() + ((o * to.size + n) * to.inner + i) * parts_of_y;
-          const detail::complex& v = spectrum[static_cast<std::size_t>(n)];
-          at[0] = static_cast<float>(v.re / divisor);
-          if (parts_of_y > 1) at[1] = static_cast<float>(v.im / divisor);
-        }
+        const float* in = x.f.data() + (o * from.size * from.inner + i) * parts;
+        transform.read(in, from.size, from.inner * parts, parts);
+        transform.write(y.f.data() + (o * to.size * to.inner + i) * parts_of_y, to.size, to.inner * parts_of_y,
+                        parts_of_y);
       }
     }
     detail::round_elements(y);
   }
+  /// The transform of one line x [size, parts], `count` numbers of it.
+  static constexpr floats transformed(const attributes& a, const value& x, std::int64_t length, std::int64_t count) {
+    const std::int64_t parts = a.onesided != 0 && a.inverse != 0 ? 1 : 2;
+    lines transform(a, length);
+    transform.read(x.f.data(), x.dims[0], x.dims[1], x.dims[1]);
+    floats y(static_cast<std::size_t>(count));
+    transform.write(y.data(), count / parts, parts, parts);
+    return y;
+  }
+
+private:
+  /// Transforms lines of one length, one after the other; elements of a line lie `step` numbers apart.
+  class lines {
+  public:
+    constexpr lines(const attributes& a, std::int64_t length)
+        : mirrored_(a.onesided != 0 && a.inverse != 0), length_(length),
+          divisor_(a.inverse != 0 ? static_cast<double>(length) : 1.0), transform_(length, a.inverse != 0),
+          line_(static_cast<std::size_t>(length)), spectrum_(static_cast<std::size_t>(length)) {}
+    constexpr void read(const float* x, std::int64_t size, std::int64_t step, std::int64_t parts) {
+      for (std::int64_t n = 0; n < length_; ++n) {
+        // The second half of a real signal's spectrum mirrors the first.
+        const bool mirrored = mirrored_ && n > length_ / 2;
+        const std::int64_t k = mirrored ? length_ - n : n;
+        detail::complex v;
+        if (k < size) {
+          v.re = static_cast<double>(x[k * step]);
+          v.im = parts < 2 ? 0.0 : static_cast<double>(x[k * step + 1]);
+          if (mirrored_ && (k == 0 || 2 * k == length_)) v.im = 0.0;
+          if (mirrored) v.im = -v.im;
+        }
+        line_[static_cast<std::size_t>(n)] = v;
+      }
+      transform_(line_, spectrum_);
+    }
+    constexpr void write(float* y, std::int64_t size, std::int64_t step, std::int64_t parts) const {
+      for (std::int64_t n = 0; n < size; ++n) {
+        const detail::complex& v = spectrum_[static_cast<std::size_t>(n)];
+        y[n * step] = static_cast<float>(v.re / divisor_);
+        if (parts > 1) y[n * step + 1] = static_cast<float>(v.im / divisor_);
+      }
+    }
+
+  private:
+    bool mirrored_;
+    std::int64_t length_;
+    double divisor_;
+    detail::fourier transform_;
+    vec<detail::complex> line_;
+    vec<detail::complex> spectrum_;
+  };
 };
 static_assert(op<dft>);
 

@@ -79,7 +79,6 @@ struct grid_sample {
     detail::round_elements(y);
   }
 
-private:
   enum class padding : std::uint8_t { zeros, border, reflection, unknown };
   static constexpr padding padding_of(const attributes& a) {
     const std::string_view name = a.padding_mode.view();
@@ -93,6 +92,7 @@ private:
     return name == "nearest" ? 1 : (name == "cubic" || name == "bicubic" ? 4 : 0);
   }
 
+private:
   struct axis_taps {
     int count = 1;
     std::int64_t at[4] = {};
@@ -197,7 +197,7 @@ struct affine_grid {
     detail::round_elements(y);
   }
 
-private:
+  /// Place i of an axis as a coordinate.
   static constexpr float coordinate(bool corners, std::int64_t i, std::int64_t size) {
     const auto n = static_cast<double>(size);
     if (!corners) return static_cast<float>((2.0 * static_cast<double>(i) + 1.0) / n - 1.0);

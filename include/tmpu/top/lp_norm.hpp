@@ -98,7 +98,6 @@ struct mean_variance_normalization {
     detail::round_elements(y);
   }
 
-private:
   static constexpr ints axes_of(const attributes& a) {
     if (a.axes.empty()) return {0, 2, 3};
     return a.axes;

@@ -89,7 +89,6 @@ struct pad {
     });
   }
 
-private:
   /// The place along an axis of `size` elements that the mode copies, -1 for the fill value.
   static constexpr std::int64_t source(std::int64_t at, std::int64_t size, std::string_view mode) {
     if (at >= 0 && at < size) return at;

@@ -100,6 +100,20 @@ struct resize {
     return plans;
   }
 
+  /// The same with the part that is mapped to: operand 1.
+  static constexpr vec<axis_plan> plan(const attributes& a, const tmpu::shape& x, const value& lengths,
+                                       const floats& part) {
+    vec<axis_plan> plans = plan(a, x, lengths);
+    if (places_named(a.coordinate_transformation_mode) != places::tf_crop_and_resize) return plans;
+    const std::size_t count = part.size() / 2;
+    for (std::size_t i = 0; i < count; ++i) {
+      axis_plan& p = plans[axis_number(a, i, x.rank())];
+      p.start = static_cast<double>(part[i]);
+      p.end = static_cast<double>(part[count + i]);
+    }
+    return plans;
+  }
+
   static constexpr void infer(const attributes& a, infer_context& c) {
     const auto& x = c.dims(0);
     if (c.type(0) == dtype_id::string || (!is_nearest(a) && c.type(0) == dtype_id::boolean))
@@ -153,7 +167,6 @@ struct resize {
     c.result(0, c.type(0), y);
   }
 
-private:
   static constexpr std::size_t axis_number(const attributes& a, std::size_t i, std::size_t rank) {
     return a.axes.empty() ? i : detail::axis_at(a.axes[i], rank);
   }
@@ -224,6 +237,8 @@ private:
     }
     return t;
   }
+
+private:
   static constexpr bool takes_right(const attributes& a, double rest) {
     const std::string_view mode = a.nearest_mode.view();
     if (rest == 1.0 || mode == "ceil") return true;
@@ -269,15 +284,7 @@ public:
     const value& x = c.in(0);
     value& y = c.out();
     const bool scaled = c.has(2) && c.in(2).size() != 0;
-    vec<axis_plan> plans = plan(a, x.dims, c.in(scaled ? 2 : 3));
-    if (places_named(a.coordinate_transformation_mode) == places::tf_crop_and_resize) {
-      const std::size_t count = c.in(1).f.size() / 2;
-      for (std::size_t i = 0; i < count; ++i) {
-        axis_plan& p = plans[axis_number(a, i, x.dims.rank())];
-        p.start = static_cast<double>(c.in(1).f[i]);
-        p.end = static_cast<double>(c.in(1).f[count + i]);
-      }
-    }
+    const vec<axis_plan> plans = plan(a, x.dims, c.in(scaled ? 2 : 3), c.has(1) ? c.in(1).f : floats());
     if (y.size() == 0) return;
     if (is_floating(y.type)) {
       y.f = sample(a, x.dims, plans, x.f);

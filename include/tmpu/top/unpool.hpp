@@ -77,7 +77,6 @@ struct max_unpool {
     });
   }
 
-private:
   /// What max_pool with these attributes had as its input.
   static constexpr tmpu::shape natural(const attributes& a, const tmpu::shape& x) {
     tmpu::shape y{x[0], x[1]};

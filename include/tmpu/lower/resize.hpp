@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tmpu/lower/sequence.hpp"
+#include "tmpu/lower/weights.hpp"
+#include "tmpu/top/resize.hpp"
+
+namespace tmpu::lower {
+
+/// resize with constant scales or sizes -> one axis after the other: nearest pixels by their places; otherwise a product with a constant matrix,
+/// a row of weights for each place of y.
+template <class Dtype> struct resize_rule {
+  using op = top::resize;
+  using dtype = Dtype;
+  static constexpr bool any_type = true;
+  static constexpr bool takes(const context& c, node_id) {
+    if (c.is_constant(0) || !c.carries(0) || (c.has(1) && !c.is_constant(1)) || !c.is_constant(list(c))) return false;
+    const auto a = c.attributes<op>();
+    bool copies = true;
+    for (const auto& p : plans(c)) copies = copies && is_copy(p.nothing_to_do() ? op::taps{} : op::taps_of(a, p));
+    // Integers of one range can be averaged; what goes beyond it is for floats.
+    return copies ||
+           (is_floating(c.top_type(0)) && (is_floating(Dtype::id) || (a.mode.view() == "linear" && !extrapolates(a))));
+  }
+  static constexpr void apply(context& c, node_id) {
+    const auto a = c.attributes<op>();
+    const vec<op::axis_plan> all = plans(c);
+    sequence s(c);
+    tensor_id x = c.operand(0);
+    std::size_t last = all.size();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (!all[i].nothing_to_do()) last = i;
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (all[i].nothing_to_do()) continue;
+      const op::taps t = op::taps_of(a, all[i]);
+      x = is_copy(t) ? s.take(x, i, t.at) : weighed(c, s, x, i, all[i], t, i == last);
+    }
+    s.finish(x);
+  }
+
+private:
+  static constexpr std::size_t list(const context& c) { return c.has(2) && c.dims(2).elements() != 0 ? 2 : 3; }
+  static constexpr vec<op::axis_plan> plans(const context& c) {
+    return op::plan(c.attributes<op>(), c.dims(0), c.constant(list(c)), c.has(1) ? c.constant(1).f : floats());
+  }
+  static constexpr bool extrapolates(const op::attributes& a) {
+    return op::places_named(a.coordinate_transformation_mode) == op::places::tf_crop_and_resize;
+  }
+  static constexpr bool is_copy(const op::taps& t) {
+    bool inside = t.count == 1;
+    for (const std::uint8_t o : t.outside) inside = inside && o == 0;
+    return inside;
+  }
+  static constexpr tensor_id weighed(context& c, sequence& s, tensor_id x, std::size_t axis, const op::axis_plan& p,
+                                     const op::taps& t, bool is_last) {
+    value w(dtype_id::f32, {p.out, p.in});
+    value bias(dtype_id::f32, {p.out, 1});
+    for (std::int64_t o = 0; o < p.out; ++o) {
+      if (t.outside[static_cast<std::size_t>(o)] != 0) {
+        bias.f.data()[o] = c.attributes<op>().extrapolation_value;
+        continue;
+      }
+      for (std::size_t k = static_cast<std::size_t>(o) * t.count; k < static_cast<std::size_t>(o + 1) * t.count; ++k)
+        w.f.data()[o * p.in + t.at[k]] += t.weight[k];
+    }
+    if (c.floating()) return s.weigh(x, axis, w, s.constant(bias));
+    const format in = c.format_at(x);
+    const format out = is_last ? c.result_format() : in;
+    const packed_weights packed = detail::pack_integer(c, list(c), op::info.max_operands, w, bias, in, out);
+    return s.along(x, axis, p.out, [&](tensor_id rows) { return s.matmul(rows, packed, out); });
+  }
+};
+
+} // namespace tmpu::lower
