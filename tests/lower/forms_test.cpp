@@ -644,3 +644,96 @@ TEST_CASE("gathers of activations in int8 are copies") {
   const auto l = lower::lower_all<i8>{}(q, chip::nano::info);
   for (const node& n : l.nodes) CHECK(n.op->info.name != "cast");
 }
+
+TEST_CASE("attention with a past, windows, softcap, masks and valid keys that are no constants") {
+  struct form {
+    bool past, mask, floats, valid;
+    std::int64_t causal, left, right, mode;
+    float softcap;
+  };
+  const form forms[] = {
+      {true, false, false, false, 1, -1, -1, 0, 0.0F}, {false, true, false, false, 0, -1, -1, 3, 2.0F},
+      {true, true, true, false, 1, 3, -1, 1, 0.0F},    {false, false, false, true, 1, -1, -1, 3, 0.0F},
+      {false, true, true, true, 0, 2, 1, 3, 1.5F},     {false, false, false, false, 0, 1, 1, 3, 0.0F}};
+  for (const form& f : forms) {
+    CAPTURE(f.left);
+    CAPTURE(f.softcap);
+    generator r;
+    model_builder m;
+    vec<value> in;
+    const auto floats = [&](std::string_view name, const shape& d) {
+      in.push_back(r.tensor(d));
+      return m.input(name, dtype_id::f32, d);
+    };
+    const std::int64_t keys = f.past ? 8 : 5;
+    vec<tensor_id> o;
+    o.push_back(floats("q", {2, 3, 4 * 6}));
+    o.push_back(floats("k", {2, 5, 2 * 6}));
+    o.push_back(floats("v", {2, 5, 2 * 7}));
+    o.push_back(none);
+    if (f.mask) {
+      const shape d{2, 1, 3, keys - 1}; // the last key is masked
+      if (f.floats) {
+        o[3] = floats("mask", d);
+      } else {
+        value v(dtype_id::boolean, d);
+        for (std::size_t n = 0; n < v.i.size(); ++n)
+          v.i[n] = n > 3 && n % 3 != 1 ? 1 : 0; // the first query sees no key
+        o[3] = m.input("mask", dtype_id::boolean, d);
+        in.push_back(v);
+      }
+    }
+    o.push_back(f.past ? floats("past_k", {2, 2, 3, 6}) : none);
+    o.push_back(f.past ? floats("past_v", {2, 2, 3, 7}) : none);
+    o.push_back(none);
+    if (f.valid) {
+      const std::int64_t lengths[] = {5, 3};
+      o[6] = m.input("valid", dtype_id::i64, {2});
+      in.push_back(make_value(dtype_id::i64, {2}, lengths));
+    }
+    top::attention::attributes a{};
+    a.q_num_heads = 4;
+    a.kv_num_heads = 2;
+    a.is_causal = f.causal;
+    a.left_window_size = f.left;
+    a.right_window_size = f.right;
+    a.softcap = f.softcap;
+    a.qk_matmul_output_mode = f.mode;
+    const auto y =
+        m.add_many<top::attention>(a, {o[0], o[1], o[2], o[3], o[4], o[5], o[6]}, {"y", "keys", "values", "scores"});
+    for (const tensor_id t : y) m.output(t);
+    const auto g = canonical(m);
+    CHECK(closeness_of<f32>(g, in) >= 110.0);
+    CHECK(closeness_of<f16>(g, in) >= 45.0);
+  }
+}
+
+TEST_CASE("rotary embeddings of computed tables and places") {
+  for (const bool places : {false, true}) {
+    for (const std::int64_t interleaved : {0, 1}) {
+      CAPTURE(places);
+      CAPTURE(interleaved);
+      generator r;
+      model_builder m;
+      top::rotary_embedding::attributes a{};
+      a.interleaved = interleaved;
+      a.rotary_embedding_dim = 4;
+      const shape d = places ? shape{9, 2} : shape{2, 5, 2};
+      const auto x = m.input("x", dtype_id::f32, {2, 3, 5, 6});
+      const auto cosines = m.input("cosines", dtype_id::f32, d);
+      const auto sines = m.input("sines", dtype_id::f32, d);
+      vec<value> in;
+      in.push_back(r.tensor({2, 3, 5, 6}));
+      in.push_back(r.tensor(d));
+      in.push_back(r.tensor(d));
+      tensor_id at = none;
+      if (places) {
+        const std::int64_t rows[] = {0, 3, 8, 1, 2};
+        at = m.input("at", dtype_id::i64, {1, 5});
+        in.push_back(make_value(dtype_id::i64, {1, 5}, rows));
+      }
+      m.output(m.add<top::rotary_embedding>("y", a, {x, cosines, sines, at}));
+      check(m, in);
+    }
+  }
+}

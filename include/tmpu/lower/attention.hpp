@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/lower/sequence.hpp"
+#include "tmpu/lower/binary.hpp"
+#include "tmpu/lower/rows.hpp"
 #include "tmpu/top/attention.hpp"
 
 namespace tmpu::lower {
 
 /// rotary_embedding -> x times the cosines + x with the elements of each pair exchanged, times the sines, of which the first of
-/// a pair is negative. Constant tables and places.
+/// a pair is negative. Tables and places that are no constants: rows by their numbers, made as wide as x.
 template <class Dtype> struct rotary_embedding_rule {
   using op = top::rotary_embedding;
   using dtype = Dtype;
+  static constexpr bool any_type = true; // places are integers
   static constexpr bool takes(const context& c, node_id) {
-    if (c.is_constant(0) || !c.is_constant(1) || !c.is_constant(2) || (c.has(3) && !c.is_constant(3))) return false;
-    if (!c.has(3)) return true;
+    if (c.is_constant(0) || (c.has(3) && !c.carries(3))) return false;
+    if (!c.has(3) || !c.is_constant(3)) return true;
     for (const std::int64_t row : c.constant(3).i) {
       if (row < 0 || row >= c.dims(1)[0]) return false;
     }
@@ -35,9 +37,9 @@ template <class Dtype> struct rotary_embedding_rule {
     const std::int64_t count = s.dims(pairs)[last];
     const tensor_id exchanged[] = {s.slice(pairs, last, count / 2, count), s.slice(pairs, last, 0, count / 2)};
     const tensor_id other = s.reshape(s.concat(exchanged, last), turned);
-    const tensor_id kept = s.binary(isa::binary_kind::mul, x, table(c, 1, flat, 1.0F));
+    const tensor_id kept = s.binary(isa::binary_kind::mul, x, table(c, s, 1, flat, 1.0F));
     tensor_id y =
-        s.binary(isa::binary_kind::add, kept, s.binary(isa::binary_kind::mul, other, table(c, 2, flat, -1.0F)));
+        s.binary(isa::binary_kind::add, kept, s.binary(isa::binary_kind::mul, other, table(c, s, 2, flat, -1.0F)));
     if (2 * half != whole[3]) {
       const tensor_id parts[] = {y, s.slice(all, 3, 2 * half, whole[3])};
       y = s.concat(parts, 3);
@@ -47,7 +49,22 @@ template <class Dtype> struct rotary_embedding_rule {
 
 private:
   /// Operand i for each element of x; `sign` is that of the first element of a pair.
-  static constexpr tensor_id table(context& c, std::size_t i, bool flat, float sign) {
+  static constexpr tensor_id table(context& c, sequence& s, std::size_t i, bool flat, float sign) {
+    if (c.is_constant(i) && (!c.has(3) || c.is_constant(3))) return known_table(c, s, i, flat, sign);
+    const shape d = c.dims(i);
+    const std::int64_t half = d[d.rank() - 1];
+    tensor_id rows = detail::operand_as(c, s, i, {d.elements() / half, half});
+    if (c.has(3)) rows = s.gather(rows, detail::operand_as(c, s, 3, {c.dims(3).elements()}));
+    const std::int64_t batches = c.has(3) ? c.dims(3)[0] : d[0];
+    const std::int64_t length = s.dims(rows)[0] / batches;
+    // The two elements of a pair lie in the halves of the last axis of this view.
+    const bool interleaved = c.attributes<op>().interleaved != 0;
+    rows = s.reshape(rows, {batches * length, interleaved ? half : 1, interleaved ? 1 : half});
+    const tensor_id both[] = {sign < 0.0F ? s.unary(isa::unary_kind::neg, rows) : rows, rows};
+    return s.reshape(s.concat(both, 2),
+                     flat ? shape{batches, length, 1, 2 * half} : shape{batches, 1, length, 2 * half});
+  }
+  static constexpr tensor_id known_table(context& c, sequence& s, std::size_t i, bool flat, float sign) {
     const value rows = c.constant(i);
     const bool interleaved = c.attributes<op>().interleaved != 0;
     const std::int64_t half = rows.dims[rows.dims.rank() - 1];
@@ -65,44 +82,38 @@ private:
         v.f[static_cast<std::size_t>(first + (interleaved ? 1 : half))] = x;
       }
     }
-    c.round_constant(v, c.type(), c.name(i));
-    text wanted(c.result_name());
-    wanted << ".table";
-    return c.add_constant(wanted, v);
+    return s.rounded(v);
   }
 };
 
-/// attention -> for each head the products of q (times scale) and the keys; the mask added; softmax of the rows; for each head
-/// the products with the values. A constant mask that shows each query a key; no past keys, windows, softcap; the first result only.
+/// attention -> for each head the products of q (times scale) and the keys; softcap; what is added to the scores or hides them; softmax of the
+/// rows; for each head the products with the values. A row that sees no key is 0.
 template <class Dtype> struct attention_rule {
   using op = top::attention;
   using dtype = Dtype;
+  static constexpr bool any_type = true; // masks are bool, numbers of valid keys integers
   static constexpr std::int64_t most_heads = 256;
-  static constexpr bool takes(const context& c, node_id id) {
-    const auto a = c.attributes<op>();
-    const auto& results = c.source().results(id);
-    for (std::size_t i = 1; i < results.size(); ++i) {
-      if (results[i] != none) return false;
-    }
-    if (c.has(4) || c.has(6) || a.left_window_size >= 0 || a.right_window_size >= 0 || a.softcap > 0.0F) return false;
+  static constexpr bool takes(const context& c, node_id) {
     const shape q = heads_of(c, 0);
-    if (q[0] * q[1] > most_heads || (c.has(3) && !c.is_constant(3))) return false;
-    return (!c.has(3) && a.is_causal == 0) || shows_each_a_key(mask_of(c));
+    return q[0] * q[1] <= most_heads && (!c.has(3) || c.carries(3)) && (!c.has(6) || c.carries(6));
   }
   static constexpr void apply(context& c, node_id) {
     const auto a = c.attributes<op>();
     const shape dq = heads_of(c, 0);
-    const shape dk = heads_of(c, 1);
-    const shape dv = heads_of(c, 2);
+    sequence s(c);
+    const tensor_id keys = joined(c, s, 1, 4);
+    const tensor_id values = joined(c, s, 2, 5);
+    if (c.wants(1)) s.finish(keys, 1);
+    if (c.wants(2)) s.finish(values, 2);
+    const shape dk = s.dims(keys);
+    const shape dv = s.dims(values);
     const std::int64_t heads = dq[0] * dq[1];
     const std::int64_t shared = dq[1] / dk[1]; // heads of q that read one of k and v
     const float scale = a.scale == 0.0F ? 1.0F / math::sqrt(static_cast<float>(dq[3])) : static_cast<float>(a.scale);
-    sequence s(c);
     tensor_id q = s.reshape(by_heads(c, s, 0), {heads * dq[2], dq[3]});
     if (scale != 1.0F) q = s.binary(isa::binary_kind::mul, q, s.scalar(scale, 2));
-    const tensor_id k = s.reshape(by_heads(c, s, 1), {dk.elements() / dk[3], dk[3]});
-    const tensor_id turned = s.transpose(by_heads(c, s, 2), {0, 1, 3, 2});
-    const tensor_id v = s.reshape(turned, {dv.elements() / dv[2], dv[2]});
+    const tensor_id k = s.reshape(keys, {dk.elements() / dk[3], dk[3]});
+    const tensor_id v = s.reshape(s.transpose(values, {0, 1, 3, 2}), {dv.elements() / dv[2], dv[2]});
     // The rows of x for each head of q, times those of w.
     const auto products = [&](tensor_id x, tensor_id w, std::int64_t rows) {
       vec<tensor_id> parts;
@@ -113,16 +124,31 @@ template <class Dtype> struct attention_rule {
       }
       return s.concat(parts, 0);
     };
-    tensor_id scores = products(q, k, dk[2]);
-    if (c.has(3) || a.is_causal != 0) {
-      value mask = mask_of(c);
-      c.round_constant(mask, c.type(), "the mask");
-      text wanted(c.result_name());
-      wanted << ".mask";
-      scores = s.binary(isa::binary_kind::add, s.reshape(scores, {dq[0], dq[1], dq[2], dk[2]}),
-                        c.add_constant(wanted, mask));
+    tensor_id scores = s.reshape(products(q, k, dk[2]), {dq[0], dq[1], dq[2], dk[2]});
+    const auto show = [&](std::int64_t mode) {
+      if (c.wants(3) && a.qk_matmul_output_mode == mode) s.finish(scores, 3);
+    };
+    show(0);
+    if (a.softcap > 0.0F) {
+      const tensor_id cap = s.scalar(a.softcap);
+      const tensor_id part = s.unary(isa::unary_kind::tanh, s.binary(isa::binary_kind::div, scores, cap));
+      scores = s.binary(isa::binary_kind::mul, part, cap);
     }
-    const tensor_id shares = s.softmax(s.reshape(scores, {1, heads * dq[2], 1, dk[2]}));
+    show(1);
+    bool each_sees = true;
+    scores = masked(c, s, scores, each_sees);
+    show(2);
+    const shape rows{1, heads * dq[2], 1, dk[2]};
+    tensor_id shares = s.reshape(scores, rows);
+    const tensor_id hidden = s.scalar(-math::infinity<float>);
+    const tensor_id zero = s.scalar(0.0F);
+    const tensor_id blind =
+        each_sees ? none : s.compare(isa::compare_kind::equal, s.reduce(isa::reduce_kind::max, shares), hidden);
+    if (!each_sees) shares = s.select(blind, zero, shares);
+    shares = s.softmax(shares);
+    if (!each_sees) shares = s.select(blind, zero, shares);
+    scores = shares;
+    show(3);
     const tensor_id y = products(s.reshape(shares, {heads * dq[2], dk[2]}), v, dv[3]);
     if (c.dims(0).rank() == 4) {
       s.finish(y);
@@ -143,30 +169,69 @@ private:
     const shape d = heads_of(c, i);
     return s.transpose(s.reshape(c.operand(i), {d[0], d[2], d[1], d[3]}), {0, 2, 1, 3});
   }
-  /// What is added to the scores, of rank 4; -infinity for a key that a query must not see.
-  static constexpr value mask_of(const context& c) {
+  /// Keys or values, those of the past first.
+  static constexpr tensor_id joined(context& c, sequence& s, std::size_t i, std::size_t past) {
+    const tensor_id now = by_heads(c, s, i);
+    if (!c.has(past) || c.dims(past).elements() == 0) return now;
+    const tensor_id parts[] = {c.operand(past), now};
+    return s.concat(parts, 2);
+  }
+  /// The scores [N, heads, queries, keys] with -infinity for keys that a query must not see. `each_sees`: each query is sure to see one.
+  static constexpr tensor_id masked(context& c, sequence& s, tensor_id scores, bool& each_sees) {
+    const auto a = c.attributes<op>();
+    const shape d = s.dims(scores);
+    const bool fixed = c.has(3) && c.is_constant(3);
+    const bool moving = a.is_causal != 0 || a.left_window_size >= 0 || a.right_window_size >= 0;
+    const bool places_known = moving && !c.has(6);
+    if (fixed || places_known) {
+      const value bias = known_bias(c, d, places_known);
+      each_sees = shows_each_a_key(bias);
+      scores = s.binary(isa::binary_kind::add, scores, s.rounded(bias));
+    }
+    const tensor_id hidden = s.scalar(-math::infinity<float>);
+    if (c.has(3) && !fixed) {
+      each_sees = false;
+      const bool floats = is_floating(c.top_type(3));
+      tensor_id mask = s.reshape(c.operand(3), detail::with_rank(c.dims(3), 4));
+      const std::int64_t missing = d[3] - s.dims(mask)[3];
+      if (missing > 0) mask = s.pad(mask, {0, 0, 0, 0, 0, 0, 0, missing}, floats ? -math::infinity<float> : 0.0F);
+      scores = floats ? s.binary(isa::binary_kind::add, scores, mask) : s.select(mask, scores, hidden);
+    }
+    if (c.has(6)) {
+      each_sees = false;
+      scores = s.select(sees_valid(c, s, d), scores, hidden);
+    }
+    return scores;
+  }
+  /// Query i stands at key `place` and must not see key j.
+  static constexpr bool hides(const op::attributes& a, std::int64_t place, std::int64_t j) {
+    return (a.is_causal != 0 && j > place) || (a.left_window_size >= 0 && j < place - a.left_window_size) ||
+           (a.right_window_size >= 0 && j > place + a.right_window_size);
+  }
+  /// What is added to the scores by the constant mask, and by the places where these are known.
+  static constexpr value known_bias(const context& c, const shape& scores, bool by_places) {
     constexpr float hidden = -math::infinity<float>;
-    const std::int64_t queries = heads_of(c, 0)[2];
-    const std::int64_t keys = heads_of(c, 1)[2];
-    const bool causal = c.attributes<op>().is_causal != 0;
+    const auto a = c.attributes<op>();
+    const bool fixed = c.has(3) && c.is_constant(3);
+    const std::int64_t past = c.has(4) ? c.dims(4)[2] : 0;
+    const std::int64_t keys = scores[3];
     shape own{1, 1, 1, keys};
     value from;
-    if (c.has(3)) {
+    if (fixed) {
       from = c.constant(3);
-      for (std::size_t i = 0; i < from.dims.rank(); ++i) own[4 - from.dims.rank() + i] = from.dims[i];
+      own = detail::with_rank(from.dims, 4);
     }
-    const std::int64_t columns = own[3];
     const std::int64_t rows = own[2];
-    const std::int64_t wide = causal ? queries : rows;
+    const std::int64_t wide = by_places ? scores[2] : rows;
     value v(dtype_id::f32, {own[0], own[1], wide, keys});
     for (std::int64_t n = 0; n < v.dims.elements(); ++n) {
       const std::int64_t j = n % keys;
       const std::int64_t i = n / keys % wide;
-      const auto at = static_cast<std::size_t>((n / keys / wide * rows + (rows == 1 ? 0 : i)) * columns + j);
+      const auto at = static_cast<std::size_t>((n / keys / wide * rows + (rows == 1 ? 0 : i)) * own[3] + j);
       float& x = v.f[static_cast<std::size_t>(n)];
-      if (j >= columns || (causal && j > i)) {
+      if (j >= own[3] || (by_places && hides(a, i + past, j))) {
         x = hidden;
-      } else if (c.has(3)) {
+      } else if (fixed) {
         x = from.type == dtype_id::boolean ? (from.i[at] != 0 ? 0.0F : hidden) : from.f[at];
       }
     }
@@ -180,6 +245,29 @@ private:
       if (!sees) return false;
     }
     return true;
+  }
+  /// Where operand 6, how many keys of a batch are valid, lets a query see a key: [N, 1, queries or 1, keys].
+  static constexpr tensor_id sees_valid(context& c, sequence& s, const shape& scores) {
+    const auto a = c.attributes<op>();
+    const shape batch{scores[0], 1, 1, 1};
+    const tensor_id valid = c.is_constant(6) ? c.constant_operand(6, batch) : s.reshape(c.operand(6), batch);
+    value keys(dtype_id::i32, {1, 1, 1, scores[3]});
+    value ahead(dtype_id::i32, {1, 1, scores[2], scores[3]}); // j - i + the number of queries
+    for (std::int64_t j = 0; j < scores[3]; ++j) keys.i.data()[j] = j;
+    for (std::int64_t n = 0; n < ahead.dims.elements(); ++n)
+      ahead.i.data()[n] = n % scores[3] - n / scores[3] + scores[2];
+    tensor_id sees = s.compare(isa::compare_kind::less, s.constant(keys), valid);
+    const auto also = [&](bool asked, std::int64_t bound, bool most) {
+      if (!asked) return;
+      const tensor_id place = s.integer(isa::integer_kind::add, valid, s.number_like(valid, bound));
+      const tensor_id there = s.constant(ahead);
+      const tensor_id fits = s.compare(isa::compare_kind::less_or_equal, most ? there : place, most ? place : there);
+      sees = s.compare(isa::compare_kind::logical_and, sees, fits);
+    };
+    also(a.is_causal != 0, 0, true);
+    also(a.right_window_size >= 0, a.right_window_size, true);
+    also(a.left_window_size >= 0, -a.left_window_size, false);
+    return sees;
   }
 };
 
