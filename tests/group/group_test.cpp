@@ -178,3 +178,25 @@ TEST_CASE("a node whose smallest tile does not fit is refused with its name and 
     CHECK(what.find("bytes of local memory a lane") != what.npos);
   }
 }
+
+TEST_CASE("what a node makes is read in the layout that it is made in, also where it has fewer slices than the group") {
+  lowered_models::builder b;
+  const tensor_id rows = b.input({2, 4});
+  const tensor_id small = b.input({1, 1});
+  const tensor_id others = b.input({4, 3});
+  const tpu::unary::attributes twice{.kind = static_cast<std::int64_t>(isa::unary_kind::abs), .alpha = 0, .beta = 0};
+  const tensor_id number = b.add<tpu::unary>(twice, {small});
+  b.output(b.add<tpu::binary>({.kind = static_cast<std::int64_t>(isa::binary_kind::sub),
+                               .a_multiplier = 0,
+                               .b_multiplier = 0,
+                               .shift = 0,
+                               .clamp = {-math::infinity<float>, math::infinity<float>}},
+                              {rows, number})); // broadcast from every lane
+  b.output(b.add<tpu::unary>(twice, {others}));
+  for (const group::effort how : {group::effort::greedy, group::effort::full}) {
+    const auto grouped = group::layer_group_pass::run(b.g, chip::nano::info, how);
+    const vec<std::int32_t> readers = group::last_readers(grouped);
+    for (const layer_group& lg : grouped.groups)
+      CHECK(group::tiling(grouped, lg.first, lg.count, readers.span()).legal());
+  }
+}

@@ -245,6 +245,7 @@ private:
       return p;
     }
     const tiling t(c.graph(), first, size, c.readers());
+    if (!t.legal()) return p;
     std::int64_t rows = 1;
     for (const tiling::buffer& b : t.buffers()) rows = b.stored && b.dims.h > rows ? b.dims.h : rows;
     slices s = what.cut;

@@ -106,6 +106,8 @@ public:
     height_twice_.push_back(0);
     const bool stored = c_->readers()[static_cast<std::size_t>(y.tensor)] >= end_;
     if (stored && y.dims.h > rows_) rows_ = y.dims.h;
+    // Known to the nodes in front even where no sampled step computes anything: tensors may have fewer slices than the group.
+    for (std::size_t o = 0; o < e.count; ++o) static_cast<void>(find_or_add(c_->operand_of(e, o).slot));
     std::int64_t scratch = 0;
     std::int64_t bytes = 0;
     for (std::size_t j = 0; j < samples_.size(); ++j) {

@@ -151,6 +151,7 @@ public:
   /// The format of a Tpu tensor.
   [[nodiscard]] constexpr format format_at(tensor_id t) const { return {target_->at(t).type, target_->at(t).quant}; }
   [[nodiscard]] constexpr const shape& dims_at(tensor_id t) const { return target_->at(t).dims; }
+  [[nodiscard]] constexpr bool is_made_constant(tensor_id t) const { return target_->is_constant(t); }
 
   // --- the Tpu side --------------------------------------------------------------------------------------------
   /// Operand i as a Tpu tensor in the type that the node computes in.
@@ -306,12 +307,20 @@ public:
     }
     return a;
   }
-  /// The tensor under another shape: itself, or a reshape of it.
+  /// The tensor under another shape: itself, a reshape of it, or a constant with its elements.
   constexpr tensor_id reshape_to(tensor_id t, const shape& dims, std::string_view suffix) {
     if (target_->at(t).dims == dims) return t;
     text wanted(target_->name(t));
     wanted << suffix;
-    return emit<tpu::reshape>(wanted, {ints(dims.span())}, {t}, format_at(t));
+    return reshape_as(t, dims, wanted);
+  }
+  constexpr tensor_id reshape_as(tensor_id t, const shape& dims, std::string_view wanted) {
+    if (!target_->is_constant(t)) return emit<tpu::reshape>(wanted, {ints(dims.span())}, {t}, format_at(t));
+    const format f = format_at(t);
+    const vec<std::uint8_t> bytes(target_->bytes(t));
+    const tensor_id made = target_->add_constant(unique(wanted), f.type, dims, bytes);
+    target_->at(made).quant = f.quant;
+    return made;
   }
 
   /// Refuses the node in one line.

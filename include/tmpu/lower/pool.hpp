@@ -41,8 +41,13 @@ template <class Op, isa::pool_kind Kind> struct pool_family {
       sequence s(c);
       const tensor_id planes = s.reshape(x, {d[0], d[1] * deep.in, h.in, v.in});
       const tensor_id flat = s.pool(planes, attributes(c, h, v, in, in), in);
-      const tensor_id columns = s.reshape(flat, {d[0], d[1], deep.in, h.out * v.out});
-      s.finish(s.pool(columns, attributes(c, deep, {}, in, y), y));
+      // Rows that fit into a lane beside each other.
+      const shape parts = sequence::in_parts(1, h.out * v.out);
+      const tensor_id cut = s.reshape(flat, {d[0] * d[1], deep.in, parts[2], parts[3]});
+      const tensor_id turned = s.transpose(cut, {0, 2, 1, 3});
+      const tensor_id columns = s.reshape(turned, {d[0], d[1] * parts[2], deep.in, parts[3]});
+      const tensor_id y4 = s.pool(columns, attributes(c, deep, {}, in, y), y);
+      s.finish(s.transpose(s.reshape(y4, {d[0] * d[1], parts[2], deep.out, parts[3]}), {0, 2, 1, 3}));
     }
 
   private:

@@ -91,9 +91,14 @@ template <class Dtype> struct gather_rule {
     for (std::size_t i = 0; i < axis; ++i) before *= x[i];
     const std::int64_t behind = x.elements() / (before * x[axis]);
     sequence s(c);
-    const tensor_id planes = s.transpose(detail::operand_as(c, s, 0, {before, x[axis], behind}), {1, 0, 2});
-    const tensor_id numbers = detail::operand_as(c, s, 1, {at.elements()});
-    const tensor_id rows = s.gather(s.reshape(planes, {x[axis], before * behind}), numbers);
+    const shape flat{x[axis], before * behind};
+    tensor_id planes = none;
+    if (before == 1) {
+      planes = detail::operand_as(c, s, 0, flat);
+    } else {
+      planes = s.reshape(s.transpose(detail::operand_as(c, s, 0, {before, x[axis], behind}), {1, 0, 2}), flat);
+    }
+    const tensor_id rows = s.gather(planes, detail::operand_as(c, s, 1, {at.elements()}));
     s.finish(s.transpose(s.reshape(rows, {at.elements(), before, behind}), {1, 0, 2}));
   }
 };

@@ -63,8 +63,7 @@ public:
     return constant(v);
   }
   constexpr tensor_id reshape(tensor_id x, const shape& to) {
-    if (dims(x) == to) return x;
-    return c_->emit<tpu::reshape>(name(), {ints(to.span())}, {x}, c_->format_at(x));
+    return dims(x) == to ? x : c_->reshape_as(x, to, name());
   }
   constexpr tensor_id transpose(tensor_id x, const ints& perm) {
     bool same = true; // the axes of more than one element stay in their order
@@ -193,7 +192,10 @@ public:
   }
   /// Result i of the Top node is t.
   constexpr void finish(tensor_id t, std::size_t i = 0) {
-    c_->emit_result<tpu::reshape>({ints(c_->result_dims(i).span())}, {t}, c_->format_at(t), i);
+    const shape& to = c_->result_dims(i);
+    if (c_->is_made_constant(t)) // a copy: the result is no constant
+      return c_->emit_result<tpu::expand>({ints(to.span())}, {reshape(t, to)}, c_->format_at(t), i);
+    c_->emit_result<tpu::reshape>({ints(to.span())}, {t}, c_->format_at(t), i);
   }
 
 private:
