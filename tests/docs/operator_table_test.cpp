@@ -28,7 +28,7 @@ std::string make_table() {
   unpack<decltype(top::operators)>::for_each([&]<class Op>() {
     const std::string onnx(Op::info.onnx);
     const std::string name(Op::info.name);
-    if (unpack<decltype(lower::rules)>::any([]<class Rule>() { return std::is_same_v<typename Rule::op, Op>; })) {
+    if (lower::supported<Op, f32>() != lower::support::none) {
       out += "| " + onnx + " | `" + name + "` | " + cell<Op, f32>() + " | " + cell<Op, f16>() + " | " +
              cell<Op, bf16>() + " | " + cell<Op, i8>() + " |\n";
     } else {

@@ -190,7 +190,7 @@ struct lower {
     for (const tensor_id t : g.inputs) {
       const tensor& x = g.at(t);
       format f{x.type, {}};
-      const bool carried = context::carries(g, t) && !only_host_reads(g, t, chosen);
+      const bool carried = context::carries(g, t) && !read_as_it_is(g, t, chosen);
       if (is_floating(x.type)) {
         if (const dtype_id other = type_of(g, t, o); other != Dtype::id) {
           f.type = other;
@@ -280,12 +280,13 @@ private:
     }
   }
 
-  static constexpr bool only_host_reads(const graph_body& g, tensor_id t, const vec<const detail::entry*>& chosen) {
+  /// All that read the tensor take it in the type that it has in the model: host steps, and nodes that compute in that type of floats.
+  static constexpr bool read_as_it_is(const graph_body& g, tensor_id t, const vec<const detail::entry*>& chosen) {
     bool read = false;
     for (std::size_t i = 0; i < g.nodes.size(); ++i) {
       for (const tensor_id operand : g.operands(static_cast<node_id>(i))) {
         if (operand != t) continue;
-        if (chosen[i] != nullptr) return false;
+        if (chosen[i] != nullptr && chosen[i]->computes != g.at(t).type) return false;
         read = true;
       }
     }
