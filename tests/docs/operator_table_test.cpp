@@ -89,7 +89,7 @@ TEST_CASE("cells say what the rules do") {
   CHECK(cell<top::conv, i8>() == "yes");
   CHECK(cell<top::softmax, i8>() == "f32");
   CHECK(cell<top::softmax, f16>() == "yes");
-  CHECK(cell<top::batch_normalization, f32>() == "–");
+  CHECK(cell<top::global_average_pool, f32>() == "–");
   CHECK(lower::error_k<top::transpose>() == 1);
   CHECK(lower::error_k<top::conv>() == 2);
   CHECK(lower::error_k<top::tan>() == 4);
