@@ -4,8 +4,6 @@
 #include "tmpu/lower/sequence.hpp"
 #include "tmpu/top/recurrent.hpp"
 
-#include <type_traits>
-
 namespace tmpu::lower {
 
 namespace detail {
