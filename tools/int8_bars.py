@@ -75,6 +75,8 @@ def main():
     p.add_argument("--chip", default="bm1684x")
     p.add_argument("--samples", type=int, default=0)
     p.add_argument("--option", action="append", default=[], help="for compile, e.g. --option=--bias-correction")
+    p.add_argument("--plain", action="store_true", help="ranges only, no corrections")
+    p.add_argument("--without", action="append", default=[], help="a correction to leave out (tmpuc correct)")
     p.add_argument("--work", default=None, help="folder to keep tables and results in")
     p.add_argument("--json", default=None)
     a = p.parse_args()
@@ -105,6 +107,9 @@ def main():
         table = at + ".cali"
         started = time.time()
         tmpuc("calibrate", path, *shape, *calib, *(["--method", a.method] if a.method else []), "-o", table)
+        if not a.plain:
+            tmpuc("correct", path, *shape, *calib, *[w for name in a.without for w in ("--without", name)],
+                  "--calibration", table, "-o", table)
         seconds = time.time() - started
         plain = "%s.float.%d.npz" % (at, a.samples)
         if not os.path.exists(plain):

@@ -20,7 +20,7 @@ std::string text_file(const std::string& path) {
 } // namespace
 
 calibrate::table read_calibration(const std::string& path) { return calibrate::parse(text_file(path), path); }
-lower::qtable read_qtable(const std::string& path) { return lower::parse_qtable(text_file(path), path); }
+calibrate::qtable read_qtable(const std::string& path) { return calibrate::parse_qtable(text_file(path), path); }
 
 isa::program compile(const compile_options& o, const stage_observer& see, vec<canonicalize::rule_count>* fired) {
   const lower::mode& mode = mode_named(o.quantize);
@@ -43,7 +43,7 @@ isa::program compile(const compile_options& o, const stage_observer& see, vec<ca
                     .rules = rules_of(o.rules),
                     .fired = fired};
   calibrate::table table;
-  lower::qtable layers;
+  calibrate::qtable layers;
   if (int8) {
     table = read_calibration(o.calibration);
     r.calibration = &table;

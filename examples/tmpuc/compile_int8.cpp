@@ -25,10 +25,8 @@ tmpu::session session_of(const compile_request& r) {
 using passes_lower = tmpu::passes::lower<tmpu::standard, tmpu::i8>;
 } // namespace
 
-tmpu::graph<tmpu::stage::calibrated> calibrate_int8(tmpu::graph<tmpu::stage::origin> model, const compile_request& r) {
-  const tmpu::session s = session_of(r);
-  return tmpu::passes::calibrate<tmpu::standard>::run(
-      tmpu::passes::canonicalize<tmpu::standard>::run(std::move(model), s), s);
+tmpu::graph<tmpu::stage::calibrated> calibrate_int8(const canonical_model& model, const compile_request& r) {
+  return tmpu::passes::calibrate<tmpu::standard>::run(model.graph, session_of(r));
 }
 tmpu::graph<tmpu::stage::lowered> lower_int8(const tmpu::graph<tmpu::stage::calibrated>& g, const compile_request& r) {
   return passes_lower::run(g, session_of(r));

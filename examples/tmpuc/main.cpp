@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
   app.footer("Errors are one line on stderr and exit code 2; a comparison that fails is exit code 1.");
   tmpuc::work chosen;
   tmpuc::add_calibrate(app, chosen);
+  tmpuc::add_correct(app, chosen);
   tmpuc::add_merge(app, chosen);
   tmpuc::add_sensitivity(app, chosen);
   tmpuc::add_compile(app, chosen);

@@ -11,7 +11,7 @@
 #include "tmpu/ir/graph.hpp"
 #include "tmpu/isa/program.hpp"
 #include "tmpu/lower/modes.hpp"
-#include "tmpu/lower/qtable.hpp"
+#include "tmpu/calibrate/qtable.hpp"
 
 #include <functional>
 #include <string>
@@ -45,6 +45,15 @@ bool is_tmodel(const std::string& path);
 /// `digits_cnn` of `models/digits_cnn.onnx`.
 std::string network_name(const std::string& path);
 
+// --- canonical.cpp ------------------------------------------------------------------------------------------------
+struct canonical_model {
+  tmpu::graph<tmpu::stage::canonical> graph;
+  std::uint64_t rules = 0; ///< fingerprint of the rules that made it
+};
+canonical_model canonicalize(tmpu::graph<tmpu::stage::origin> model, const tmpu::canonicalize::options& rules = {});
+/// The names point into the options, which must stay.
+tmpu::canonicalize::options rules_of(const rule_options& options);
+
 // --- compile_*.cpp: the passes ------------------------------------------------------------------------------------
 using stage_observer = std::function<void(const tmpu::graph_body&, tmpu::stage)>;
 
@@ -55,7 +64,7 @@ struct compile_request {
   bool asymmetric = false;
   std::int64_t weight_group = 0;               ///< elements that share a scale at most; 0: as many as usual
   bool float_io = false;                       ///< int8: inputs and outputs stay f32
-  const tmpu::lower::qtable* layers = nullptr; ///< int8: layers in another dtype
+  const tmpu::calibrate::qtable* layers = nullptr; ///< int8: layers in another dtype
   tmpu::group::effort opt = tmpu::group::effort::full;
   const tmpu::calibrate::table* calibration = nullptr;
   tmpu::canonicalize::options rules;                          ///< of canonicalize: which are left out
@@ -68,26 +77,17 @@ tmpu::isa::program compile_int8(tmpu::graph<tmpu::stage::origin> model, const co
 /// Lowers a model for the chip, int8 with ranges that are not its own: refuses what no rule takes.
 void lower_float(tmpu::graph<tmpu::stage::origin> model, const compile_request& r);
 void lower_int8(tmpu::graph<tmpu::stage::origin> model, const compile_request& r);
-/// A model up to the calibrated stage, and from there, as often as one likes, to the lowered graph.
-tmpu::graph<tmpu::stage::calibrated> calibrate_int8(tmpu::graph<tmpu::stage::origin> model, const compile_request& r);
+/// From the canonical graph, as often as one likes, to the calibrated and the lowered one.
+tmpu::graph<tmpu::stage::calibrated> calibrate_int8(const canonical_model& model, const compile_request& r);
 tmpu::graph<tmpu::stage::lowered> lower_int8(const tmpu::graph<tmpu::stage::calibrated>& g, const compile_request& r);
 /// The nodes that compute in int8 of their own.
 tmpu::vec<tmpu::node_id> int8_layers(const tmpu::graph<tmpu::stage::calibrated>& g, const compile_request& r);
-tmpu::lower::qtable read_qtable(const std::string& path);
+tmpu::calibrate::qtable read_qtable(const std::string& path);
 tmpu::calibrate::table read_calibration(const std::string& path);
 /// Compiles as the options say; `see` gets the graph of every stage. `fired`, where it is given, is filled from the stage
 /// canonical on.
 tmpu::isa::program compile(const compile_options& options, const stage_observer& see,
                            tmpu::vec<tmpu::canonicalize::rule_count>* fired = nullptr);
-
-// --- canonical.cpp ------------------------------------------------------------------------------------------------
-struct canonical_model {
-  tmpu::graph<tmpu::stage::canonical> graph;
-  std::uint64_t rules = 0; ///< fingerprint of the rules that made it
-};
-canonical_model canonicalize(tmpu::graph<tmpu::stage::origin> model, const tmpu::canonicalize::options& rules = {});
-/// The names point into the options, which must stay.
-tmpu::canonicalize::options rules_of(const rule_options& options);
 
 // --- options.cpp --------------------------------------------------------------------------------------------------
 tmpu::chip::facts chip_named(const std::string& name);

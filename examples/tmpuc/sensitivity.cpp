@@ -60,23 +60,23 @@ public:
                                                                        .calibration = &table_,
                                                                        .rules = rules_of(o.rules),
                                                                        .fired = nullptr},
-        graph_(calibrate_int8(load_origin(o.model), request_)), data_(open_data(o.data, inputs_of(graph_))),
+        model_(canonicalize(load_origin(o.model), request_.rules)), data_(open_data(o.data, inputs_of(model_.graph))),
         wide_(o.dtype == "bf16"  ? dtype_id::bf16
               : o.dtype == "f32" ? dtype_id::f32
                                  : dtype_id::f16) {
-    for (const node_id id : int8_layers(graph_, request_)) {
-      layers_.push_back(
-          {std::string(graph_.name(graph_.results(id)[0])), std::string(graph_.node_at(id).op->info.name), {}, false});
+    const graph<stage::calibrated> g = calibrate_int8(model_, request_);
+    for (const node_id id : int8_layers(g, request_)) {
+      layers_.push_back({std::string(g.name(g.results(id)[0])), std::string(g.node_at(id).op->info.name), {}, false});
     }
     for (std::int64_t run = 0; run < data_.runs(); ++run) {
-      for (const auto& v : host::run_graph(graph_, data_.inputs(run))) wanted_.append(v.content.f);
+      for (const auto& v : host::run_graph(model_.graph, data_.inputs(run))) wanted_.append(v.content.f);
     }
   }
 
   void measure_layers() {
     host::progress progress("measuring layers", static_cast<std::int64_t>(layers_.size()));
     for (std::size_t i = 0; i < layers_.size(); ++i) {
-      lower::qtable t;
+      calibrate::qtable t;
       for (std::size_t k = 0; k < layers_.size(); ++k) {
         if (k != i) t.add(layers_[k].name, dtype_id::f32);
       }
@@ -133,8 +133,8 @@ public:
     if (!options_.sqnr && !options_.cosine) return options_.most < 0;
     return (!options_.sqnr || q.sqnr >= *options_.sqnr) && (!options_.cosine || q.cosine >= *options_.cosine);
   }
-  [[nodiscard]] lower::qtable kept() const {
-    lower::qtable t;
+  [[nodiscard]] calibrate::qtable kept() const {
+    calibrate::qtable t;
     for (const layer& l : layers_) {
       if (l.kept) t.add(l.name, wide_);
     }
@@ -148,11 +148,11 @@ public:
   [[nodiscard]] quality now() const { return now_; }
 
 private:
-  quality measure(const lower::qtable& t, bool float_io) {
+  quality measure(const calibrate::qtable& t, bool float_io) {
     compile_request r = request_;
     r.layers = &t;
     r.float_io = float_io;
-    const graph<stage::lowered> lowered = lower_int8(graph_, r);
+    const graph<stage::lowered> lowered = lower_int8(calibrate_int8(model_, r), r);
     vec<float> got;
     for (std::int64_t run = 0; run < data_.runs(); ++run) {
       for (const auto& v : host::run_graph(lowered, data_.inputs(run))) got.append(host::user_value(v).f);
@@ -164,7 +164,7 @@ private:
   const sensitivity_options& options_;
   calibrate::table table_;
   compile_request request_;
-  graph<stage::calibrated> graph_;
+  canonical_model model_;
   host::dataset data_;
   dtype_id wide_;
   std::vector<layer> layers_;
@@ -247,7 +247,7 @@ int run(const sensitivity_options& o) {
     fmt::print("{} layers in {}: SQNR {:.2f} dB, cosine {:.6f}{}\n", kept, o.dtype, s.now().sqnr, s.now().cosine,
                failed ? ": FAILED, this is not what was expected" : "");
   }
-  if (!o.out.empty()) host::write_file(o.out, lower::print(s.kept()).view());
+  if (!o.out.empty()) host::write_file(o.out, calibrate::print(s.kept()).view());
   if (!o.html.empty()) host::write_file(o.html, to_html(s, o));
   return failed ? 1 : 0;
 }

@@ -32,7 +32,7 @@ struct session {
   bool asymmetric = false;                              ///< int8 activations with a zero point
   tmpu::lower::weight_format weights{};                 ///< f16, bf16: constant weights in fewer bits
   bool float_io = false;                                ///< int8: inputs and outputs stay f32
-  const tmpu::lower::qtable* layers = nullptr;          ///< int8: layers that compute in another dtype
+  const tmpu::calibrate::qtable* layers = nullptr;          ///< int8: layers that compute in another dtype
   tmpu::group::effort opt = tmpu::group::effort::full;  ///< of the search for layer groups
   const tmpu::calibrate::table* calibration = nullptr;  ///< for int8
   tmpu::canonicalize::options canonicalize{};           ///< rules that are left out
@@ -57,7 +57,7 @@ template <class Lists> struct calibrate {
   static constexpr graph<stage::calibrated> run(graph<from> g, const session& s) {
     if (s.calibration == nullptr) refuse("int8 needs a calibration table: make one with `tmpuc calibrate`");
     return tmpu::calibrate::apply_calibration{}(std::move(g), *s.calibration,
-                                                canonicalize<Lists>::pass::fingerprint(s.canonicalize));
+                                                canonicalize<Lists>::pass::fingerprint(s.canonicalize), s.layers);
   }
 };
 

@@ -433,7 +433,7 @@ TEST_CASE("layers of a qtable compute in their own dtype") {
   const auto g = three_layers(r);
   const value in[] = {r.tensor({1, 3, 6, 6})};
   const auto q = calibrated(g, in);
-  lower::qtable t;
+  calibrate::qtable t;
   t.add("c2", dtype_id::f16);
   const graph<stage::lowered> l = lower::lower_all<i8>{}(q, chip::nano::info, {.layers = &t});
   CHECK(verify(l).empty());
@@ -458,12 +458,12 @@ TEST_CASE("layers of a qtable compute in their own dtype") {
   CHECK(lower::lower_all<i8>::layers(q, chip::nano::info).size() == 3);
   CHECK(lower::lower_all<i8>::layers(q, chip::nano::info, {.layers = &t}).empty());
 
-  lower::qtable unknown;
+  calibrate::qtable unknown;
   unknown.add("c9", dtype_id::f16);
   CHECK(refusal([&] { lower::lower_all<i8>{}(q, chip::nano::info, {.layers = &unknown}); }) ==
         "lower to i8: the qtable names a layer 'c9', but no node of the canonical graph makes a tensor of that name: "
         "`tmpuc sensitivity` lists the layers");
-  lower::qtable narrow;
+  calibrate::qtable narrow;
   narrow.add("c1", dtype_id::f8e4m3);
   CHECK(refusal([&] { lower::lower_all<i8>{}(q, chip::nano::info, {.layers = &narrow}); }) ==
         "lower to i8: the qtable gives layer 'c1' the dtype f8e4m3, but this compiler mixes i8, f16, f32, bf16: take "
@@ -510,16 +510,16 @@ TEST_CASE("a sum that only float operators read is computed in f32") {
 }
 
 TEST_CASE("qtables as text") {
-  lower::qtable t;
+  calibrate::qtable t;
   t.add("conv 1", dtype_id::f32);
   t.add("y", dtype_id::i8);
   t.add("z", dtype_id::bf16);
   const text printed = print(t);
   CHECK(printed.view() == "# tmpu qtable v1\n# layer dtype\n\"conv 1\" f32\ny int8\nz bf16\n");
-  CHECK(print(lower::parse_qtable(printed)).view() == printed.view());
-  CHECK(lower::parse_qtable("# tmpu qtable v1\r\n\r\n  a f16 \r\n# a comment\n").find("a") == dtype_id::f16);
+  CHECK(print(calibrate::parse_qtable(printed)).view() == printed.view());
+  CHECK(calibrate::parse_qtable("# tmpu qtable v1\r\n\r\n  a f16 \r\n# a comment\n").find("a") == dtype_id::f16);
   const auto why = [](std::string_view lines) {
-    return refusal([&] { static_cast<void>(lower::parse_qtable(lines, "t")); });
+    return refusal([&] { static_cast<void>(calibrate::parse_qtable(lines, "t")); });
   };
   CHECK(why("a f16\n") ==
         "t line 1: this is no qtable (it would begin with `# tmpu qtable v1`): make one with `tmpuc sensitivity`");

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "tmpu/calibrate/calibrate.hpp"
+#include "tmpu/calibrate/corrections.hpp"
 #include "tmpu/calibrate/fingerprint.hpp"
+#include "tmpu/calibrate/qtable.hpp"
 #include "tmpu/calibrate/table.hpp"
 #include "tmpu/core/diag.hpp"
 #include "tmpu/ir/graph.hpp"
@@ -13,7 +15,7 @@
 
 namespace tmpu::calibrate {
 
-/// Gives every activation the range that the table has for it. Entries for tensors that the graph does not have are
+/// Gives every activation the range that the table has for it, and puts the table's corrections into the constants. Entries for tensors that the graph does not have are
 /// passed over (a table may be shared by hand).
 ///
 /// Refuses a table made for another model or for other rules, one that lacks a tensor, and ranges that int8 cannot use.
@@ -22,9 +24,10 @@ struct apply_calibration {
   static constexpr stage to = stage::calibrated;
   static constexpr std::string_view name = "apply-calibration";
 
-  /// `rules`: fingerprint of the canonicalize rules that made the graph; 0 is not checked.
-  constexpr graph<stage::calibrated> operator()(graph<stage::canonical> g, const table& t,
-                                                std::uint64_t rules = 0) const {
+  /// `rules`: fingerprint of the canonicalize rules that made the graph; 0 is not checked. `layers` names those that are not
+  /// computed in int8: their weights are not rounded.
+  constexpr graph<stage::calibrated> operator()(graph<stage::canonical> g, const table& t, std::uint64_t rules = 0,
+                                                const qtable* layers = nullptr) const {
     if (t.rules != 0 && rules != 0 && t.rules != rules) {
       refuse(
           "the calibration table was made for other canonicalize rules: make the table again with `tmpuc calibrate`");
@@ -52,6 +55,13 @@ struct apply_calibration {
       refuse(text("the calibration table lacks ")
              << lacking << (lacking == 1 ? " tensor: " : " tensors: ") << names << (lacking > 3 ? ", ..." : "")
              << ": make the table again with `tmpuc calibrate`");
+    }
+    if (!t.corrections.empty()) {
+      detail::apply_channels(g, t);
+      detail::apply_int8(g, t, [&](std::string_view layer) {
+        const dtype_id type = layers == nullptr ? dtype_id::none : layers->find(layer);
+        return type == dtype_id::none || type == dtype_id::i8;
+      });
     }
     return graph<stage::calibrated>(std::move(g));
   }

@@ -23,15 +23,32 @@
 /// input 1 0 1
 /// "conv 1" 3.25 -3.25 2.5
 /// ```
-/// A name that is empty, starts with '#', or holds spaces, quotes, backslashes or control characters stands in quotes
+/// A name that is empty, starts with '#' or '@', or holds spaces, quotes, backslashes or control characters stands in quotes
 /// with the escapes \" \\ \n \r \t and \xHH. Other lines that start with '#', and empty lines, are comments.
-/// Fingerprints of 0, or without a line, are not checked.
+/// Fingerprints of 0, or without a line, are not checked. Lines that start with '@' are corrections (`tmpuc correct`).
 namespace tmpu::calibrate {
 
 /// A tensor of the canonical graph, and what int8 shall cover of it.
 struct entry {
   text name;
   activation_range range{};
+};
+
+/// What the model's constants take in before they become int8 (corrections.hpp):
+/// ```
+/// @channels c1 0.5 1.25      the channels of tensor c1 are divided by these, in the weights that make and read it
+/// @bias c1 0.001 -0.02       is added to the biases of layer c1 (the node that makes c1)
+/// @rounding c1 mVq3...       of each weight, by output channels: rounded up (1) or down; six bits a character, the lowest first
+/// ```
+struct correction {
+  enum class kind : std::uint8_t { channels, bias, rounding };
+  kind is = kind::channels;
+  text name;
+  vec<float> values;
+  vec<std::uint8_t> bits; ///< of rounding, one a weight
+
+  [[nodiscard]] constexpr float at(std::size_t i) const { return values[i]; }
+  [[nodiscard]] constexpr bool bit(std::size_t i) const { return bits[i] != 0; }
 };
 
 /// Plain data, so that a model that is written as a C++ value can bring its table into constant evaluation:
@@ -42,12 +59,19 @@ struct table {
   text method;
   std::int64_t samples = 0;
   vec<entry> entries;
+  vec<correction> corrections;
 
   constexpr void add(std::string_view name, const activation_range& range) { entries.push_back({text(name), range}); }
   /// The range of that tensor, or null.
   [[nodiscard]] constexpr const activation_range* find(std::string_view name) const {
     for (const entry& e : entries) {
       if (e.name.view() == name) return &e.range;
+    }
+    return nullptr;
+  }
+  [[nodiscard]] constexpr const correction* find(correction::kind kind, std::string_view name) const {
+    for (const correction& c : corrections) {
+      if (c.is == kind && c.name.view() == name) return &c;
     }
     return nullptr;
   }
@@ -74,7 +98,7 @@ inline constexpr std::string_view table_title = "# tmpu calibration table v";
 inline constexpr std::string_view hex_digits = "0123456789abcdef";
 
 constexpr bool must_quote(std::string_view name) {
-  if (name.empty() || name.front() == '#') return true;
+  if (name.empty() || name.front() == '#' || name.front() == '@') return true;
   for (const char c : name) {
     if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '\\' || c == '\x7F') return true;
   }
@@ -209,6 +233,51 @@ private:
   std::string_view rest_;
 };
 
+inline constexpr std::string_view correction_words[] = {"channels", "bias", "rounding"};
+inline constexpr std::string_view bit_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+inline void put_correction(text& out, const correction& c) {
+  out << '@' << correction_words[static_cast<std::size_t>(c.is)] << ' ';
+  put_name(out, c.name);
+  for (const float v : c.values) out << ' ' << v;
+  if (c.is == correction::kind::rounding) out << ' ';
+  for (std::size_t i = 0; i < c.bits.size(); i += 6) {
+    std::size_t six = 0;
+    for (std::size_t k = 0; k < 6 && i + k < c.bits.size(); ++k) six |= static_cast<std::size_t>(c.bits[i + k]) << k;
+    out << bit_digits[six];
+  }
+  out << '\n';
+}
+/// What follows the '@'.
+inline correction take_correction(line_reader& line) {
+  correction c;
+  const std::string_view word = line.take_word();
+  std::size_t kind = 0;
+  while (kind < 3 && correction_words[kind] != word) ++kind;
+  if (kind == 3) line.fail(text("there is no correction '") << word << "': channels, bias and rounding are known");
+  c.is = static_cast<correction::kind>(kind);
+  line.skip_spaces();
+  if (line.at_end()) line.fail("the correction names no tensor");
+  c.name = line.take_name();
+  if (c.is == correction::kind::rounding) {
+    for (const char digit : line.take_word()) {
+      const std::size_t six = bit_digits.find(digit);
+      if (six == std::string_view::npos) line.fail(text("'") << digit << "' is no digit of a rounding");
+      for (std::size_t k = 0; k < 6; ++k) c.bits.push_back((six >> k & 1U) != 0 ? 1 : 0);
+    }
+    line.skip_spaces();
+    if (!line.at_end()) line.fail("there is more on the line than belongs to it");
+    return c;
+  }
+  for (line.skip_spaces(); !line.at_end(); line.skip_spaces()) {
+    c.values.push_back(line.take_float());
+    const float v = c.values.back();
+    if (v != v || v - v != 0.0F || (c.is == correction::kind::channels && v <= 0.0F)) {
+      line.fail(text("'") << v << "' is no factor or bias: make the table again with `tmpuc correct`");
+    }
+  }
+  return c;
+}
+
 /// `# model: …`, `# rules: …`, `# method: NAME samples: N`; any other comment passes.
 inline void read_comment(table& t, line_reader line) {
   if (line.take("# model:")) {
@@ -244,6 +313,7 @@ inline text print(const table& t) {
     detail::put_name(out, e.name);
     out << ' ' << e.range.threshold << ' ' << e.range.min << ' ' << e.range.max << '\n';
   }
+  for (const correction& c : t.corrections) detail::put_correction(out, c);
   return out;
 }
 
@@ -275,6 +345,10 @@ inline table parse(std::string_view content, std::string_view source = "calibrat
     }
     if (text_of_line.starts_with('#')) {
       detail::read_comment(t, line);
+      continue;
+    }
+    if (line.take("@")) {
+      t.corrections.push_back(detail::take_correction(line));
       continue;
     }
     line.skip_spaces();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/calibrate/qtable.hpp"
 #include "tmpu/calibrate/quantize_range.hpp"
 #include "tmpu/chip/chip.hpp"
 #include "tmpu/core/quantize.hpp"
 #include "tmpu/lower/modes.hpp"
-#include "tmpu/lower/qtable.hpp"
 #include "tmpu/top/cast.hpp"
 #include "tmpu/top/common.hpp"
 #include "tmpu/tpu/operators.hpp"
@@ -23,7 +23,7 @@ struct options {
   bool asymmetric = false;
   weight_format weights{};        ///< float dtypes: constant weights of convolutions and matrix products in fewer bits
   bool float_io = false;          ///< int8: the inputs and outputs of the graph are f32
-  const qtable* layers = nullptr; ///< layers and inputs that take another dtype than the pass
+  const calibrate::qtable* layers = nullptr; ///< layers and inputs that take another dtype than the pass
 };
 
 /// Element type and scale of an activation.

@@ -259,7 +259,7 @@ private:
   /// Refuses a qtable with layers that the graph has not, or with dtypes that this pass does not mix in.
   static constexpr void check(const graph_body& g, const context& c, const options& o) {
     if (o.layers == nullptr) return;
-    for (const layer_type& l : o.layers->layers) {
+    for (const calibrate::layer_type& l : o.layers->layers) {
       bool known = false;
       for (const tensor_id t : g.inputs) known = known || g.name(t) == l.layer.view();
       for (const node& n : g.nodes)

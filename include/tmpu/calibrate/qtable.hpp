@@ -17,7 +17,7 @@
 /// ```
 /// A layer goes by the name of the (first) tensor that it makes; the name of an input gives the input its dtype. Names are quoted
 /// as in the calibration table (calibrate/table.hpp).
-namespace tmpu::lower {
+namespace tmpu::calibrate {
 
 struct layer_type {
   text layer;
@@ -50,7 +50,7 @@ inline text print(const qtable& t) {
   text out;
   out << detail::qtable_title << "1\n# layer dtype\n";
   for (const layer_type& l : t.layers) {
-    calibrate::detail::put_name(out, l.layer);
+    detail::put_name(out, l.layer);
     out << ' ' << detail::qtable_word(l.type) << '\n';
   }
   return out;
@@ -67,7 +67,7 @@ inline qtable parse_qtable(std::string_view content, std::string_view source = "
     std::string_view text_of_line = content.substr(0, size);
     content.remove_prefix(size == std::string_view::npos ? content.size() : size + 1);
     if (text_of_line.ends_with('\r')) text_of_line.remove_suffix(1);
-    calibrate::detail::line_reader line(source, number, text_of_line);
+    detail::line_reader line(source, number, text_of_line);
     if (number == 1) {
       if (!line.take(detail::qtable_title)) {
         line.fail("this is no qtable (it would begin with `# tmpu qtable v1`): make one with `tmpuc sensitivity`");
@@ -93,7 +93,7 @@ inline qtable parse_qtable(std::string_view content, std::string_view source = "
     }
     if (t.find(l.layer) != dtype_id::none) {
       text message("layer ");
-      calibrate::detail::put_name(message, l.layer);
+      detail::put_name(message, l.layer);
       line.fail(message << " is given already: take one of the two out");
     }
     t.layers.push_back(std::move(l));
@@ -101,4 +101,4 @@ inline qtable parse_qtable(std::string_view content, std::string_view source = "
   return t;
 }
 
-} // namespace tmpu::lower
+} // namespace tmpu::calibrate
