@@ -24,8 +24,8 @@ void add_correct(CLI::App& app, work& chosen) {
     std::vector<std::string> without;
     std::string out;
   };
-  auto* command = app.add_subcommand(
-      "correct", "Add corrections to a calibration table: channels scaled alike, weights rounded together, biases");
+  auto* command = app.add_subcommand("correct", "Add corrections to a calibration table: channels scaled alike, ranges "
+                                                "seen through functions, weights rounded together, biases");
   auto o = std::make_shared<options>();
   o->model.add(*command, "The model, an .onnx file");
   o->rules.add(*command);
@@ -33,7 +33,7 @@ void add_correct(CLI::App& app, work& chosen) {
   command->add_option("--calibration", o->calibration, "Table of ranges from `tmpuc calibrate`")
       ->required()
       ->type_name("TABLE.cali");
-  command->add_option("--without", o->without, "Leave a correction out: equalize, rounding or bias")
+  command->add_option("--without", o->without, "Leave a correction out: equalize, ranges, rounding or bias")
       ->allow_extra_args(false)
       ->type_name("NAME");
   command->add_option("-o,--output", o->out, "The table to write")->required()->type_name("TABLE.cali");
@@ -43,12 +43,14 @@ void add_correct(CLI::App& app, work& chosen) {
       for (const std::string& name : o->without) {
         if (name == "equalize") {
           wanted.equalize = false;
+        } else if (name == "ranges") {
+          wanted.ranges = false;
         } else if (name == "rounding") {
           wanted.rounding = false;
         } else if (name == "bias") {
           wanted.bias = false;
         } else {
-          refuse(text("--without '") << name << "' is not known: there are equalize, rounding and bias");
+          refuse(text("--without '") << name << "' is not known: there are equalize, ranges, rounding and bias");
         }
       }
       const calibrate::table ranges = read_calibration(o->calibration);

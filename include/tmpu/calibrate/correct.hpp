@@ -4,6 +4,7 @@
 #include "tmpu/calibrate/calibrate.hpp"
 #include "tmpu/calibrate/equalize.hpp"
 #include "tmpu/calibrate/rounding.hpp"
+#include "tmpu/calibrate/through.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -15,13 +16,14 @@ namespace tmpu::calibrate {
 /// Which corrections are made.
 struct correct_options {
   bool equalize = true;
+  bool ranges = true;
   bool rounding = true;
   bool bias = true;
 };
 
 /// Makes a table with corrections of one without, in passes over the same samples:
 /// `while (c.unfinished()) { for (inputs of each sample) c.add(inputs); c.end_pass(); }`. The passes: the sizes of channels; the ranges
-/// of the equalised graph; what the weights are multiplied with.
+/// of the equalised graph, and what functions make of them; what the weights are multiplied with.
 class corrector {
 public:
   /// `samples`: how many there will be in each pass.
@@ -33,7 +35,7 @@ public:
       at_ = step::sizes;
       sizes_.emplace(graph_);
     } else {
-      begin_weights();
+      begin_ranges();
     }
   }
   corrector(const corrector&) = delete; // a part of it points into another part
@@ -60,12 +62,14 @@ public:
     if (at_ == step::sizes) {
       made_.corrections = sizes_->finish();
       sizes_.reset();
-      if (made_.corrections.empty()) return begin_weights();
-      detail::apply_channels(graph_, made_);
-      ranges_ = calibrator(graph_, made_.rules);
-      at_ = step::ranges;
+      if (!made_.corrections.empty()) {
+        detail::apply_channels(graph_, made_);
+        ranges_ = calibrator(graph_, made_.rules);
+      }
+      begin_ranges();
     } else if (at_ == step::ranges) {
-      made_.entries = ranges_.finish(made_.method).entries;
+      if (!made_.corrections.empty()) made_.entries = ranges_.finish(made_.method).entries;
+      if (options_.ranges) look_through(graph_, made_, [&](tensor_id t) { return seen(t); });
       begin_weights();
     } else if (at_ == step::weights) {
       round();
@@ -79,6 +83,17 @@ private:
   enum class step { sizes, ranges, weights, done };
   static constexpr std::int64_t rows_in_all = 16384;
 
+  /// A pass for ranges where there is a use for it.
+  constexpr void begin_ranges() {
+    if (!options_.ranges && made_.corrections.empty()) return begin_weights();
+    at_ = step::ranges;
+  }
+  [[nodiscard]] constexpr const histogram* seen(tensor_id t) const {
+    for (std::size_t i = 0; i < ranges_.tensors().size(); ++i) {
+      if (ranges_.tensors()[i] == t) return &ranges_.seen(i);
+    }
+    return nullptr;
+  }
   constexpr void begin_weights() {
     at_ = options_.rounding || options_.bias ? step::weights : step::done;
     if (at_ == step::done) return;

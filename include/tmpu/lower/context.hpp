@@ -21,8 +21,8 @@ namespace tmpu::lower {
 struct options {
   /// int8: with zero point from min and max; otherwise symmetric, u8 for what is never negative.
   bool asymmetric = false;
-  weight_format weights{};        ///< float dtypes: constant weights of convolutions and matrix products in fewer bits
-  bool float_io = false;          ///< int8: the inputs and outputs of the graph are f32
+  weight_format weights{}; ///< float dtypes: constant weights of convolutions and matrix products in fewer bits
+  bool float_io = false;   ///< int8: the inputs and outputs of the graph are f32
   const calibrate::qtable* layers = nullptr; ///< layers and inputs that take another dtype than the pass
 };
 

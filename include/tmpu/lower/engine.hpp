@@ -19,8 +19,8 @@ namespace tmpu::lower {
 /// A lowering rule: how the Top operator `op` becomes Tpu operators when the pass makes `dtype`. Optional: `chip`, the only
 /// chip that it is for (it then goes before the general rule), `takes`, which forms of the operator it can lower,
 /// `any_type`: it looks at the element types itself (other rules are only asked about nodes of floats), `moves`: its
-/// result is elements of operand 0 in whatever type they come, and `elementwise`: where its result is only read as float, it
-/// is computed in f32 as well. Or `computed_in` with the rule of a wider dtype.
+/// result is elements of operand 0 in whatever type they come, and `elementwise`: an element of its result depends on one
+/// of each operand at most; where the result is only read as float, it is computed in f32 as well. Or `computed_in` with the rule of a wider dtype.
 template <class Rule> concept rule = requires {
   typename Rule::op;
   { Rule::dtype::id } -> std::convertible_to<dtype_id>;
@@ -335,7 +335,7 @@ private:
   }
 
   /// Marks what is read in another type than that of the pass. An elementwise node whose readers all are such is computed in f32:
-  /// rounding its result would only lose bits (the sums of a transformer's residual stream).
+  /// rounding its result would only lose bits (the residual stream of a transformer).
   static constexpr void keep_floats(const graph_body& g, vec<const detail::entry*>& chosen, context& c,
                                     const options& o) {
     vec<std::uint8_t> wide(g.tensors.size());

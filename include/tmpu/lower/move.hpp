@@ -66,6 +66,7 @@ template <class Dtype> struct channel_shuffle_rule {
 template <class Dtype> struct concat_rule {
   using op = top::concat;
   using dtype = Dtype;
+  static constexpr bool elementwise = true;
   static constexpr bool any_type = true;
   static constexpr bool takes(const context& c, node_id) {
     for (std::size_t i = 0; i < c.operand_count(); ++i) {
