@@ -17,6 +17,7 @@ using work = std::function<int()>;
 
 void add_calibrate(CLI::App& app, work& chosen);
 void add_correct(CLI::App& app, work& chosen);
+void add_export_qdq(CLI::App& app, work& chosen);
 void add_merge(CLI::App& app, work& chosen);
 void add_sensitivity(CLI::App& app, work& chosen);
 void add_compile(CLI::App& app, work& chosen);

@@ -30,7 +30,6 @@ isa::program compile(const compile_options& o, const stage_observer& see, vec<ca
     refuse(text("--weight-group is for modes with weights of fewer bits, not for ") << o.quantize << ": leave it out");
   if (o.float_io && !int8) refuse(text("--float-io is for int8, not for ") << o.quantize << ": leave it out");
   if (!o.qtable.empty() && !int8) refuse(text("--qtable is for int8, not for ") << o.quantize << ": leave it out");
-  if (int8 && o.calibration.empty()) refuse("int8 needs --calibration TABLE.cali: make one with `tmpuc calibrate`");
   compile_request r{.chip = chip_named(o.chip),
                     .network = network_name(o.model.path),
                     .quantize = o.quantize,
@@ -44,7 +43,7 @@ isa::program compile(const compile_options& o, const stage_observer& see, vec<ca
                     .fired = fired};
   calibrate::table table;
   calibrate::qtable layers;
-  if (int8) {
+  if (int8 && !o.calibration.empty()) {
     table = read_calibration(o.calibration);
     r.calibration = &table;
   }

@@ -41,6 +41,7 @@ int main(int argc, char** argv) {
   tmpuc::work chosen;
   tmpuc::add_calibrate(app, chosen);
   tmpuc::add_correct(app, chosen);
+  tmpuc::add_export_qdq(app, chosen);
   tmpuc::add_merge(app, chosen);
   tmpuc::add_sensitivity(app, chosen);
   tmpuc::add_compile(app, chosen);

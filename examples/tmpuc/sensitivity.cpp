@@ -154,8 +154,10 @@ private:
     r.float_io = float_io;
     const graph<stage::lowered> lowered = lower_int8(calibrate_int8(model_, r), r);
     vec<float> got;
+    vec<value> constants;
     for (std::int64_t run = 0; run < data_.runs(); ++run) {
-      for (const auto& v : host::run_graph(lowered, data_.inputs(run))) got.append(host::user_value(v).f);
+      for (const auto& v : host::run_graph(lowered, data_.inputs(run), keep::outputs, &constants))
+        got.append(host::user_value(v).f);
     }
     const compare::similarity s = compare::compare(wanted_.span(), got.span());
     return {s.sqnr_db, s.cosine};

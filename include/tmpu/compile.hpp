@@ -32,7 +32,7 @@ struct session {
   bool asymmetric = false;                              ///< int8 activations with a zero point
   tmpu::lower::weight_format weights{};                 ///< f16, bf16: constant weights in fewer bits
   bool float_io = false;                                ///< int8: inputs and outputs stay f32
-  const tmpu::calibrate::qtable* layers = nullptr;          ///< int8: layers that compute in another dtype
+  const tmpu::calibrate::qtable* layers = nullptr;      ///< int8: layers that compute in another dtype
   tmpu::group::effort opt = tmpu::group::effort::full;  ///< of the search for layer groups
   const tmpu::calibrate::table* calibration = nullptr;  ///< for int8
   tmpu::canonicalize::options canonicalize{};           ///< rules that are left out
@@ -55,8 +55,12 @@ template <class Lists> struct canonicalize {
 template <class Lists> struct calibrate {
   static constexpr stage from = stage::canonical;
   static constexpr graph<stage::calibrated> run(graph<from> g, const session& s) {
-    if (s.calibration == nullptr) refuse("int8 needs a calibration table: make one with `tmpuc calibrate`");
-    return tmpu::calibrate::apply_calibration{}(std::move(g), *s.calibration,
+    const tmpu::calibrate::table none_given;
+    if (s.calibration == nullptr && !tmpu::calibrate::has_own_scales(g)) {
+      refuse("int8 needs a calibration table (--calibration), made with `tmpuc calibrate`, or a model that holds "
+             "QuantizeLinear and DequantizeLinear");
+    }
+    return tmpu::calibrate::apply_calibration{}(std::move(g), s.calibration == nullptr ? none_given : *s.calibration,
                                                 canonicalize<Lists>::pass::fingerprint(s.canonicalize), s.layers);
   }
 };

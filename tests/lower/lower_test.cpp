@@ -2,6 +2,8 @@
 #include "tmpu/lower/lower.hpp"
 
 #include "support.hpp"
+#include "tmpu/calibrate/apply.hpp"
+#include "tmpu/lower/quantizers.hpp"
 
 #include <doctest/doctest.h>
 
@@ -507,6 +509,67 @@ TEST_CASE("a sum that only float operators read is computed in f32") {
     CHECK(l.at(l.find("sum")).type == (also_int8 ? dtype_id::i8 : dtype_id::f32));
     CHECK(l.at(l.find("p")).type == dtype_id::i8);
   }
+}
+
+TEST_CASE("a model with quantizers keeps its own scales, and lowering says the same in quantizers") {
+  generator r;
+  const auto g = three_layers(r);
+  const value in[] = {r.tensor({1, 3, 6, 6})};
+  for (const bool asymmetric : {false, true}) {
+    CAPTURE(asymmetric);
+    const auto q = calibrated(g, in);
+    const graph<stage::lowered> l = lower::lower_all<i8>{}(q, chip::nano::info, {.asymmetric = asymmetric});
+    const graph<stage::canonical> with(lower::with_quantizers(q, l));
+    CHECK(verify(with).empty());
+    CHECK(with.name(with.outputs[0]) == "y");
+    CHECK(with.at(with.find("x.quantized")).type == l.at(l.find("x")).type);
+    // Integers of the lowered graph against those that the quantizers make of floats.
+    const vec<value> wide = evaluate(with, in, keep::everything);
+    const value narrow[] = {converted(l, l.inputs[0], in[0])};
+    const vec<value> exact = evaluate(l, narrow, keep::everything);
+    for (const std::string_view name : {"c1", "c2", "f", "y"}) {
+      CAPTURE(std::string(name));
+      text quantized(name);
+      quantized << ".quantized";
+      REQUIRE(with.find(quantized) != none);
+      const ints& a = wide[static_cast<std::size_t>(with.find(quantized))].i;
+      const ints& b = exact[static_cast<std::size_t>(l.find(name))].i;
+      REQUIRE(a.size() == b.size());
+      std::size_t equal = 0;
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        CHECK(std::abs(a[i] - b[i]) <= 1);
+        equal += a[i] == b[i] ? 1 : 0;
+      }
+      CHECK(equal * 100 >= a.size() * 95);
+    }
+    // And back: the quantizers' scales, weights and biases are taken as they are, so the integers are the same.
+    graph<stage::canonical> folded = with;
+    for (std::size_t i = 0; i < folded.nodes.size(); ++i) { // what fold-constants does
+      const auto id = static_cast<node_id>(i);
+      if (!is<top::dequantize_linear>(folded, id) || !folded.is_constant(folded.operand(id, 0))) continue;
+      const value c[] = {folded.constant_value(folded.operand(id, 0)), folded.constant_value(folded.operand(id, 1))};
+      const value* operands[] = {&c[0], &c[1]};
+      const tensor_id made = folded.add_constant("folded", evaluate_node(folded, id, operands)[0]);
+      folded.replace_uses(folded.result(id), made);
+    }
+    folded.tidy();
+    const auto own = calibrate::apply_calibration{}(folded, calibrate::table{});
+    CHECK(verify(own).empty());
+    for (const node& n : own.nodes) CHECK(n.op != &record_of<top::quantize_linear>);
+    const graph<stage::lowered> again = lower::lower_all<i8>{}(own, chip::nano::info);
+    const std::int64_t shift = l.at(l.find("c1")).type == dtype_id::u8 ? 128 : 0; // u8 becomes i8 with a zero point
+    CHECK(again.at(again.find("c1")).quant.scale == l.at(l.find("c1")).quant.scale);
+    CHECK(again.at(again.find("c1")).quant.zero_point == l.at(l.find("c1")).quant.zero_point - shift);
+    CHECK(run(again, in) == run(l, in));
+  }
+}
+
+TEST_CASE("weights on steps of their own keep them") {
+  // Multiples of 1/100 with the greatest at 97 steps: not those of greatest / 127.
+  const float w[] = {0.97F, -0.13F, 0.5F, 0.0F, -0.01F, 0.88F};
+  CHECK(std::abs(lower::detail::channel_scale(w, 0.0F, 1.0, 1.0) - 0.01) < 1e-9);
+  const float other[] = {0.97F, -0.1334F, 0.5F, 0.0F, -0.01F, 0.88F};
+  CHECK(lower::detail::channel_scale(other, 0.0F, 1.0, 1.0) == static_cast<double>(0.97F) / 127.0);
 }
 
 TEST_CASE("qtables as text") {

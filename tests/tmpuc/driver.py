@@ -145,7 +145,7 @@ def set_up():
 def test_commands():
     """What works: files, JSON, equal bytes."""
     top = ok("--help")
-    for command in "calibrate merge sensitivity compile run check compare diff info disasm chips ops".split():
+    for command in "calibrate correct merge sensitivity compile run check compare diff info disasm chips ops".split():
         check(re.search(rf"^  {command} ", top, re.M), f"tmpuc --help does not name {command}")
         check(f"Usage: tmpuc {command}" in ok(f"{command} --help"), f"tmpuc {command} --help shows no usage")
     check(re.fullmatch(r"\d+\.\d+\.\d+\n", ok("--version")), "tmpuc --version")
@@ -226,6 +226,20 @@ def test_commands():
     check(content("merged.cali") == content("auto.cali") != b"", "merged parts give the table of the whole")
     ok("merge part2.stats part0.stats part1.stats --method kl -o merged.cali")
     check(content("merged.cali") == content("kl.cali"), "merged parts give the table of the whole, method kl")
+
+    # corrections: the same bytes each time, other bytes than without; what is left out is not there
+    correct = f"correct {CNN} --calibration kl.cali --data digits.npz:calib_x {SCALE} --samples 20"
+    out = ok(f"{correct} -o corrected.cali")
+    check(re.search(r"^20 samples in .* s: \d+ tensors scaled, 4 layers rounded, 4 biases$", out, re.M), f"what was corrected: {out!r}")
+    ok(f"{correct} -o again.cali")
+    check(content("corrected.cali") == content("again.cali") != content("kl.cali"), "two corrections give the same table")
+    check(content("corrected.cali").count(b"\n@rounding ") == 4, "four layers are rounded")
+    ok(f"{correct} --without equalize --without ranges --without rounding --without bias -o again.cali")
+    check(content("again.cali") == content("kl.cali"), "without all corrections the table is what it was")
+    ok(f"compile {CNN} --chip nano --quantize int8 --calibration corrected.cali -o corrected.tmodel")
+    found = same_json(f"check {CNN} --chip nano --quantize int8 --calibration corrected.cali {DIGITS} --samples 2 --json", ("passed",))
+    check(found.get("passed") is True, "check passes with corrections")
+    check(content("corrected.tmodel") != content("int8.tmodel"), "corrections change the program")
 
     # mixed precision: the report, the qtable, and what it does to the program
     sensitivity = f"sensitivity {CNN} --chip nano --calibration kl.cali --data digits.npz:calib_x {SCALE} --samples 2"
@@ -389,6 +403,12 @@ def test_refusals():
         write(f"{name}.cali", text)
         refused(f"compile {CNN} {int8} --calibration {name}.cali", *says)
     refused(f"compile spaces.onnx {int8} --calibration kl.cali", "another model|other model", "tmpuc calibrate")
+
+    # corrections
+    refused(f"correct {CNN} --calibration kl.cali --data digits.npz:calib_x {SCALE} --without luck -o out.cali", "'luck'", "equalize, ranges, rounding and bias")
+    refused(f"correct spaces.onnx --calibration kl.cali --data four.npz -o out.cali", "another model|other model", "tmpuc calibrate")
+    write("bad.cali", table + "@bias\n")
+    refused(f"compile {CNN} {int8} --calibration bad.cali", r"bad.cali line \d+", "names no tensor")
 
     # statistics and qtables
     for word in ("1", "3/3", "-1/3", "a/b", "0/0", "1/2/3"):

@@ -4,6 +4,7 @@
 #include "tmpu/calibrate/calibrate.hpp"
 #include "tmpu/calibrate/corrections.hpp"
 #include "tmpu/calibrate/fingerprint.hpp"
+#include "tmpu/calibrate/own_scales.hpp"
 #include "tmpu/calibrate/qtable.hpp"
 #include "tmpu/calibrate/table.hpp"
 #include "tmpu/core/diag.hpp"
@@ -17,6 +18,9 @@ namespace tmpu::calibrate {
 
 /// Gives every activation the range that the table has for it, and puts the table's corrections into the constants. Entries for tensors that the graph does not have are
 /// passed over (a table may be shared by hand).
+///
+/// A model with QuantizeLinear and DequantizeLinear keeps its own scales (own_scales.hpp) and needs no table: what has neither a
+/// scale nor a line in the table is not computed in int8.
 ///
 /// Refuses a table made for another model or for other rules, one that lacks a tensor, and ranges that int8 cannot use.
 struct apply_calibration {
@@ -36,11 +40,14 @@ struct apply_calibration {
       refuse("the calibration table was made for another model (other weights, shapes or names): make the table again "
              "with `tmpuc calibrate`");
     }
+    const bool own = take_own_scales(g);
     std::int64_t lacking = 0;
     text names;
     for (const tensor_id id : activations(g)) {
+      if (g.at(id).quant.present()) continue;
       const activation_range* range = t.find(g.name(id));
       if (range == nullptr) {
+        if (own) continue;
         if (++lacking <= 3) names << (lacking == 1 ? "'" : ", '") << g.name(id) << '\'';
         continue;
       }

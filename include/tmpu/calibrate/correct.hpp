@@ -48,7 +48,7 @@ public:
       ranges_.add(inputs);
       return;
     }
-    const vec<value> values = evaluate(graph_, inputs, keep::everything);
+    const vec<value> values = evaluate(graph_, inputs, keep::everything, &constants_);
     if (at_ == step::sizes) sizes_->add(values.span());
     if (at_ != step::weights) return;
     const std::int64_t rows = rows_in_all / (samples_ < 1 ? 1 : samples_);
@@ -64,6 +64,7 @@ public:
       sizes_.reset();
       if (!made_.corrections.empty()) {
         detail::apply_channels(graph_, made_);
+        constants_ = {};
         ranges_ = calibrator(graph_, made_.rules);
       }
       begin_ranges();
@@ -118,6 +119,7 @@ private:
 
   graph<stage::canonical> graph_;
   table made_;
+  vec<value> constants_; // of the graph as it is
   std::int64_t samples_;
   correct_options options_;
   step at_ = step::done;

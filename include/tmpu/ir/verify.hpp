@@ -61,6 +61,8 @@ constexpr text verify_body(const graph_body& g) {
 /// The invariants of a stage; empty text when they hold, otherwise one line that names the first breach.
 template <stage S> constexpr text verify(const graph<S>& g) {
   if (text bad = detail::verify_body(g); !bad.empty()) return bad;
+  bool own_scales = false; // a model that was quantized elsewhere leaves some tensors in float
+  for (const tensor& t : g.tensors) own_scales = own_scales || (S == stage::calibrated && t.quant.present());
   for (std::size_t i = 0; i < g.nodes.size(); ++i) {
     const auto id = static_cast<node_id>(i);
     // From stage lowered on an operator of Top is a host step.
@@ -75,7 +77,7 @@ template <stage S> constexpr text verify(const graph<S>& g) {
       if (S >= stage::canonical && ((!host && !x.dims.known()) || x.type == dtype_id::none)) {
         return text("tensor '") << g.name(t) << "' has no known type and shape at stage " << name_of(S);
       }
-      if (S == stage::calibrated && is_floating(x.type) && !x.range.known) {
+      if (S == stage::calibrated && is_floating(x.type) && !x.range.known && !own_scales) {
         return text("tensor '") << g.name(t) << "' has no range at stage calibrated";
       }
     }

@@ -124,6 +124,7 @@ public:
     const tensor& t = source_->at(top_tensor);
     if (!is_floating(t.type)) return {carrier_of(t.type) == dtype_id::none ? t.type : carrier_of(t.type), {}};
     if (floating()) return {compute_, {}};
+    if (t.quant.present()) return {dtype_id::i8, t.quant}; // the model's own scale
     if (!t.range.known)
       fail(text("tensor '") << source_->name(top_tensor)
                             << "' has no range: calibrate the model, or lower it to a float type");

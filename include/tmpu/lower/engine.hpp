@@ -194,7 +194,7 @@ struct lower {
       if (is_floating(x.type)) {
         if (const dtype_id other = type_of(g, t, o); other != Dtype::id) {
           f.type = other;
-        } else if (carried && !keeps_float(o)) {
+        } else if (carried && !keeps_float(o) && (x.range.known || !own_scales(g))) {
           f = c.format_of(t);
         }
       } else if (carried) {
@@ -255,6 +255,25 @@ private:
   static constexpr dtype_id type_of(const graph_body& g, tensor_id t, const options& o) {
     const dtype_id asked = o.layers == nullptr || t == none ? dtype_id::none : o.layers->find(g.name(t));
     return asked == dtype_id::none ? Dtype::id : asked;
+  }
+  /// The model was quantized elsewhere.
+  static constexpr bool own_scales(const graph_body& g) {
+    for (const tensor& t : g.tensors) {
+      if (t.quant.present()) return true;
+    }
+    return false;
+  }
+  /// The dtype of a node: f32 where the model has scales of its own, but none for a float that the node reads or makes.
+  static constexpr dtype_id layer_type(const graph_body& g, node_id id, const options& o) {
+    const dtype_id type = type_of(g, g.results(id).empty() ? none : g.results(id)[0], o);
+    if (is_floating(type)) return type;
+    const auto lacks = [&](std::span<const tensor_id> list) {
+      for (const tensor_id t : list) {
+        if (t != none && !g.is_constant(t) && is_floating(g.at(t).type) && !g.at(t).range.known) return true;
+      }
+      return false;
+    };
+    return own_scales(g) && (lacks(g.operands(id)) || lacks(g.results(id))) ? dtype_id::f32 : type;
   }
   /// Refuses a qtable with layers that the graph has not, or with dtypes that this pass does not mix in.
   static constexpr void check(const graph_body& g, const context& c, const options& o) {
@@ -384,7 +403,7 @@ private:
       for (const tensor_id t : g.operands(id)) look(t);
       for (const tensor_id t : g.results(id)) look(t);
       if (!held) continue;
-      chosen[i] = rule_for(c, id, type_of(g, g.results(id).empty() ? none : g.results(id)[0], o), floats);
+      chosen[i] = rule_for(c, id, layer_type(g, id, o), floats);
     }
     c.compute_in(Dtype::id);
     keep_floats(g, chosen, c, o);

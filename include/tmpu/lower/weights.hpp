@@ -23,8 +23,18 @@ struct packed_weights {
 
 namespace detail {
 
-/// Scale of one output channel's weights: greatest |w| / 127, but not so small that the bias leaves 30 bits; a channel without
-/// weights takes one at which the bias has 16 fractional bits of y.
+/// Whether all are multiples of the step, as weights are that come from a quantized model.
+constexpr bool multiples(std::span<const float> w, double step) {
+  for (const float v : w) {
+    const double q = static_cast<double>(v) / step;
+    const double off = q - math::round_half_away(q);
+    if (off > 1e-4 || off < -1e-4) return false;
+  }
+  return true;
+}
+
+/// Scale of one output channel's weights: greatest |w| / 127, or a greater step (up to twice as great) that all are multiples of; but
+/// not so small that the bias leaves 30 bits; a channel without weights takes one at which the bias has 16 fractional bits of y.
 constexpr double channel_scale(std::span<const float> w, float bias, double x_scale, double y_scale) {
   double greatest = 0.0;
   for (const float v : w) {
@@ -32,6 +42,11 @@ constexpr double channel_scale(std::span<const float> w, float bias, double x_sc
     greatest = magnitude > greatest ? magnitude : greatest;
   }
   double scale = greatest > 0.0 ? greatest / 127.0 : y_scale / (x_scale * 65536.0);
+  for (int most = 127; most > 63 && greatest > 0.0; --most) {
+    if (!multiples(w, greatest / most)) continue;
+    scale = greatest / most;
+    break;
+  }
   const double needed = math::abs(static_cast<double>(bias)) / (x_scale * 0x1p30);
   return needed > scale ? needed : scale;
 }
