@@ -7,6 +7,7 @@
 #include "tmpu/top/conv.hpp"
 #include "tmpu/top/elementwise.hpp"
 #include "tmpu/top/matmul.hpp"
+#include "tmpu/top/pool.hpp"
 #include "tmpu/top/quantize.hpp"
 #include "tmpu/top/reshape.hpp"
 
@@ -170,6 +171,13 @@ private:
       made = add<Op>(name, a, operands.span());
     };
     list<top::conv, top::conv_transpose, top::gemm, top::add, top::sub, top::mul, top::div>::for_each(apart);
+    if (is<top::average_pool>(id)) { // older than its dilations, for tools that fuse it with quantizers
+      auto a = attributes_of<top::average_pool>(*top_, id);
+      bool ones = true;
+      for (const std::int64_t d : a.dilations) ones = ones && d == 1;
+      if (ones) a.dilations = {};
+      made = add<top::average_pool>(name, a, operands.span());
+    }
     if (is<top::clip>(id) && operands.size() == 1) {
       clamp = attributes_of<top::clip>(*top_, id).clamp;
       made = operands[0];

@@ -33,7 +33,7 @@ pb::ModelProto to_standard(const graph_body& g, std::int64_t opset, std::string_
     const auto id = static_cast<node_id>(i);
     const op_record* record = g.node_at(id).op;
     auto& n = *to.add_node();
-    n.set_name(std::string(g.node_name(id)));
+    n.set_name(name(g.result(id))); // unique, as tensors are
     n.set_op_type(std::string(record->info.onnx));
     for (const tensor_id t : g.operands(id)) n.add_input(name(t));
     for (const tensor_id t : g.results(id)) n.add_output(name(t));
