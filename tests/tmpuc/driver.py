@@ -145,7 +145,7 @@ def set_up():
 def test_commands():
     """What works: files, JSON, equal bytes."""
     top = ok("--help")
-    for command in "calibrate correct merge sensitivity compile run check compare diff info disasm chips ops".split():
+    for command in "calibrate correct export-qdq merge sensitivity compile run check compare diff info disasm chips ops".split():
         check(re.search(rf"^  {command} ", top, re.M), f"tmpuc --help does not name {command}")
         check(f"Usage: tmpuc {command}" in ok(f"{command} --help"), f"tmpuc {command} --help shows no usage")
     check(re.fullmatch(r"\d+\.\d+\.\d+\n", ok("--version")), "tmpuc --version")
@@ -240,6 +240,14 @@ def test_commands():
     found = same_json(f"check {CNN} --chip nano --quantize int8 --calibration corrected.cali {DIGITS} --samples 2 --json", ("passed",))
     check(found.get("passed") is True, "check passes with corrections")
     check(content("corrected.tmodel") != content("int8.tmodel"), "corrections change the program")
+
+    # int8 as a model with quantizers, which compiles without a table, to the same results
+    ok(f"export-qdq {CNN} --chip nano --calibration corrected.cali -o quantizers.onnx")
+    ok("compile quantizers.onnx --chip nano --quantize int8 -o quantizers.tmodel")
+    for name in ("corrected", "quantizers"):
+        ok(f"run {name}.tmodel {DIGITS} --samples 20 -o {name}.npz")
+    check(ow.read_npz(os.path.join(WORK, "corrected.npz"))["output"][2] == ow.read_npz(os.path.join(WORK, "quantizers.npz"))["output"][2],
+          "a model with quantizers keeps its scales")
 
     # mixed precision: the report, the qtable, and what it does to the program
     sensitivity = f"sensitivity {CNN} --chip nano --calibration kl.cali --data digits.npz:calib_x {SCALE} --samples 2"
