@@ -2,6 +2,7 @@
 #pragma once
 
 #include "command.hpp"
+#include "tmpu/calibrate/qtable.hpp"
 #include "tmpu/calibrate/table.hpp"
 #include "tmpu/canonicalize/canonicalize.hpp"
 #include "tmpu/chip/chip.hpp"
@@ -11,7 +12,6 @@
 #include "tmpu/ir/graph.hpp"
 #include "tmpu/isa/program.hpp"
 #include "tmpu/lower/modes.hpp"
-#include "tmpu/calibrate/qtable.hpp"
 
 #include <functional>
 #include <string>
@@ -62,8 +62,8 @@ struct compile_request {
   std::string network;
   std::string quantize; ///< a word of lower::modes
   bool asymmetric = false;
-  std::int64_t weight_group = 0;               ///< elements that share a scale at most; 0: as many as usual
-  bool float_io = false;                       ///< int8: inputs and outputs stay f32
+  std::int64_t weight_group = 0;                   ///< elements that share a scale at most; 0: as many as usual
+  bool float_io = false;                           ///< int8: inputs and outputs stay f32
   const tmpu::calibrate::qtable* layers = nullptr; ///< int8: layers in another dtype
   tmpu::group::effort opt = tmpu::group::effort::full;
   const tmpu::calibrate::table* calibration = nullptr;
