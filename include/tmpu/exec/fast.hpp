@@ -310,7 +310,10 @@ constexpr std::int64_t lines_of(const isa::pool& i) {
   return 2 *
          ((std::int64_t{i.y.w} - 1) * i.stride_w + (std::int64_t{i.kernel_w} - 1) * i.dilation_w + 1 + simd::vector);
 }
-constexpr std::int64_t lines_of(const isa::binary& i) { return 2 * std::int64_t{i.y.h} * i.y.w; }
+inline constexpr std::int64_t part_of_row = 1024; ///< elements of floats that are worked on at a time
+constexpr std::int64_t lines_of(const isa::binary& i) {
+  return is_floating(i.y.type) ? 3 * 4 * part_of_row : 2 * std::int64_t{i.y.h} * i.y.w;
+}
 /// An operand may be written over the one that it is made of, element for element, but not over another part of it.
 constexpr bool over(const isa::local_ref& y, const isa::local_ref& x, std::int32_t lanes) {
   const bool same = y.address == x.address && y.lane == x.lane && y.spread == x.spread && y.n_stride == x.n_stride &&
@@ -331,6 +334,17 @@ inline const std::uint8_t* row_of(const isa::local_ref& r, memory& m, std::int64
 
 constexpr bool small(std::int32_t zero) { return zero > -0x8000 && zero < 0x8000; }
 
+/// Operands whose rows all follow each other, as one row a plane.
+constexpr isa::binary flattened(isa::binary i) {
+  const auto flat = [&](const isa::local_ref& r) { return dense_rows(r) && r.h == i.y.h && r.w == i.y.w; };
+  if (flat(i.y) && flat(i.a) && flat(i.b)) {
+    for (isa::local_ref* r : {&i.y, &i.a, &i.b}) {
+      r->w *= r->h;
+      r->h = 1;
+    }
+  }
+  return i;
+}
 inline bool run_pairs(const isa::binary& i, memory& m, workspace& space, const simd::kernels& k) {
   if (!one_lane(i.y) || !over(i.y, i.a, m.lanes()) || !over(i.y, i.b, m.lanes()) || i.low > i.high ||
       !small(i.a_zero) || !small(i.b_zero))
@@ -353,20 +367,59 @@ inline bool run_pairs(const isa::binary& i, memory& m, workspace& space, const s
               .zero = i.y_zero,
               .low = saturate(least_of(i.y.type), i.y.type, i.low, i.high),
               .high = saturate(greatest_of(i.y.type), i.y.type, i.low, i.high)};
-  isa::binary rows = i;
-  const auto flat = [&](const isa::local_ref& r) { return dense_rows(r) && r.h == i.y.h && r.w == i.y.w; };
-  if (flat(i.y) && flat(i.a) && flat(i.b)) {
-    for (isa::local_ref* r : {&rows.y, &rows.a, &rows.b}) {
-      r->w *= r->h;
-      r->h = 1;
-    }
-  }
+  const isa::binary rows = flattened(i);
   std::uint8_t* lines = simd::scratch::need(space.room.lines, lines_of(rows));
   for (std::int64_t n = 0; n < rows.y.n; ++n) {
     for (std::int64_t c = 0; c < rows.y.c; ++c) {
       for (std::int64_t h = 0; h < rows.y.h; ++h) {
         k.pairs(row_of(rows.a, m, n, c, h, rows.y.w, lines), row_of(rows.b, m, n, c, h, rows.y.w, lines + rows.y.w),
                 rows.y.w, p, m.plane(rows.y, n, c) + h * rows.y.h_stride);
+      }
+    }
+  }
+  return true;
+}
+
+inline void combine_reals(isa::binary_kind kind, float* a, const float* b, std::int64_t count, float low, float high) {
+  const auto each = [&](auto&& f) {
+    for (std::int64_t n = 0; n < count; ++n) a[n] = f(a[n], b[n]);
+  };
+  switch (kind) {
+  case isa::binary_kind::add: each([](float l, float r) { return l + r; }); break;
+  case isa::binary_kind::sub: each([](float l, float r) { return l - r; }); break;
+  case isa::binary_kind::mul: each([](float l, float r) { return l * r; }); break;
+  case isa::binary_kind::max: each([](float l, float r) { return l < r ? r : l; }); break;
+  default: each([](float l, float r) { return r < l ? r : l; });
+  }
+  for (std::int64_t n = 0; n < count; ++n) a[n] = activation::clip(a[n], low, high);
+}
+inline bool run_real_pairs(const isa::binary& of, memory& m, workspace& space, const simd::kernels& k) {
+  using simd::detail::known_real;
+  if (isa::floats_only(of.kind) || !one_lane(of.y) || !over(of.y, of.a, m.lanes()) || !over(of.y, of.b, m.lanes()) ||
+      !known_real(of.a.type) || !known_real(of.b.type) || !known_real(of.y.type))
+    return false;
+  const isa::binary i = flattened(of);
+  auto* lines = reinterpret_cast<float*>(simd::scratch::need(space.room.lines, lines_of(i)));
+  float* left = lines;
+  float* right = lines + part_of_row;
+  const auto read = [&](const isa::local_ref& r, float* to, std::int64_t n, std::int64_t c, std::int64_t h,
+                        std::int64_t at, std::int64_t count) {
+    const std::uint8_t* row = m.plane(r, broadcast(r.n, n), broadcast(r.c, c)) + broadcast(r.h, h) * r.h_stride;
+    const bool one = r.w == 1 && i.y.w != 1;
+    simd::detail::widen(k, to, row + (one ? 0 : at * bytes_of(r.type)), one ? 1 : count, r.type);
+    for (std::int64_t e = 1; one && e < count; ++e) to[e] = to[0];
+  };
+  for (std::int64_t n = 0; n < i.y.n; ++n) {
+    for (std::int64_t c = 0; c < i.y.c; ++c) {
+      for (std::int64_t h = 0; h < i.y.h; ++h) {
+        std::uint8_t* row = m.plane(i.y, n, c) + h * i.y.h_stride;
+        for (std::int64_t at = 0; at < i.y.w; at += part_of_row) {
+          const std::int64_t count = i.y.w - at < part_of_row ? i.y.w - at : part_of_row;
+          read(i.a, left, n, c, h, at, count);
+          read(i.b, right, n, c, h, at, count);
+          combine_reals(i.kind, left, right, count, i.low, i.high);
+          simd::detail::narrow(k, row + at * bytes_of(i.y.type), left, count, i.y.type);
+        }
       }
     }
   }
@@ -460,7 +513,7 @@ inline bool run_average(const isa::pool& i, memory& m, workspace& space, const s
 } // namespace detail
 
 inline bool run(const isa::binary& i, memory& m, workspace& w, const simd::kernels& k) {
-  return !is_floating(i.y.type) && detail::run_pairs(i, m, w, k);
+  return is_floating(i.y.type) ? detail::run_real_pairs(i, m, w, k) : detail::run_pairs(i, m, w, k);
 }
 inline bool run(const isa::pool& i, memory& m, workspace& w, const simd::kernels& k) {
   if (is_floating(i.x.type) || !detail::one_lane(i.y) || detail::overlap(i.x, i.y, m.lanes()) ||
@@ -508,7 +561,7 @@ template <class Instruction> constexpr room_needed room_of(const Instruction& i)
       room.cover({p.x_words(), p.w_words(), p.words, p.sums() + p.starts(), p.lines(bytes == 1 ? 4 : 1)});
     }
   } else if constexpr (requires { detail::lines_of(i); }) {
-    if (!is_floating(i.y.type)) room.lines = detail::lines_of(i);
+    room.lines = detail::lines_of(i);
   }
   return room;
 }

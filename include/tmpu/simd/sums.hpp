@@ -97,6 +97,16 @@ inline void widen(const kernels& k, float* to, const std::uint8_t* from, std::in
   }
 }
 
+inline void narrow(const kernels& k, std::uint8_t* to, const float* from, std::int64_t count, dtype_id type) {
+  if (type == dtype_id::f32) {
+    std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
+  } else if (type == dtype_id::f16) {
+    k.narrow_f16(to, from, count);
+  } else {
+    k.narrow_bf16(to, from, count);
+  }
+}
+
 /// Shapes that the kernels take: not those whose strides, dilations or padding would lay out far more than there is.
 constexpr bool sensible(const sum_shape& s, std::int64_t bytes) {
   for (const sum_axis& a : {s.h, s.w}) {
