@@ -5,18 +5,16 @@
 #include <cstring>
 #include <string_view>
 
-/// Sums of products and what stands around them, on the processor that the
-/// program runs on: the door to vector instructions. Nothing here runs in
-/// constant evaluation, every result has the bits of the plain loops that
-/// define it, and whoever does not include it does not pay.
+/// Sums of products and what stands around them, on the processor that the program runs on: the door to vector
+/// instructions. Nothing here runs in constant evaluation, every result has the bits of the plain loops that define
+/// it, and whoever does not include it does not pay.
 namespace tmpu::simd {
 
 /// What the kernels are written in; each gives the same bits.
 enum class level : std::uint8_t {
   portable, ///< plain C++
   avx2,     ///< 8-bit integers widened to 16, products of pairs (pmaddwd): exact
-  avx512,   ///< 8-bit integers four at a time (vpdpbusd, which does not
-            ///< saturate): exact
+  avx512,   ///< 8-bit integers four at a time (vpdpbusd, which does not saturate): exact
 };
 constexpr std::string_view name_of(level l) {
   return l == level::portable ? "portable" : l == level::avx2 ? "avx2" : "avx512";

@@ -7,8 +7,7 @@
 
 namespace tmpu::simd {
 
-/// Room that the kernels work in; it is kept between calls, and grows where it
-/// may.
+/// Room that the kernels work in; it is kept between calls, and grows where it may.
 struct scratch {
   vec<std::uint32_t> x, w;
   vec<std::int32_t> offsets, sums;

@@ -6,16 +6,14 @@
 #include "tmpu/simd/scratch.hpp"
 #include "tmpu/simd/tile.hpp"
 
-/// Convolutions of planes: x is laid out as words so that the places of one tap
-/// follow each other, then rows of weights run over it.
+/// Convolutions of planes: x is laid out as words so that the places of one tap follow each other, then rows of
+/// weights run over it.
 namespace tmpu::simd {
 
-/// How x and the weights of one group are laid out for kernels whose words hold
-/// `bytes` elements (1: floats). A word has one element of each of `bytes`
-/// channels, or, where that makes fewer, `bytes` neighbouring taps of one
-/// channel. For each such block and each phase of the strides there is an image
-/// of words, rows of `pitch`; a tap is a place in it, and output (h, w) is h *
-/// pitch + w further on.
+/// How x and the weights of one group are laid out for kernels whose words hold `bytes` elements (1: floats). A word
+/// has one element of each of `bytes` channels, or, where that makes fewer, `bytes` neighbouring taps of one channel.
+/// For each such block and each phase of the strides there is an image of words, rows of `pitch`; a tap is a place in
+/// it, and output (h, w) is h * pitch + w further on.
 struct plan {
   sum_shape s;
   std::int64_t bytes = 1;
@@ -51,8 +49,7 @@ struct plan {
     return blocks * s.h.stride * slices * image + 2 * tile_places;
   }
   [[nodiscard]] constexpr std::int64_t w_words() const { return s.outputs * words + slack; }
-  /// Words of a row of x before it is one of words; a row of weights has to fit
-  /// as well.
+  /// Words of a row of x before it is one of words; a row of weights has to fit as well.
   [[nodiscard]] constexpr std::int64_t line() const {
     const std::int64_t w_row = words * bytes;
     return (row_size > w_row ? row_size : w_row) + 4 * slack;
@@ -83,8 +80,7 @@ struct plan {
 
 namespace detail {
 
-/// Floats of a type that x and weights come in; others are left to the caller's
-/// own loops.
+/// Floats of a type that x and weights come in; others are left to the caller's own loops.
 constexpr bool known_real(dtype_id t) { return t == dtype_id::f32 || t == dtype_id::f16 || t == dtype_id::bf16; }
 
 inline void widen(const kernels& k, float* to, const std::uint8_t* from, std::int64_t count, dtype_id type) {
@@ -136,12 +132,10 @@ template <class F> void for_each_run(const stretch& s, std::int64_t pitch, std::
   }
 }
 
-/// The work on one convolution. A job says where things are: x(n, c), w(o),
-/// y(n, o) and partial(n, o) point to planes and rows, of which x_pitch,
-/// y_pitch and partial_pitch bytes are between two rows; x_type, w_type,
-/// y_type; pad_value; resume, finish; finish_of(o). A job that is `transposed`
-/// is a matrix product: the places are rows of x, row_of(place), and the
-/// results of a place lie a pitch apart.
+/// The work on one convolution. A job says where things are: x(n, c), w(o), y(n, o) and partial(n, o) point to planes
+/// and rows, of which x_pitch, y_pitch and partial_pitch bytes are between two rows; x_type, w_type, y_type;
+/// pad_value; resume, finish; finish_of(o). A job that is `transposed` is a matrix product: the places are rows of x,
+/// row_of(place), and the results of a place lie a pitch apart.
 template <bool Real, class Job> class convolution {
 public:
   convolution(const kernels& k, const Job& job, const sum_shape& s, scratch& room)
@@ -150,8 +144,7 @@ public:
         offsets_(scratch::need(room.offsets, p_.words)), sums_(scratch::need(room.sums, p_.sums() + p_.starts())),
         lines_(scratch::need(room.lines, p_.lines(element))) {}
 
-  /// False: a result is no number, so a tap in the padding may have met an
-  /// infinite weight.
+  /// False: a result is no number, so a tap in the padding may have met an infinite weight.
   bool run() {
     p_.offsets(offsets_);
     for (std::int64_t g = 0; g < p_.s.groups; ++g) {
@@ -182,8 +175,7 @@ private:
 
   [[nodiscard]] std::int64_t line_bytes() const { return p_.line() * element; }
   std::uint8_t* line(std::int64_t i) { return lines_ + i * line_bytes(); }
-  // Rows are short, and have room behind them: 16 bytes at a time is sooner
-  // done than a call.
+  // Rows are short, and have room behind them: 16 bytes at a time is sooner done than a call.
   void fill(std::uint8_t* to, std::int64_t count) const {
     std::uint8_t some[16];
     for (std::uint8_t& b : some) b = Real ? std::uint8_t{0} : static_cast<std::uint8_t>(job_.pad_value);
@@ -205,7 +197,8 @@ private:
   }
   void tiles(std::int64_t n, std::int64_t g) {
     const bool cut = p_.words > plan::most_words;
-    // What is laid out and stays in the caches is run over once for each four outputs, else four outputs after the other use a tile.
+    // What is laid out and stays in the caches is run over once for each four outputs, else four outputs after the
+    // other use a tile.
     constexpr std::int64_t near = 32 * 1024; // words
     if (!cut && p_.blocks * p_.s.h.stride * p_.slices * p_.image <= near) {
       for (std::int64_t o = 0; o < p_.s.outputs; o += tile_rows) {
@@ -223,8 +216,7 @@ private:
     }
   }
 
-  /// Elements [row_first, row_first + row_size) of a row of x, with what stands
-  /// outside of it.
+  /// Elements [row_first, row_first + row_size) of a row of x, with what stands outside of it.
   void read_row(std::uint8_t* to, const std::uint8_t* from) const {
     const std::int64_t last = p_.row_first + p_.row_size;
     const std::int64_t begin = p_.row_first > 0 ? p_.row_first : 0;
@@ -333,8 +325,7 @@ private:
     }
   }
 
-  /// Rows of weights in the order of the offsets: where they lie in it already
-  /// they stay there.
+  /// Rows of weights in the order of the offsets: where they lie in it already they stay there.
   void lay_weights(std::int64_t g) {
     const std::int64_t taps = p_.s.h.kernel * p_.s.w.kernel;
     in_place_ = Real ? job_.w_type == dtype_id::f32 : p_.bytes == 4 && taps == 1 && p_.s.channels % 4 == 0;

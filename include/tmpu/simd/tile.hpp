@@ -10,15 +10,14 @@
 #define TMPU_AVX512 [[gnu::target("avx2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]]
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
-// g++ 12 takes what its own _mm512_undefined_* leaves open for a mistake of the
-// caller.
+// g++ 12 takes what its own _mm512_undefined_* leaves open for a mistake of the caller.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-/// The innermost loops: up to 4 rows of weights times up to 64 places, and what
-/// makes words of elements and elements of sums.
+/// The innermost loops: up to 4 rows of weights times up to 64 places, and what makes words of elements and elements
+/// of sums.
 namespace tmpu::simd {
 
 inline constexpr std::int64_t vector = 16;      ///< places that go side by side
@@ -26,8 +25,7 @@ inline constexpr std::int64_t tile_places = 64; ///< of one call
 inline constexpr std::int64_t tile_rows = 4;
 template <std::int64_t Count> inline constexpr auto extent = static_cast<std::size_t>(Count);
 
-/// What makes an 8-bit integer of a sum: clamp(zero + requantize(sum + bias,
-/// multiplier, shift)), see isa::conv.
+/// What makes an 8-bit integer of a sum: clamp(zero + requantize(sum + bias, multiplier, shift)), see isa::conv.
 struct integer_finish {
   std::int64_t most = 0x8000'0000; ///< no sum is further from 0
   std::int64_t bias = 0;
@@ -51,15 +49,16 @@ constexpr std::int32_t finish_one(std::int32_t sum, const integer_finish& f) {
   const auto wide = static_cast<std::uint64_t>(std::int64_t{f.multiplier});
   return round_product(static_cast<std::int64_t>(static_cast<std::uint64_t>(std::int64_t{sum} + f.bias) * wide), f);
 }
-/// 32 bits are enough for a sum with its bias, 62 for the product, and 32 for what is left of it; so they are for each program that a compiler made.
+/// 32 bits are enough for a sum with its bias, 62 for the product, and 32 for what is left of it; so they are for each
+/// program that a compiler made.
 constexpr bool fits_narrow(const integer_finish& f, std::int32_t least_shift) {
   constexpr std::int64_t most = 0x7FFF'FFFF;
   return f.multiplier >= 0 && f.shift >= least_shift && f.shift <= 62 &&
          f.most + (f.bias < 0 ? -f.bias : f.bias) <= most && std::int64_t{f.low} - f.zero >= -most &&
          std::int64_t{f.high} - f.zero <= most;
 }
-/// What two 8-bit integers make, see isa::binary: clamp(zero + shifted(a' *
-/// a_multiplier op b' * b_multiplier)), of mul a' * b' * a_multiplier.
+/// What two 8-bit integers make, see isa::binary: clamp(zero + shifted(a' * a_multiplier op b' * b_multiplier)), of
+/// mul a' * b' * a_multiplier.
 struct integer_pair {
   enum class operation : std::uint8_t { add, sub, mul, max, min };
   operation op = operation::add;
@@ -78,8 +77,7 @@ struct real_finish {
   float high = 0.0F;
 };
 
-/// Which elements of a row make a word of neighbouring taps: j * stride + u *
-/// dilation, u < bytes.
+/// Which elements of a row make a word of neighbouring taps: j * stride + u * dilation, u < bytes.
 struct column_order {
   std::int64_t stride = 1;
   std::int64_t dilation = 1;
@@ -94,14 +92,13 @@ struct column_order {
   }
 };
 
-/// The kernels of a level. Words of 8-bit integers hold `bytes` of them: x as
-/// the level has it, weights likewise. Sources are read and words written up to
-/// 16 elements beyond the count; sums have 64 places a row, of which 16 *
+/// The kernels of a level. Words of 8-bit integers hold `bytes` of them: x as the level has it, weights likewise.
+/// Sources are read and words written up to 16 elements beyond the count; sums have 64 places a row, of which 16 *
 /// vectors are computed.
 struct kernels {
   std::int64_t bytes = 2;
-  /// sums[r][p] = start[r] + sum over k of x[offsets[k] + p] * rows[r][k]; without a start it goes on from what stands there. Integers exact,
-  /// floats one after the other and unfused.
+  /// sums[r][p] = start[r] + sum over k of x[offsets[k] + p] * rows[r][k]; without a start it goes on from what stands
+  /// there. Integers exact, floats one after the other and unfused.
   using tile = void (*)(const word* x, const std::int32_t* offsets, std::int64_t count, const std::uint8_t* const* rows,
                         void* sums, std::int64_t vectors, const void* start);
   tile integer_tile = nullptr; ///< 4 rows
@@ -112,8 +109,7 @@ struct kernels {
   void (*interleave)(word* to, const std::uint8_t* const* rows, std::int64_t count, bool is_signed) = nullptr;
   void (*columns)(word* to, const std::uint8_t* row, std::int64_t count, const column_order& order,
                   bool is_signed) = nullptr;
-  /// What a level that holds signed elements + 128 has to add to each sum: -128
-  /// times the sum of the row of weights.
+  /// What a level that holds signed elements + 128 has to add to each sum: -128 times the sum of the row of weights.
   std::int32_t (*correction)(const std::uint8_t* row, std::int64_t words) = nullptr;
   /// sum over k of x[k] * w[k]; x and w as they lie in memory.
   std::int32_t (*dot)(const std::uint8_t* x, bool is_signed, const std::uint8_t* w, std::int64_t count) = nullptr;
@@ -417,8 +413,7 @@ TMPU_AVX2 inline void finish_integer(const std::int32_t* sums, std::int64_t coun
     store(to + i + 4, _mm_cvtsi128_si32(_mm256_extracti128_si256(packed, 1)));
   }
 }
-/// The 64-bit products of a' with a multiplier: a' from the low halves of 4
-/// lanes.
+/// The 64-bit products of a' with a multiplier: a' from the low halves of 4 lanes.
 TMPU_AVX2 inline __m256i centred(const std::uint8_t* from, bool is_signed, std::int32_t zero) {
   const __m128i bytes = _mm_cvtsi32_si128(load<std::int32_t>(from));
   return _mm256_sub_epi64(is_signed ? _mm256_cvtepi8_epi64(bytes) : _mm256_cvtepu8_epi64(bytes),
@@ -477,8 +472,7 @@ TMPU_AVX2 inline bool finish_real(float* sums, std::int64_t count, const real_fi
   for (std::int64_t i = 0; i < count; i += 8) {
     const __m256 v = _mm256_add_ps(_mm256_loadu_ps(sums + i), bias);
     odd = _mm256_or_ps(odd, _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
-    // max and min give their second operand where the comparison does not hold:
-    // a NaN, and the zero that stands there.
+    // max and min give their second operand where the comparison does not hold: a NaN, and the zero that stands there.
     _mm256_storeu_ps(sums + i, _mm256_min_ps(high, _mm256_max_ps(low, v)));
   }
   return _mm256_movemask_ps(odd) != 0;
@@ -542,8 +536,7 @@ inline constexpr kernels all{.bytes = 2,
 // VNNI
 namespace avx512 {
 
-/// Sums of unsigned x times signed weights; signed x is held as x + 128, see
-/// `correction`.
+/// Sums of unsigned x times signed weights; signed x is held as x + 128, see `correction`.
 template <std::int64_t Rows, std::int64_t Vectors>
 TMPU_AVX512 void integer_of(const word* x, const std::int32_t* offsets, std::int64_t count,
                             const std::uint8_t* const* rows, std::int32_t* to, const void* start) {
