@@ -622,6 +622,14 @@ TEST_CASE("elements put back to their places") {
     const value in[] = {r.tensor({2, 20, 1})};
     check(m, in);
   }
+  {
+    model_builder m; // constant updates take the range of x
+    const auto x = m.input("x", dtype_id::f32, {3, 4});
+    const auto places = m.constant("places", make_value(dtype_id::i64, {1, 3}, std::array<std::int64_t, 3>{2, 0, -1}));
+    m.output(m.add<top::scatter_elements>("y", {}, {x, places, m.constant("u", r.tensor({1, 3}, 0.5F))}));
+    const value in[] = {r.tensor({3, 4})};
+    check(m, in);
+  }
   for (const std::int64_t mask : {0, 1}) {
     model_builder m;
     const auto x = m.input("x", dtype_id::f32, {2, 3});

@@ -15,10 +15,6 @@ namespace detail {
 constexpr tensor_id operand_as(context& c, sequence& s, std::size_t i, const shape& dims) {
   return c.is_constant(i) ? c.constant_operand(i, dims) : s.reshape(c.operand(i), dims);
 }
-/// An activation, or a constant as the chip has it.
-constexpr tensor_id operand_as_is(context& c, std::size_t i) {
-  return c.is_constant(i) ? c.constant_operand(i, c.dims(i)) : c.operand(i);
-}
 /// Places along an axis counted from its front.
 constexpr tensor_id from_front(sequence& s, tensor_id places, std::int64_t extent) {
   const tensor_id behind = s.compare(isa::compare_kind::less, places, s.number_like(places, 0));
@@ -145,7 +141,7 @@ template <class Op> struct scatter_family {
     static constexpr bool takes(const context& c, node_id) {
       const std::string_view how = c.template attributes<Op>().reduction.view();
       return (how.empty() || how == "none") && c.carries(0) && c.carries(1) && c.carries(2) &&
-             detail::numbered(c.dims(0)) && !c.is_constant(2);
+             detail::numbered(c.dims(0)) && !(c.is_constant(0) && c.is_constant(1) && c.is_constant(2));
     }
     static constexpr void apply(context& c, node_id) {
       sequence s(c);
@@ -159,7 +155,9 @@ template <class Op> struct scatter_family {
       const std::int64_t count = s.dims(numbers)[0];
       const std::int64_t width = c.dims(2).elements() / count;
       const tensor_id x = detail::operand_as(c, s, 0, {c.dims(0).elements() / width, width});
-      const tensor_id u = s.reshape(c.cast_to(detail::operand_as_is(c, 2), c.format_at(x)), {count, width});
+      const format f = c.format_at(x);
+      const tensor_id u = c.is_constant(2) ? c.constant_operand(2, {count, width}, f)
+                                           : s.reshape(c.cast_to(c.operand(2), f), {count, width});
       s.finish(s.scatter(x, numbers, u));
     }
   };
