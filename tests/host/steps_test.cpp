@@ -3,6 +3,8 @@
 // What a program says of its host steps is held against the operators' own shape rules: a file cannot make one read or write elsewhere.
 #include "tmpu/host/steps.hpp"
 
+#include "tmpu/host/memory_limit.hpp"
+
 #include <doctest/doctest.h>
 
 #include <string>
@@ -88,6 +90,21 @@ TEST_CASE("a slot that holds another tensor than a step says is refused") {
 TEST_CASE("operands that an operator does not take are refused") {
   CHECK(has(refusal({step("relu", {}, {}, {tensor(dtype_id::f32, {2}, activations(0))})}), "has 0 operands"));
   CHECK(has(refusal({step("sleep", {}, {}, {})}), "not in the list of operators"));
+}
+
+TEST_CASE("a machine that is greater than the computer is refused before it is made") {
+  const auto said = [](std::int64_t activation_bytes, std::int64_t there) -> std::string {
+    try {
+      host::require_memory({.lanes = 8, .local_bytes = 1024, .activation_bytes = activation_bytes, .weight_bytes = 0},
+                           there);
+    } catch (const error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  CHECK(said(1808, 10000) == "");
+  CHECK(has(said(1809, 10000), "asks for 10001 bytes of memory, and this computer has 10000"));
+  CHECK(host::memory_of_this_computer() > (1 << 28));
 }
 
 } // namespace

@@ -4,6 +4,7 @@
 #include "tmpu/exec/executor.hpp"
 #include "tmpu/host/edge.hpp"
 #include "tmpu/host/fast_sums.hpp"
+#include "tmpu/host/memory_limit.hpp"
 #include "tmpu/host/steps.hpp"
 #include "tmpu/ir/evaluate.hpp"
 #include "tmpu/tpu/op.hpp"
@@ -58,7 +59,7 @@ inline std::vector<named_value> run_graph(const graph_body& g, std::span<const v
 class runner {
 public:
   explicit runner(const isa::program& p, std::size_t network = 0)
-      : executor_(p, network), network_(&p.info.networks[network]), memory_(executor_.make_memory()),
+      : executor_(p, network), network_(&p.info.networks[network]), memory_(machine_of(executor_)),
         steps_(*network_, p.weights.span()) {}
 
   [[nodiscard]] const isa::network& network() const { return *network_; }
@@ -115,6 +116,10 @@ public:
   }
 
 private:
+  static exec::memory machine_of(const exec::executor& e) {
+    require_memory(e.memory_limits());
+    return e.make_memory();
+  }
   template <class Observe>
   vec<vec<std::uint8_t>> execute(std::span<const value> inputs, const exec::interleaving& order, Observe&& observe) {
     std::vector<vec<std::uint8_t>> bytes;
