@@ -31,6 +31,7 @@ struct session {
   std::string_view network = "network";
   bool asymmetric = false;                              ///< int8 activations with a zero point
   tmpu::lower::weight_format weights{};                 ///< f16, bf16: constant weights in fewer bits
+  bool structure_only = false;                          ///< for sizes and cycles: the program has no weights
   bool float_io = false;                                ///< int8: inputs and outputs stay f32
   const tmpu::calibrate::qtable* layers = nullptr;      ///< int8: layers that compute in another dtype
   tmpu::group::effort opt = tmpu::group::effort::full;  ///< of the search for layer groups
@@ -96,7 +97,7 @@ template <class Lists, class DType> struct codegen {
   static constexpr isa::program run(const graph<from>& g, const session& s) {
     const std::string_view mode = tmpu::lower::mode_name(DType::id, s.weights.type);
     return tmpu::codegen::codegen_pass<typename Lists::emitters>::run(
-        g, s.chip, s.network, s.asymmetric ? std::string_view("int8 asymmetric") : mode);
+        g, s.chip, s.network, s.asymmetric ? std::string_view("int8 asymmetric") : mode, s.structure_only);
   }
 };
 

@@ -70,12 +70,13 @@ requires(Pass::from == S) struct pipeline_from<S, pipeline<Pass, Rest...>> {
 };
 
 template <class Model, class Lists>
-constexpr isa::program compile_model(const chip::facts& chip, group::misfit& misfit) {
+constexpr isa::program compile_model(const chip::facts& chip, group::misfit& misfit, bool structure_only = false) {
   using graph_type = decltype(Model::graph());
   using whole = typename pipeline_for<typename Model::dtype, Lists>::type;
   static_assert(all_operators<typename Lists::operators>);
   session s{.chip = chip, .network = Model::name};
   s.misfit = &misfit;
+  s.structure_only = structure_only;
   if constexpr (requires { Model::asymmetric; }) s.asymmetric = Model::asymmetric;
   const auto run = [&] {
     return pipeline_from<graph_type::at_stage, whole>::type::run(Model::graph(), s, see_nothing{});
@@ -267,12 +268,13 @@ struct design_point {
   std::int64_t dma_bytes = 0;
 };
 
-/// Compiles a model that is a type for a chip that is a value, at run time or in constant evaluation: for a loop over chips.
+/// Compiles a model that is a type for a chip that is a value, at run time or in constant evaluation: for a loop over chips. Of a lowered
+/// graph only the shapes matter: constants may have no bytes.
 /// Errors: one line where the chip's facts contradict each other; refusals of the passes.
 template <static_model Model, class Lists = standard> constexpr design_point design(const chip::facts& chip) {
   if (!chip::usable(chip)) refuse(text("the facts of chip '") << chip.name << "' contradict each other (tmpu-C001)");
   group::misfit misfit;
-  const isa::program p = detail::compile_model<Model, Lists>(chip, misfit);
+  const isa::program p = detail::compile_model<Model, Lists>(chip, misfit, true);
   if (misfit.found()) return {};
   const isa::network& n = p.info.networks[0];
   return {true, n.cycles, n.local_bytes_peak, n.dma_bytes};

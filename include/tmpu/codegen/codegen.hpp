@@ -205,13 +205,15 @@ constexpr vec<std::uint8_t> pack_weights(const graph_body& g) {
 }
 } // namespace detail
 
-/// Code generation: layer groups, slices and addresses become the instruction stream, with weights, inputs and outputs.
+/// Code generation: layer groups, slices and addresses become the instruction stream, with weights, inputs and outputs. `structure_only`
+/// leaves the bytes of the weights out: such a program cannot run, but has sizes and cycles.
 template <class Emitters> struct codegen_pass {
   static constexpr std::string_view name = "codegen";
   static constexpr stage from = stage::addressed;
 
   static constexpr isa::program run(const graph<stage::addressed>& g, const chip::facts& chip,
-                                    std::string_view network_name, std::string_view quantize) {
+                                    std::string_view network_name, std::string_view quantize,
+                                    bool structure_only = false) {
     const vec<std::int32_t> readers = group::last_readers(g);
     stream_builder out(chip.lanes);
     isa::network network{};
@@ -265,7 +267,7 @@ template <class Emitters> struct codegen_pass {
                      .cores = chip.cores};
     p.info.quantize = text(quantize);
     p.info.networks.push_back(std::move(network));
-    p.weights = detail::pack_weights(g);
+    if (!structure_only) p.weights = detail::pack_weights(g);
     return p;
   }
 
