@@ -4,6 +4,7 @@
 #include "tmpu/lower/sequence.hpp"
 #include "tmpu/top/move.hpp"
 #include "tmpu/top/rearrange.hpp"
+#include "tmpu/top/reshape.hpp"
 
 /// Moves that are made of others; they keep type and scale.
 namespace tmpu::lower {
