@@ -19,6 +19,8 @@ template <int K, class... Ops> struct within {
   using ops = list<Ops...>;
 };
 
+namespace error_family {
+
 /// The result is one of the operands' elements or a constant: only the operand's own rounding, eps / 2.
 using copies = within<
     1, top::max_pool, top::global_max_pool, top::max_unpool, top::max_roi_pool, top::relu, top::clip, top::abs,
@@ -57,7 +59,9 @@ using steep =
            top::gru, top::lstm, top::attention, top::exp, top::pow, top::mod, top::tan, top::asin, top::acos, top::sinh,
            top::cosh, top::acosh, top::atanh, top::reduce_prod, top::det>;
 
-using error_families = list<copies, sums, steep>;
+} // namespace error_family
+
+using error_families = list<error_family::copies, error_family::sums, error_family::steep>;
 
 /// k of an operator. An operator of the list of Top that is in no family, or in two, does not compile.
 template <class Op> consteval int error_k() {
