@@ -60,14 +60,7 @@ inline text print(const qtable& t) {
 /// unknown dtypes, layers given twice.
 inline qtable parse_qtable(std::string_view content, std::string_view source = "qtable") {
   qtable t;
-  std::int64_t number = 0;
-  do {
-    ++number;
-    const std::size_t size = content.find('\n');
-    std::string_view text_of_line = content.substr(0, size);
-    content.remove_prefix(size == std::string_view::npos ? content.size() : size + 1);
-    if (text_of_line.ends_with('\r')) text_of_line.remove_suffix(1);
-    detail::line_reader line(source, number, text_of_line);
+  detail::for_each_line(content, source, [&](detail::line_reader& line, std::int64_t number) {
     if (number == 1) {
       if (!line.take(detail::qtable_title)) {
         line.fail("this is no qtable (it would begin with `# tmpu qtable v1`): make one with `tmpuc sensitivity`");
@@ -77,10 +70,10 @@ inline qtable parse_qtable(std::string_view content, std::string_view source = "
             text("version '") << version
                               << "' of the qtable is not known here (v1 is): make it again with `tmpuc sensitivity`");
       }
-      continue;
+      return;
     }
     line.skip_spaces();
-    if (line.at_end() || line.front() == '#') continue;
+    if (line.at_end() || line.front() == '#') return;
     layer_type l;
     l.layer = line.take_name();
     const std::string_view word = line.take_word();
@@ -97,7 +90,7 @@ inline qtable parse_qtable(std::string_view content, std::string_view source = "
       line.fail(message << " is given already: take one of the two out");
     }
     t.layers.push_back(std::move(l));
-  } while (!content.empty());
+  });
   return t;
 }
 

@@ -144,13 +144,7 @@ inline text print(const statistics& s) {
 /// Reads statistics; every refusal names source and line.
 inline statistics parse_statistics(std::string_view content, std::string_view source = "calibration statistics") {
   statistics s;
-  std::int64_t number = 0;
-  do {
-    ++number;
-    const std::size_t size = content.find('\n');
-    const std::string_view text_of_line = content.substr(0, size);
-    content.remove_prefix(size == std::string_view::npos ? content.size() : size + 1);
-    detail::line_reader line(source, number, text_of_line);
+  detail::for_each_line(content, source, [&](detail::line_reader& line, std::int64_t number) {
     if (number == 1) {
       if (!line.take(detail::statistics_title) || line.take_word() != "1") {
         line.fail("these are no calibration statistics that are known here (they would begin with `# tmpu calibration "
@@ -162,10 +156,10 @@ inline statistics parse_statistics(std::string_view content, std::string_view so
       s.rules = line.take_fingerprint();
     } else if (line.take("# samples:")) {
       s.samples = detail::integer(line, line.take_word(), 0);
-    } else if (!text_of_line.empty() && !text_of_line.starts_with('#')) {
+    } else if (!line.at_end() && !line.starts_with('#')) {
       s.tensors.push_back(detail::take_tensor(line));
     }
-  } while (!content.empty());
+  });
   return s;
 }
 

@@ -150,6 +150,7 @@ public:
   }
   [[nodiscard]] bool at_end() const { return rest_.empty(); }
   [[nodiscard]] char front() const { return rest_.front(); }
+  [[nodiscard]] bool starts_with(char c) const { return rest_.starts_with(c); }
   [[nodiscard]] bool take(std::string_view word) {
     if (!rest_.starts_with(word)) return false;
     rest_.remove_prefix(word.size());
@@ -232,6 +233,19 @@ private:
   std::int64_t number_;
   std::string_view rest_;
 };
+
+/// Calls f(line_reader&, number) for each line of a text, numbered from 1, without its line ending (also that of Windows).
+template <class F> void for_each_line(std::string_view content, std::string_view source, F&& f) {
+  std::int64_t number = 0;
+  do {
+    const std::size_t size = content.find('\n');
+    std::string_view words = content.substr(0, size);
+    content.remove_prefix(size == std::string_view::npos ? content.size() : size + 1);
+    if (words.ends_with('\r')) words.remove_suffix(1);
+    line_reader line(source, ++number, words);
+    f(line, number);
+  } while (!content.empty());
+}
 
 inline constexpr std::string_view correction_words[] = {"channels", "bias", "rounding"};
 inline constexpr std::string_view bit_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -323,14 +337,7 @@ inline table parse(std::string_view content, std::string_view source = "calibrat
   table t;
   vec<std::uint64_t> hashes;
   vec<std::int64_t> lines;
-  std::int64_t number = 0;
-  do {
-    ++number;
-    const std::size_t size = content.find('\n');
-    std::string_view text_of_line = content.substr(0, size);
-    content.remove_prefix(size == std::string_view::npos ? content.size() : size + 1);
-    if (text_of_line.ends_with('\r')) text_of_line.remove_suffix(1);
-    detail::line_reader line(source, number, text_of_line);
+  detail::for_each_line(content, source, [&](detail::line_reader& line, std::int64_t number) {
     if (number == 1) {
       if (!line.take(detail::table_title)) {
         line.fail("this is no calibration table (it would begin with `# tmpu calibration table v1`): make one with "
@@ -341,18 +348,18 @@ inline table parse(std::string_view content, std::string_view source = "calibrat
             text("version '") << version
                               << "' of the table is not known here (v1 is): make it again with `tmpuc calibrate`");
       }
-      continue;
+      return;
     }
-    if (text_of_line.starts_with('#')) {
+    if (line.starts_with('#')) {
       detail::read_comment(t, line);
-      continue;
+      return;
     }
     if (line.take("@")) {
       t.corrections.push_back(detail::take_correction(line));
-      continue;
+      return;
     }
     line.skip_spaces();
-    if (line.at_end()) continue;
+    if (line.at_end()) return;
     entry e;
     e.name = line.take_name();
     e.range.known = true;
@@ -376,7 +383,7 @@ inline table parse(std::string_view content, std::string_view source = "calibrat
     hashes.push_back(hash);
     lines.push_back(number);
     t.entries.push_back(std::move(e));
-  } while (!content.empty());
+  });
   return t;
 }
 
