@@ -12,6 +12,7 @@ set(tmpu_packages_demo
     libxtensor-dev
     libxsimd-dev
     libcli11-dev
+    libflatbuffers-dev
     libfmt-dev
     libzip-dev
     zlib1g-dev)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the headers need from outside, found in one place for the build tree and for find_package(tmpu):
 #   tmpu::onnx   tmpu::tmpu + protobuf + ONNX                for include/tmpu/onnx/
+#   tmpu::tflite tmpu::tmpu + flatbuffers                for include/tmpu/tflite/
 #   tmpu::host   tmpu::tmpu + xtensor + libzip + zlib        for include/tmpu/host/
-# Each target exists only where its packages were found; tmpu_onnx_missing and tmpu_host_missing say what was not.
+# Each target exists only where its packages were found; tmpu_onnx_missing, tmpu_tflite_missing and tmpu_host_missing say what was not.
 include_guard(DIRECTORY)
 
 set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON) # so that add_subdirectory() users see the imported targets, too
@@ -23,6 +24,19 @@ endif()
 if(NOT tmpu_onnx_missing AND NOT TARGET tmpu::onnx)
   add_library(tmpu::onnx INTERFACE IMPORTED GLOBAL)
   target_link_libraries(tmpu::onnx INTERFACE tmpu::tmpu onnx onnx_proto protobuf::libprotobuf)
+endif()
+
+# ---- tmpu::tflite: flatbuffers' headers alone
+set(tmpu_tflite_missing "")
+find_path(TMPU_FLATBUFFERS_INCLUDE_DIR flatbuffers/flatbuffers.h)
+mark_as_advanced(TMPU_FLATBUFFERS_INCLUDE_DIR)
+if(NOT TMPU_FLATBUFFERS_INCLUDE_DIR)
+  list(APPEND tmpu_tflite_missing libflatbuffers-dev)
+endif()
+if(NOT tmpu_tflite_missing AND NOT TARGET tmpu::tflite)
+  add_library(tmpu::tflite INTERFACE IMPORTED GLOBAL)
+  target_link_libraries(tmpu::tflite INTERFACE tmpu::tmpu)
+  target_include_directories(tmpu::tflite INTERFACE ${TMPU_FLATBUFFERS_INCLUDE_DIR})
 endif()
 
 # ---- tmpu::host

@@ -26,7 +26,7 @@ endfunction()
 #   PREFIX_LIMITS    "big" or empty       raises the limits on constant evaluation
 #   PREFIX_GENERATED name or empty        NAME_generator.cpp beside the test is built and run; what it prints is NAME.generated.hpp
 #   PREFIX_NEEDS     "tmpuc" or empty     the test runs the driver: its path is in the environment as TMPU_TMPUC
-#   PREFIX_LINKS     list of onnx, host   from `links=` and from includes of tmpu/onnx/, tmpu/host/, tmpu/tmpu.hpp, ...
+#   PREFIX_LINKS     list of onnx, tflite, host   from `links=` and from includes of tmpu/onnx/, tmpu/tflite/, tmpu/host/, tmpu/tmpu.hpp, ...
 function(tmpu_scan prefix)
   set(optimize "")
   set(labels "")
@@ -40,10 +40,15 @@ function(tmpu_scan prefix)
       DIRECTORY
       APPEND
       PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
-    file(STRINGS "${file}" lines REGEX "^(//|#) tmpu-test:|^#include [\"<](tmpu/onnx/|tmpu/host/|tmpu/tmpu.hpp|onnx/|google/protobuf/|xtensor/|zip\\.h)")
+    file(STRINGS "${file}" lines REGEX "^(//|#) tmpu-test:|^#include [\"<](tmpu/onnx/|tmpu/tflite/|tmpu/host/|tmpu/tmpu.hpp|onnx/|google/protobuf/|xtensor/|zip\\.h)")
     foreach(line IN LISTS lines)
       if(line MATCHES "tmpu/tmpu.hpp|tmpu/host/") # host/ may include onnx/
         list(APPEND links onnx host)
+        if(line MATCHES "tmpu/tmpu.hpp")
+          list(APPEND links tflite)
+        endif()
+      elseif(line MATCHES "^#include .tmpu/tflite")
+        list(APPEND links tflite)
       elseif(line MATCHES "^#include .(tmpu/onnx|onnx|google)")
         list(APPEND links onnx)
       elseif(line MATCHES "^#include ")

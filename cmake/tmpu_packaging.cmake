@@ -15,5 +15,5 @@ set(CPACK_DEBIAN_TMPU_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_TMPU_DEV_PACKAGE_ARCHITECTURE all)
 set(CPACK_DEBIAN_TMPU_DEV_PACKAGE_DEPENDS "libboost-dev (>= 1.81) | libboost1.81-dev")
 set(CPACK_DEBIAN_TMPU_DEV_PACKAGE_SUGGESTS
-    "libonnx-dev, libprotobuf-dev, protobuf-compiler, libxtensor-dev, libzip-dev, zlib1g-dev")
+    "libflatbuffers-dev, libonnx-dev, libprotobuf-dev, protobuf-compiler, libxtensor-dev, libzip-dev, zlib1g-dev")
 include(CPack)

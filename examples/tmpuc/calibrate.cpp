@@ -98,7 +98,7 @@ void add_calibrate(CLI::App& app, work& chosen) {
   auto* command =
       app.add_subcommand("calibrate", "Run samples through a model and write the range of each tensor (.cali)");
   auto o = std::make_shared<options>();
-  o->model.add(*command, "The model, an .onnx file");
+  o->model.add(*command, "The model, an .onnx or .tflite file");
   o->rules.add(*command);
   o->data.add(*command);
   add_method(*command, o->method);

@@ -27,7 +27,7 @@ void add_correct(CLI::App& app, work& chosen) {
   auto* command = app.add_subcommand("correct", "Add corrections to a calibration table: channels scaled alike, ranges "
                                                 "seen through functions, weights rounded together, biases");
   auto o = std::make_shared<options>();
-  o->model.add(*command, "The model, an .onnx file");
+  o->model.add(*command, "The model, an .onnx or .tflite file");
   o->rules.add(*command);
   o->data.add(*command);
   command->add_option("--calibration", o->calibration, "Table of ranges from `tmpuc calibrate`")

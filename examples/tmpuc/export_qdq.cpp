@@ -25,7 +25,7 @@ void add_export_qdq(CLI::App& app, work& chosen) {
   auto* command = app.add_subcommand(
       "export-qdq", "Write what int8 computes as a plain ONNX model with QuantizeLinear and DequantizeLinear");
   auto o = std::make_shared<options>();
-  o->model.add(*command, "The model, an .onnx file");
+  o->model.add(*command, "The model, an .onnx or .tflite file");
   o->rules.add(*command);
   command->add_option("--chip", o->chip, "The chip to lower for; `tmpuc chips` lists them")
       ->required()

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that needs protobuf.
+// Everything that needs protobuf or flatbuffers.
 #include "models.hpp"
 
 #include "tmpu/isa/tmodel.hpp"
 #include "tmpu/onnx/import.hpp"
 #include "tmpu/onnx/stage_file.hpp"
 #include "tmpu/onnx/survey.hpp"
+#include "tmpu/tflite/import.hpp"
 #include "tmpu/top/operators.hpp"
 #include "tmpu/tpu/operators.hpp"
 
+#include <algorithm>
+#include <deque>
 #include <filesystem>
 
 namespace tmpuc {
@@ -18,8 +21,8 @@ using operators = unpack<decltype(top::operators)>;
 using stage_operators = join_lists<operators, unpack<decltype(tpu::operators)>>;
 
 namespace {
-vec<tmpu::onnx::input_shape> shapes_of(const model_options& options) {
-  vec<tmpu::onnx::input_shape> shapes;
+vec<tmpu::input_shape> shapes_of(const model_options& options) {
+  vec<tmpu::input_shape> shapes;
   for (const std::string& word : options.input_shapes) {
     const auto equals = word.rfind('=');
     if (equals == std::string::npos || equals == 0)
@@ -36,10 +39,21 @@ vec<tmpu::onnx::input_shape> shapes_of(const model_options& options) {
 }
 } // namespace
 
+namespace {
+/// A TensorFlow Lite model. Its graph looks into the file's bytes until the end.
+loaded_model load_tflite(const model_options& options, vec<std::uint8_t> bytes, bool allow_free) {
+  static std::deque<vec<std::uint8_t>> files;
+  const tflite::model model(files.emplace_back(std::move(bytes)).span(), options.path);
+  return {stage::origin, false,
+          tflite::import_model(model, {.input_shapes = shapes_of(options), .allow_free = allow_free})};
+}
+} // namespace
+
 loaded_model load_model(const model_options& options, bool allow_free) {
-  const vec<std::uint8_t> bytes = host::read_file(options.path);
+  vec<std::uint8_t> bytes = host::read_file(options.path);
+  if (tflite::looks_like_tflite(bytes)) return load_tflite(options, std::move(bytes), allow_free);
   if (isa::looks_like_tmodel(bytes))
-    refuse(text("'") << options.path << "' is a compiled program (.tmodel): give an .onnx file");
+    refuse(text("'") << options.path << "' is a compiled program (.tmodel): give an .onnx or .tflite file");
   const auto model = tmpu::onnx::parse_model(bytes, options.path);
   if (tmpu::onnx::is_stage_file(model)) {
     if (!options.input_shapes.empty())
@@ -57,11 +71,24 @@ loaded_model load_model(const model_options& options, bool allow_free) {
 }
 
 std::vector<operator_use> operators_of(const model_options& options) {
-  const auto model = tmpu::onnx::parse_model(host::read_file(options.path), options.path);
+  const vec<std::uint8_t> bytes = host::read_file(options.path);
+  std::vector<operator_use> uses;
+  if (tflite::looks_like_tflite(bytes)) {
+    const graph_body g = load_model(options, true).graph;
+    for (std::size_t i = 0; i < g.nodes.size(); ++i) {
+      const node& n = g.nodes[i];
+      const std::string called(n.op->info.onnx);
+      auto at = std::find_if(uses.begin(), uses.end(), [&](const operator_use& u) { return u.onnx == called; });
+      if (at == uses.end()) at = uses.insert(at, {called, called, 0, {}});
+      ++at->count;
+      at->nodes.emplace_back(g.node_name(static_cast<node_id>(i)));
+    }
+    return uses;
+  }
+  const auto model = tmpu::onnx::parse_model(bytes, options.path);
   if (tmpu::onnx::is_stage_file(model)) {
     refuse(text("'") << options.path << "' is a stage of a model: give the model itself");
   }
-  std::vector<operator_use> uses;
   for (auto& u : tmpu::onnx::operator_uses(model)) {
     const std::string today(tmpu::onnx::name_today(u.onnx));
     uses.push_back({u.onnx, today, u.count, std::move(u.nodes)});

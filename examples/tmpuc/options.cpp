@@ -24,7 +24,7 @@ void rule_options::add(CLI::App& command) {
 }
 
 void compile_options::add(CLI::App& command) {
-  model.add(command, "The model, an .onnx file");
+  model.add(command, "The model, an .onnx or .tflite file");
   rules.add(command);
   command.add_option("--chip", chip, "The chip to compile for; `tmpuc chips` lists them")
       ->required()

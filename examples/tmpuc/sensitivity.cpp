@@ -262,7 +262,7 @@ void add_sensitivity(CLI::App& app, work& chosen) {
       "What int8 costs at the output, layer by layer, and the fewest layers to keep in a wider dtype (qtable)");
   auto o = std::make_shared<sensitivity_options>();
   o->data.samples = 4;
-  o->model.add(*command, "The model, an .onnx file");
+  o->model.add(*command, "The model, an .onnx or .tflite file");
   o->rules.add(*command);
   o->data.add(*command);
   command->get_option("--samples")->capture_default_str();

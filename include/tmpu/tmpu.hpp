@@ -22,6 +22,7 @@
 // ONNX files and files of every stage
 #include "tmpu/onnx/import.hpp"
 #include "tmpu/onnx/stage_file.hpp"
+#include "tmpu/tflite/import.hpp"
 
 // Calibration
 #include "tmpu/calibrate/calibrate.hpp"

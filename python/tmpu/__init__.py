@@ -21,10 +21,10 @@ from dataclasses import dataclass
 
 from . import _native
 from ._native import Error, __version__
-from .frameworks import from_tensorflow, from_tflite, from_torch
+from .frameworks import from_tensorflow, from_torch
 
 __all__ = ["Calibration", "Error", "Model", "Report", "Tensor", "calibrate", "check", "chips", "compile", "from_tensorflow",
-           "from_tflite", "from_torch", "__version__"]
+           "from_torch", "__version__"]
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def compile(model, *, chip: str, quantize: str = "f32", calibration=None, asymme
             float_io: bool = False, qtable=None, opt: int = 2, input_shapes=None, disable_rules=()) -> Model:
     """Compiles an ONNX model to the instruction stream of a chip, as `tmpuc compile` does: the bytes are the same.
 
-    model: the path of an .onnx file, its bytes, or an onnx.ModelProto.
+    model: the path of an .onnx or .tflite file, its bytes, or an onnx.ModelProto.
     chip: one of `tmpu.chips()`.
     quantize: "f32", "f16", "bf16", "int8", or weights of fewer bits: "w8a16", "w4a16", "w8abf16", "w4abf16", "f8e4m3", "f8e5m2".
     calibration: for int8: a Calibration or the path of a .cali file.

@@ -62,15 +62,3 @@ def from_tensorflow(model, *, signature=None, opset: int = 17) -> bytes:
     else:
         proto, _ = tf2onnx.convert.from_function(model, input_signature=signature, opset=opset)
     return proto.SerializeToString()
-
-
-def from_tflite(path, *, opset: int = 17) -> bytes:
-    """A TensorFlow Lite file, of floats or of integers, as the bytes of an ONNX model, through tf2onnx.
-
-    path: the .tflite file.
-    opset: the ONNX operator set to export to.
-    """
-    import tf2onnx
-
-    proto, _ = tf2onnx.convert.from_tflite(os.fspath(path), opset=opset)
-    return proto.SerializeToString()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What both consumers check: the optional parts are there exactly where the project itself found their packages, the
 # project builds nothing of its own inside somebody else's build, and the function for the limits is known.
-foreach(part HOST ONNX)
+foreach(part HOST ONNX TFLITE)
   string(TOLOWER ${part} name)
   if(EXPECT_${part})
     if(NOT TARGET tmpu::${name})

@@ -17,7 +17,7 @@ macro(run what)
 endmacro()
 
 set(options -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_BUILD_TYPE=Debug -DEXPECT_VERSION=${VERSION} -DEXPECT_HOST=${HOST}
-            -DEXPECT_ONNX=${ONNX})
+            -DEXPECT_ONNX=${ONNX} -DEXPECT_TFLITE=${TFLITE})
 if(WAY STREQUAL "find_package")
   set(project find_package)
   run("the installation" ${CMAKE_COMMAND} --install ${PROJECT_BUILD} --prefix ${WORK}/prefix --component tmpu_dev)

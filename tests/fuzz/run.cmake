@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # cmake -DFUZZER=BINARY -DTHING=importer -DWORK=FOLDER -DSECONDS=60 -P run.cmake
-# Runs a libFuzzer target for a while. The importer's begins with the smallest models of ONNX's backend tests, the others bring their
-# seeds along.
+# Runs a libFuzzer target for a while. Those of the importers begin with the smallest models of ONNX's backend tests and with the models of
+# tests/tflite/data, the others bring their seeds along.
 file(MAKE_DIRECTORY ${WORK}/corpus ${WORK}/found)
 set(most_bytes 2000)
 if(THING STREQUAL "tmodel")
   set(most_bytes 20000) # its sections begin on pages of 4,096 bytes
+elseif(THING STREQUAL "tflite")
+  set(most_bytes 14000)
+  file(COPY ${CMAKE_CURRENT_LIST_DIR}/../tflite/data/ DESTINATION ${WORK}/corpus FILES_MATCHING PATTERN "*.tflite")
 endif()
 set(models "")
 if(THING STREQUAL "importer")

@@ -141,7 +141,7 @@ def test_tflite(tmp_path, integers):
         converter.representative_dataset = lambda: ([rng.standard_normal((1, 8, 8, 2)).astype(np.float32)] for _ in range(20))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     (tmp_path / "m.tflite").write_bytes(converter.convert())
-    model = tmpu.compile(tmpu.from_tflite(tmp_path / "m.tflite"), chip=CHIP)
+    model = tmpu.compile(tmp_path / "m.tflite", chip=CHIP, quantize="int8" if integers else "f32")
 
     lite = tf.lite.Interpreter(str(tmp_path / "m.tflite"))
     lite.allocate_tensors()
@@ -150,5 +150,6 @@ def test_tflite(tmp_path, integers):
     lite.invoke()
     wanted = lite.get_tensor(lite.get_output_details()[0]["index"])
     got = model.run(x)[model.outputs[0].name]
-    # Integers: the interpreter and ONNX's quantization round at different places; a few steps of the output.
-    assert np.abs(got - wanted).max() <= (0.05 if integers else 1e-5) * np.abs(wanted).max()
+    # Integers: the machine rounds where TensorFlow Lite does, but not by the same multiplier; two steps of the output at most.
+    step = model.outputs[0].scale if integers else 0
+    assert np.abs(got - wanted).max() <= max(2.01 * step, 1e-5 * np.abs(wanted).max())

@@ -314,6 +314,27 @@ def test_commands():
     check(same_json("diff one.tmodel same.tmodel --json", ("same",)) == {"same": True, "differences": []}, "diff --json of equal programs")
 
 
+def test_tflite():
+    """TensorFlow Lite models go wherever ONNX models go; the reference is TensorFlow Lite's own."""
+    folder = os.path.join(ROOT, "tests/tflite/data")
+    for name in ("network_f32", "network_int8", "operators"):
+        for ending in ("tflite", "npz"):
+            shutil.copy(os.path.join(folder, f"{name}.{ending}"), WORK)
+    image = "serving_default_image:0"
+    ok("info network_f32.tflite")
+    check("conv" in ok("ops network_int8.tflite"), "ops lists the operators of a .tflite")
+    check("no --reference" not in ok(f"check network_f32.tflite --chip nano --quantize f32 --data network_f32.npz:{image} --reference network_f32.npz"),
+          "check of a .tflite takes a reference")
+    # Its own scales: no calibration.
+    ok(f"check network_int8.tflite --chip nano --quantize int8 --data network_int8.npz:{image} --reference network_int8.npz --tolerance 0.99,0.9")
+    names = [f"serving_default_{n}:0" for n in ("places", "x")]
+    data = " ".join(f"--data {n}=operators.npz:{n}" for n in names)
+    ok(f"check operators.tflite --chip bm1684x --quantize f32 {data} --reference operators.npz")
+    write("cut.tflite", content("network_f32.tflite")[:5000])
+    refused("compile cut.tflite --chip nano --quantize f32 -o cut.tmodel", "damaged|no TensorFlow Lite model", "convert it again")
+    refused("info network_f32.tflite --input-shape nobody=1,2", "'nobody'", image)
+
+
 def test_interrupted_writes():
     """Files that may not grow: what is written halfway leaves the old file, and nothing beside it."""
     import resource
@@ -512,6 +533,7 @@ def test_refusals():
 
 set_up()
 test_commands()
+test_tflite()
 test_interrupted_writes()
 test_refusals()
 for p in problems:

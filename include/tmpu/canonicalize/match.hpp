@@ -101,6 +101,11 @@ constexpr bool is_elementwise(const rewriter& r, node_id id) {
          }) &&
          r.graph().operands(id).size() == 1;
 }
+/// QuantizeLinear or DequantizeLinear with one scale for all elements.
+constexpr bool is_quantizer(const rewriter& r, node_id id) {
+  return (r.is<top::quantize_linear>(id) || r.is<top::dequantize_linear>(id)) &&
+         r.dims(r.operand(id, 1)).elements() == 1 && r.dims(r.operand(id, 1)).rank() == 0;
+}
 /// The node combines two operands element by element.
 constexpr bool combines_two(const rewriter& r, node_id id) {
   return list<top::add, top::sub, top::mul, top::div, top::max, top::min>::any(

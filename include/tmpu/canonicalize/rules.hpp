@@ -43,7 +43,7 @@ inline constexpr auto rules = hana::tuple_t<
     // activations into the operator before
     merge_clamps, fuse_clamp,
     // what parts operators goes behind them
-    move_transpose, move_reshape,
+    move_transpose, move_transpose_axes, move_reshape,
     // the largest pieces, when all of theirs have been found
     fuse_attention>;
 

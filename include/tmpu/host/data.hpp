@@ -33,7 +33,8 @@ inline data_spec parse_data_spec(const std::string& word) {
     spec.input = rest.substr(0, equals);
     rest = rest.substr(equals + 1);
   }
-  const auto colon = rest.rfind(':');
+  const auto ending = rest.find(".npz:"); // keys may hold colons: TensorFlow's do
+  const auto colon = ending == std::string::npos ? rest.rfind(':') : ending + 4;
   if (colon != std::string::npos && !std::filesystem::exists(rest, ignored)) {
     spec.key = rest.substr(colon + 1);
     rest.resize(colon);

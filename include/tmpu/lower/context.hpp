@@ -333,10 +333,14 @@ public:
     refuse(line << why);
   }
 
-  /// A name that no tensor has yet: `W.i8`, `W.i8.2`.
+  /// A name that no tensor has yet, nor one that another node of the source makes: `W.i8`, `W.i8.2`.
   [[nodiscard]] constexpr text unique(std::string_view wanted) const {
+    const auto taken = [&](std::string_view name) {
+      const tensor_id s = source_->find(name);
+      return target_->find(name) != none || (s != none && source_->at(s).producer != none && source_->at(s).producer != node_);
+    };
     text name(wanted);
-    for (int n = 2; target_->find(name) != none; ++n) {
+    for (int n = 2; taken(name); ++n) {
       name = text(wanted);
       name << '.' << n;
     }

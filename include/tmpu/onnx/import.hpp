@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tmpu/core/list.hpp"
+#include "tmpu/ir/input_shapes.hpp"
 #include "tmpu/ir/propagate.hpp"
 #include "tmpu/onnx/attributes.hpp"
 #include "tmpu/onnx/modernize.hpp"
@@ -18,12 +19,6 @@
 #include <vector>
 
 namespace tmpu::onnx {
-
-/// A shape that the user gives to an input (`--input-shape NAME=1,1,28,28`).
-struct input_shape {
-  text name;
-  shape dims;
-};
 
 struct import_options {
   vec<input_shape> input_shapes;
@@ -236,42 +231,16 @@ private:
   }
 
   void add_inputs(scope& names) {
-    for (const input_shape& given : options_->input_shapes) {
-      text list;
-      bool known = false;
-      for (const model_input& in : inputs_of(*model_)) {
-        known = known || given.name.view() == in.name;
-        list << (list.empty() ? "'" : ", '") << in.name << '\'';
-      }
-      if (!known) {
-        refuse(text("--input-shape names the input '") << given.name << "', but the model's inputs are " << list);
-      }
-    }
+    const std::vector<model_input> inputs = inputs_of(*model_);
+    std::vector<std::string_view> called;
+    for (const model_input& in : inputs) called.emplace_back(in.name);
+    check_input_names(options_->input_shapes.span(), called);
     for (const auto& in : model_->graph().input()) {
       if (names.stored.count(in.name()) != 0) continue; // before IR version 4 initializers were inputs, too
       tensor t;
       read_type(in, t.type, t.dims);
-      bool whole = in.type().tensor_type().has_shape();
-      for (const input_shape& given : options_->input_shapes) {
-        if (given.name.view() != in.name()) continue;
-        bool fits = !whole || given.dims.rank() == t.dims.rank();
-        for (std::size_t d = 0; fits && whole && d < t.dims.rank(); ++d)
-          fits = t.dims[d] < 0 || t.dims[d] == given.dims[d];
-        if (!fits) {
-          refuse(text("--input-shape ") << in.name() << '=' << join(given.dims, ",")
-                                        << " contradicts the model, which has " << t.dims.print() << " (-1: free)");
-        }
-        t.dims = given.dims;
-        whole = true;
-      }
-      if (!whole || (!t.dims.known() && !options_->allow_free)) {
-        shape example = t.dims;
-        for (std::size_t d = 0; d < example.rank(); ++d) example[d] = example[d] < 0 ? 1 : example[d];
-        refuse(text("input '") << in.name() << "' " << (whole ? t.dims.print() : text(""))
-                               << (whole ? " has free dimensions" : "has no shape in the model")
-                               << ": bind them with --input-shape " << in.name() << '='
-                               << (whole ? join(example, ",") : text("...")));
-      }
+      t.dims = bound_shape(in.name(), t.dims, in.type().tensor_type().has_shape(), options_->input_shapes.span(),
+                           options_->allow_free);
       if (known_part(t.dims) > most_elements) {
         refuse(text("input '") << in.name() << "' has the shape " << t.dims.print() << ", more than " << most_elements
                                << " elements: the model is damaged");
