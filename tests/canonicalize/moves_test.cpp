@@ -48,6 +48,50 @@ TEST_CASE("two transposes by one perm move behind their sum; by two, or read els
   }
 }
 
+TEST_CASE("a transpose moves behind what goes along axes: softmax, reductions, pad, concat, quantizers") {
+  const auto turned = [](writer& w) { return w.n<top::transpose>({w.x}, {.perm = {0, 2, 3, 1}}); };
+  const auto back = [](writer& w, tensor_id y) { return w.n<top::transpose>({y}, {.perm = {0, 3, 1, 2}}); };
+  {
+    writer w({1, 2, 3, 4});
+    const auto out = w.done(back(w, w.n<top::softmax>({turned(w)}, {.axis = 3})));
+    check(out, "move-transpose-axes", 1, 1);
+    CHECK(attributes_of<top::softmax>(out.g, 0).axis == 1);
+  }
+  {
+    writer w({1, 2, 3, 4});
+    const auto out = w.done(back(w, w.n<top::reduce_max>({turned(w)}, {.axes = {1}, .keepdims = 1})));
+    check(out, "move-transpose-axes", 1, 1);
+  }
+  {
+    writer w({1, 2, 3, 4}); // what is left is in order: no transpose is
+    check(w.done(w.n<top::reduce_sum>({turned(w)}, {.axes = {1, 2}, .keepdims = 0})), "move-transpose-axes", 1, 1);
+  }
+  {
+    writer w({1, 2, 3, 4}); // [W, C] is not
+    const auto y =
+        w.n<top::reduce_sum>({w.n<top::transpose>({w.x}, {.perm = {0, 3, 2, 1}})}, {.axes = {2}, .keepdims = 0});
+    check(w.done(y), "move-transpose-axes", 0, 2);
+  }
+  {
+    writer w({1, 2, 3, 4});
+    const auto y = w.n<top::pad>({turned(w), w.c(list_of({0, 1, 0, 2, 0, 0, 3, 0}))}, {});
+    check(w.done(back(w, y)), "move-transpose-axes", 1, 1);
+  }
+  {
+    writer w({1, 2, 3, 4});
+    const auto other = w.n<top::transpose>({w.n<top::exp>({w.x})}, {.perm = {0, 2, 3, 1}});
+    const auto out = w.done(back(w, w.n<top::concat>({turned(w), other}, {.axis = 3})));
+    check(out, "move-transpose-axes", 1, 2);
+  }
+  {
+    writer w({1, 2, 3, 4});
+    const auto scale = w.c(filled({}, 1));
+    const auto zero = w.m.constant("zero", value(dtype_id::i8, {}));
+    const auto q = w.n<top::quantize_linear>({turned(w), scale, zero});
+    check(w.done(back(w, w.n<top::dequantize_linear>({q, scale, zero}))), "move-transpose", 2, 2);
+  }
+}
+
 TEST_CASE("a transpose stays before a constant that widens it") {
   writer w({2, 3});
   const auto y = w.n<top::transpose>({w.x}, {.perm = {1, 0}});

@@ -3,6 +3,7 @@
 
 #include "support.hpp"
 #include "tmpu/calibrate/apply.hpp"
+#include "tmpu/canonicalize/canonicalize.hpp"
 #include "tmpu/lower/quantizers.hpp"
 
 #include <doctest/doctest.h>
@@ -543,16 +544,8 @@ TEST_CASE("a model with quantizers keeps its own scales, and lowering says the s
       CHECK(equal * 100 >= a.size() * 95);
     }
     // And back: the quantizers' scales, weights and biases are taken as they are, so the integers are the same.
-    graph<stage::canonical> folded = with;
-    for (std::size_t i = 0; i < folded.nodes.size(); ++i) { // what fold-constants does
-      const auto id = static_cast<node_id>(i);
-      if (!is<top::dequantize_linear>(folded, id) || !folded.is_constant(folded.operand(id, 0))) continue;
-      const value c[] = {folded.constant_value(folded.operand(id, 0)), folded.constant_value(folded.operand(id, 1))};
-      const value* operands[] = {&c[0], &c[1]};
-      const tensor_id made = folded.add_constant("folded", evaluate_node(folded, id, operands)[0]);
-      folded.replace_uses(folded.result(id), made);
-    }
-    folded.tidy();
+    const canonicalize::canonicalize_pass<list<canonicalize::fold_constants, canonicalize::fuse_clamp>> fold{};
+    const auto folded = fold(graph<stage::origin>(static_cast<const graph_body&>(with)));
     const auto own = calibrate::apply_calibration{}(folded, calibrate::table{});
     CHECK(verify(own).empty());
     for (const node& n : own.nodes) CHECK(n.op != &record_of<top::quantize_linear>);

@@ -337,7 +337,8 @@ public:
   [[nodiscard]] constexpr text unique(std::string_view wanted) const {
     const auto taken = [&](std::string_view name) {
       const tensor_id s = source_->find(name);
-      return target_->find(name) != none || (s != none && source_->at(s).producer != none && source_->at(s).producer != node_);
+      return target_->find(name) != none ||
+             (s != none && source_->at(s).producer != none && source_->at(s).producer != node_);
     };
     text name(wanted);
     for (int n = 2; taken(name); ++n) {

@@ -267,7 +267,8 @@ struct split_v {
     std::int64_t left = m.dim(0, static_cast<std::size_t>(axis));
     for (const std::int64_t n : sizes) left -= n < 0 ? 0 : n;
     for (std::int64_t& n : sizes) n = n < 0 ? left : n;
-    if (sizes.size() != m.result_count()) m.fail(text() << sizes.size() << " sizes for " << m.result_count() << " results");
+    if (sizes.size() != m.result_count())
+      m.fail(text() << sizes.size() << " sizes for " << m.result_count() << " results");
     const vec<tensor_id> parts = detail::parts_of(m, m.operand(0), axis, sizes);
     for (std::size_t i = 0; i < parts.size(); ++i) m.result(parts[i], 0, i);
   }
