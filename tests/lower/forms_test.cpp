@@ -745,3 +745,238 @@ TEST_CASE("rotary embeddings of computed tables and places") {
     }
   }
 }
+
+TEST_CASE("max_pool with places: windows, padding, dilations, ceil mode, both orders, one to three axes") {
+  struct form {
+    shape x;
+    ints kernel, strides, dilations, pads;
+    std::int64_t ceil = 0;
+    std::int64_t order = 0;
+    std::int64_t modulo = 199; // few numbers: of equal ones the first
+  };
+  const form forms[] = {{{1, 2, 7, 9}, {3, 3}, {2, 2}, {}, {1, 1, 1, 1}},
+                        {{2, 3, 4, 5}, {2, 3}, {1, 2}, {}, {}, 0, 1},
+                        {{1, 2, 9, 8}, {2, 2}, {1, 3}, {3, 2}, {1, 0, 1, 1}, 1, 0, 3},
+                        {{1, 1, 5, 5}, {3, 3}, {1, 1}, {}, {2, 2, 2, 2}, 0, 1, 1},
+                        {{2, 3, 11}, {4}, {3}, {2}, {2, 1}, 1},
+                        {{1, 2, 3, 4, 5}, {2, 2, 3}, {1, 1, 2}, {1, 2, 1}, {1, 0, 1, 0, 1, 1}, 0, 1},
+                        {{1, 2, 4, 4, 4}, {3, 3, 3}, {1, 1, 1}, {}, {1, 1, 1, 1, 1, 1}, 0, 0, 2},
+                        {{1, 3, 6, 5}, {6, 5}, {1, 1}, {}, {}}};
+  for (const form& f : forms) {
+    CAPTURE(std::string(f.x.print().view()));
+    model_builder m;
+    const auto x = m.input("x", dtype_id::f32, f.x);
+    top::max_pool::attributes a{};
+    a.kernel_shape = f.kernel;
+    a.strides = f.strides;
+    a.dilations = f.dilations;
+    a.pads = f.pads;
+    a.ceil_mode = f.ceil;
+    a.storage_order = f.order;
+    for (const tensor_id y : m.add_many<top::max_pool>(a, {x}, {"y", "places"})) m.output(y);
+    value v(dtype_id::f32, f.x); // whole numbers: exact in every dtype, but for the scale of int8
+    for (std::size_t n = 0; n < v.f.size(); ++n)
+      v.f[n] = static_cast<float>(static_cast<std::int64_t>(n * 37 + 5) % f.modulo % 199 - 99);
+    const value in[] = {v};
+    check(m, in, {.f32 = 300.0, .f16 = 300.0, .bf16 = 300.0, .i8 = 30.0});
+  }
+  for (const dtype_id type : {dtype_id::i8, dtype_id::u8}) {
+    model_builder m; // nothing is greater than the padding
+    const auto x = m.input("x", type, {1, 1, 3, 3});
+    top::max_pool::attributes a{};
+    a.kernel_shape = {3, 3};
+    a.pads = {1, 1, 1, 1};
+    for (const tensor_id y : m.add_many<top::max_pool>(a, {x}, {"y", "places"})) m.output(y);
+    value v(type, {1, 1, 3, 3});
+    for (std::int64_t& n : v.i) n = least_of(type);
+    const value in[] = {v};
+    check(m, in, {300.0, 300.0, 300.0, 300.0});
+  }
+}
+
+TEST_CASE("roi_align: both coordinate modes, mean and maximum, regions that reach outside") {
+  for (const char* places : {"half_pixel", "output_half_pixel"}) {
+    for (const char* mode : {"avg", "max"}) {
+      for (const std::int64_t ratio : {1, 2, 3}) {
+        for (const bool constant : {false, true}) {
+          CAPTURE(places);
+          CAPTURE(mode);
+          CAPTURE(ratio);
+          generator r;
+          model_builder m;
+          top::roi_align::attributes a{};
+          a.coordinate_transformation_mode = text(places);
+          a.mode = text(mode);
+          a.output_height = 3;
+          a.output_width = 2;
+          a.sampling_ratio = ratio;
+          a.spatial_scale = 0.5F;
+          const float corners[] = {2.0F,  1.0F,  11.0F, 9.0F,  -6.0F, -5.0F, 8.0F, 30.0F,
+                                   10.0F, 10.0F, 10.0F, 10.5F, 4.0F,  0.0F,  9.0F, 3.0F};
+          const value regions = make_value({4, 4}, corners);
+          const std::int64_t which[] = {0, 1, 1, 0};
+          const value images = make_value(dtype_id::i64, {4}, which);
+          const auto x = m.input("x", dtype_id::f32, {2, 5, 6, 7});
+          vec<value> in;
+          in.push_back(r.tensor({2, 5, 6, 7}));
+          tensor_id of[2];
+          if (constant) {
+            of[0] = m.constant("regions", regions);
+            of[1] = m.constant("images", images);
+          } else {
+            of[0] = m.input("regions", dtype_id::f32, {4, 4});
+            of[1] = m.input("images", dtype_id::i64, {4});
+            in.push_back(regions);
+            in.push_back(images);
+          }
+          m.output(m.add<top::roi_align>("y", a, {x, of[0], of[1]}));
+          check(m, in, {.f32 = 110.0, .f16 = 45.0, .bf16 = 25.0, .i8 = 25.0});
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("deform_conv: groups, offset groups, masks, strides, pads, dilations; weights of both kinds") {
+  struct form {
+    std::int64_t group, offsets;
+    bool mask, bias, constant;
+    ints strides, dilations, pads;
+  };
+  const form forms[] = {{1, 1, false, false, true, {1, 1}, {1, 1}, {0, 0, 0, 0}},
+                        {1, 1, true, true, true, {1, 1}, {1, 1}, {1, 1, 1, 1}},
+                        {2, 1, true, false, true, {2, 1}, {1, 2}, {1, 2, 0, 2}},
+                        {1, 2, true, true, false, {1, 2}, {2, 1}, {2, 1, 2, 1}},
+                        {2, 4, false, true, true, {1, 1}, {1, 1}, {1, 1, 1, 1}}};
+  for (const form& f : forms) {
+    CAPTURE(f.group);
+    CAPTURE(f.offsets);
+    generator r;
+    model_builder m;
+    top::deform_conv::attributes a{};
+    a.group = f.group;
+    a.offset_group = f.offsets;
+    a.strides = f.strides;
+    a.dilations = f.dilations;
+    a.pads = f.pads;
+    const shape of_x{2, 4, 6, 7};
+    const shape of_w{6, 4 / f.group, 3, 2};
+    const auto window = top::deform_conv::window_of(a, of_x, of_w);
+    const std::int64_t oh = window.axis[1].out;
+    const std::int64_t ow = window.axis[2].out;
+    vec<value> in;
+    const auto input = [&](const char* name, const shape& d, float scale, float offset = 0.0F) {
+      in.push_back(r.tensor(d, scale, offset));
+      return m.input(name, dtype_id::f32, d);
+    };
+    const auto x = input("x", of_x, 1.0F);
+    const auto offsets = input("offsets", {2, f.offsets * 12, oh, ow}, 2.5F);
+    const auto w = f.constant ? m.constant("w", r.tensor(of_w, 0.3F)) : input("w", of_w, 0.3F);
+    const auto bias = f.bias ? m.constant("bias", r.tensor({6}, 0.2F)) : none;
+    const auto mask = f.mask ? input("mask", {2, f.offsets * 6, oh, ow}, 0.5F, 0.5F) : none;
+    m.output(m.add<top::deform_conv>("y", a, {x, w, offsets, bias, mask}));
+    check(m, in, {.f32 = 100.0, .f16 = 40.0, .bf16 = 20.0, .i8 = 20.0});
+  }
+}
+
+TEST_CASE("scatters that combine: repeated places, computed and constant ones, floats and plain integers") {
+  for (const char* how : {"add", "mul", "max", "min"}) {
+    for (const bool constant : {false, true}) {
+      for (const dtype_id type : {dtype_id::f32, dtype_id::i32, dtype_id::u8, dtype_id::i8}) {
+        CAPTURE(how);
+        CAPTURE(name_of(type));
+        generator r;
+        model_builder m;
+        const auto x = m.input("x", type, {4, 3});
+        const auto u = m.input("u", type, {3, 3});
+        const auto rows = m.input("rows", type, {2, 3});
+        const auto numbers_of = [&](const shape& d) {
+          if (type == dtype_id::f32) return r.tensor(d, 1.0F, 0.5F);
+          value v(type, d);
+          for (std::int64_t& n : v.i) n = static_cast<std::int64_t>(r.next() * 50.0F) + (type == dtype_id::u8 ? 60 : 0);
+          return v;
+        };
+        vec<value> in;
+        in.push_back(numbers_of({4, 3}));
+        in.push_back(numbers_of({3, 3}));
+        in.push_back(numbers_of({2, 3}));
+        const std::int64_t elements[] = {1, 0, 3, 1, -4, 3, 1, 1, -1};
+        const std::int64_t parts[] = {2, -2};
+        const value of_elements = make_value(dtype_id::i64, {3, 3}, elements);
+        const value of_parts = make_value(dtype_id::i64, {2, 1}, parts);
+        tensor_id at[2];
+        if (constant) {
+          at[0] = m.constant("elements", of_elements);
+          at[1] = m.constant("parts", of_parts);
+        } else {
+          at[0] = m.input("elements", dtype_id::i64, {3, 3});
+          at[1] = m.input("parts", dtype_id::i64, {2, 1});
+          in.push_back(of_elements);
+          in.push_back(of_parts);
+        }
+        m.output(m.add<top::scatter_elements>("y", {.axis = 0, .reduction = how}, {x, at[0], u}));
+        m.output(m.add<top::scatter_nd>("z", {.reduction = how}, {x, at[1], rows}));
+        check(m, in, {.f32 = type == dtype_id::f32 ? 130.0 : 300.0, .f16 = 45.0, .bf16 = 30.0, .i8 = 25.0});
+      }
+    }
+  }
+}
+
+TEST_CASE("tensor_scatter: linear and circular, with and without places, floats and moved integers") {
+  for (const char* mode : {"linear", "circular"}) {
+    for (const int places : {0, 1, 2}) { // none, constant, computed
+      for (const dtype_id type : {dtype_id::f32, dtype_id::i64}) {
+        CAPTURE(mode);
+        CAPTURE(places);
+        generator r;
+        model_builder m;
+        const auto cache = m.input("cache", type, {2, 3, 5, 4});
+        const auto update = m.input("update", type, {2, 3, 2, 4});
+        vec<value> in;
+        for (const std::int64_t length : {5, 2}) {
+          const shape d{2, 3, length, 4};
+          value v = r.tensor(d);
+          if (type == dtype_id::i64) {
+            v = value(type, d);
+            for (std::size_t n = 0; n < v.i.size(); ++n) v.i[n] = static_cast<std::int64_t>(n) * 1000 - length;
+          }
+          in.push_back(v);
+        }
+        const std::int64_t first[] = {std::string_view(mode) == "linear" ? 3 : 4, 1};
+        const value at = make_value(dtype_id::i64, {2}, first);
+        tensor_id from = none;
+        if (places == 1) from = m.constant("first", at);
+        if (places == 2) {
+          from = m.input("first", dtype_id::i64, {2});
+          in.push_back(at);
+        }
+        m.output(m.add<top::tensor_scatter>("y", {.axis = -2, .mode = mode}, {cache, update, from}));
+        check(m, in);
+      }
+    }
+  }
+}
+
+TEST_CASE("running sums and powers of plain integers") {
+  for (const std::int64_t reverse : {0, 1}) {
+    for (const std::int64_t exclusive : {0, 1}) {
+      for (const std::int64_t axis : {0, 1, 2}) {
+        model_builder m;
+        const auto x = m.input("x", dtype_id::i32, {3, 11, 2});
+        m.output(m.add<top::cum_sum>("y", {.exclusive = exclusive, .reverse = reverse},
+                                     {x, m.constant("axis", make_value(dtype_id::i64, {}, {&axis, 1}))}));
+        value v(dtype_id::i32, {3, 11, 2});
+        for (std::size_t n = 0; n < v.i.size(); ++n) v.i[n] = static_cast<std::int64_t>(n * 123457 % 1009) - 500;
+        const value in[] = {v};
+        check(m, in, {300.0, 300.0, 300.0, 300.0});
+      }
+    }
+  }
+  model_builder m;
+  const auto x = m.input("x", dtype_id::i32, {3});
+  const float exponents[] = {2.0F, 3.0F, 0.0F};
+  m.output(m.add<top::pow>("y", {}, {x, m.constant("e", make_value({3}, exponents))}));
+  const std::int64_t bases[] = {4097, -5, 7};
+  const value in[] = {make_value(dtype_id::i32, {3}, bases)};
+  check(m, in, {300.0, 300.0, 300.0, 300.0});
+}

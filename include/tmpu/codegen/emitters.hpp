@@ -300,18 +300,44 @@ struct emit_convert {
 struct move_gather {
   using op = tpu::gather;
   static constexpr void emit(transfer_context& c) {
-    c.rows(c.operand(0), c.operand_address(0), c.operand_address(1), c.operand(1).dims[0], c.result_address(), true);
+    c.rows(c.operand(0), c.operand_address(0), c.operand_address(1), c.operand(1).dims[0], c.result_address(),
+           [&](const auto& there, const auto& index, const auto& part, const auto& here) {
+             c.out.emit(isa::dma_gather{.src = there, .index = index, .dst = part});
+             c.out.emit(isa::dma_store{.src = part, .dst = here});
+           });
   }
 };
 
-/// First a copy, then the new rows over it.
+namespace detail {
+/// First a copy of the rows, then the new ones to their numbers: `put(part, index, there)`.
+template <class Put> constexpr void to_numbers(transfer_context& c, Put&& put) {
+  const shape& x = c.operand(0).dims;
+  const vec<std::int64_t> same = transfer_context::strides(x);
+  c.copy(c.between(c.operand_address(0), x, same, 0, c.result_address(), same, 0));
+  c.rows(c.result(), c.result_address(), c.operand_address(1), c.operand(1).dims[0], c.operand_address(2),
+         [&](const auto& there, const auto& index, const auto& part, const auto& here) {
+           c.out.emit(isa::dma_load{.src = here, .dst = part});
+           put(part, index, there);
+         });
+}
+} // namespace detail
+
 struct move_scatter {
   using op = tpu::scatter;
   static constexpr void emit(transfer_context& c) {
-    const shape& x = c.operand(0).dims;
-    const vec<std::int64_t> same = transfer_context::strides(x);
-    c.copy(c.between(c.operand_address(0), x, same, 0, c.result_address(), same, 0));
-    c.rows(c.result(), c.result_address(), c.operand_address(1), c.operand(1).dims[0], c.operand_address(2), false);
+    detail::to_numbers(c, [&](const auto& part, const auto& index, const auto& there) {
+      c.out.emit(isa::dma_scatter{.src = part, .index = index, .dst = there});
+    });
+  }
+};
+
+struct move_combine {
+  using op = tpu::combine;
+  static constexpr void emit(transfer_context& c) {
+    const auto kind = static_cast<isa::combine_kind>(attributes_of<op>(c.g, c.id).kind);
+    detail::to_numbers(c, [&](const auto& part, const auto& index, const auto& there) {
+      c.out.emit(isa::dma_combine{.kind = kind, .src = part, .index = index, .dst = there});
+    });
   }
 };
 
@@ -319,7 +345,7 @@ struct move_scatter {
 inline constexpr auto emitters =
     hana::tuple_t<emit_conv, emit_matmul, emit_pool, emit_binary, emit_unary, emit_lookup, emit_cast, emit_reduce,
                   emit_softmax, move_reshape, move_transpose, move_concat, move_slice, move_pad, move_expand,
-                  emit_compare, emit_select, emit_integer, emit_convert, move_gather, move_scatter>;
+                  emit_compare, emit_select, emit_integer, emit_convert, move_gather, move_scatter, move_combine>;
 
 namespace detail {
 template <class Op, class... Es> constexpr bool has_emitter(list<Es...>) {

@@ -83,10 +83,11 @@ struct transfer_context {
     }
   }
 
-  /// Between a tensor [R, W] at `rows` and one [count, W] at `dense`, row by row by the numbers (i32) at `numbers`: the rows with these
-  /// numbers one behind the other (`gather`), or the other way. Wide rows in parts, many of them in turns.
+  /// Between a tensor [R, W] at `rows` and one [count, W] at `dense`, by the numbers (i32) of rows at `numbers`: wide rows in parts, many of
+  /// them in turns. `move(there, index, part, here)` emits what moves a part: the rows `there`, these of them in local memory, and `here`.
+  template <class Move>
   constexpr void rows(const tensor& all, std::uint64_t rows, std::uint64_t numbers, std::int64_t count,
-                      std::uint64_t dense, bool gather) {
+                      std::uint64_t dense, Move&& move) {
     const std::int64_t element = bytes_of(all.type);
     const std::int64_t width = all.dims[1];
     constexpr std::int64_t number = bytes_of(dtype_id::i32);
@@ -111,13 +112,7 @@ struct transfer_context {
             row_major(rows + static_cast<std::uint64_t>(w * element), all.type, all.dims[0], ws, width);
         const isa::global_ref here =
             row_major(dense + static_cast<std::uint64_t>((c * width + w) * element), all.type, cs, ws, width);
-        if (gather) {
-          out.emit(isa::dma_gather{.src = there, .index = index, .dst = part});
-          out.emit(isa::dma_store{.src = part, .dst = here});
-        } else {
-          out.emit(isa::dma_load{.src = here, .dst = part});
-          out.emit(isa::dma_scatter{.src = part, .index = index, .dst = there});
-        }
+        move(there, index, part, here);
       }
     }
   }

@@ -119,13 +119,18 @@ constexpr std::int64_t greatest_of(dtype_id id) {
   return id == dtype_id::boolean ? 1 : (std::int64_t{1} << (facts.is_signed ? facts.bits - 1 : facts.bits)) - 1;
 }
 
-/// The type in which the chip carries a model's integers: its own are bool, i8, u8 and i32; i16 and u16 fit into i32, and i64, u32 and u64
-/// (indices, places, shapes) are carried in it where their elements fit: who gives one that does not is refused. `none`: not at all.
+/// The type in which the chip carries a model's integers: its own are bool, i8, u8 and i32; those of two and four bits fit into i8 and u8, i16
+/// and u16 into i32, and i64, u32 and u64 (indices, places, shapes) are carried in it where their elements fit: who gives one that does not is
+/// refused. `none`: not at all.
 constexpr dtype_id carrier_of(dtype_id id) {
   switch (id) {
   case dtype_id::boolean:
   case dtype_id::i8:
   case dtype_id::u8: return id;
+  case dtype_id::i2:
+  case dtype_id::i4: return dtype_id::i8;
+  case dtype_id::u2:
+  case dtype_id::u4: return dtype_id::u8;
   case dtype_id::i32:
   case dtype_id::i16:
   case dtype_id::u16:

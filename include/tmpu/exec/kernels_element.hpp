@@ -281,6 +281,20 @@ constexpr std::int64_t combine(isa::integer_kind kind, dtype_id type, std::int32
   }
   return 0;
 }
+constexpr float met(isa::combine_kind kind, dtype_id, float there, float row) {
+  switch (kind) {
+  case isa::combine_kind::add: return there + row;
+  case isa::combine_kind::mul: return there * row;
+  case isa::combine_kind::max: return there < row ? row : there;
+  case isa::combine_kind::min: return row < there ? row : there;
+  }
+  return there;
+}
+constexpr std::int32_t met(isa::combine_kind kind, dtype_id type, std::int32_t there, std::int32_t row) {
+  constexpr isa::integer_kind kinds[] = {isa::integer_kind::add, isa::integer_kind::mul, isa::integer_kind::max,
+                                         isa::integer_kind::min};
+  return wrapped(type, combine(kinds[static_cast<std::size_t>(kind)], type, there, row));
+}
 /// Toward zero, within i32.
 constexpr std::int32_t whole_part(float x) {
   if (math::is_nan(x)) return 0;
@@ -370,6 +384,20 @@ constexpr void run(const isa::integer& i, memory& m, workspace& space) {
         detail::wrapped(i.y.type, detail::combine(i.kind, i.y.type, space.ia.data()[pa], space.ib.data()[pb]));
   });
   m.write(i.y, space.iy);
+}
+constexpr void run(const isa::dma_combine& i, memory& m, workspace& space) {
+  m.read(i.index, space.ia);
+  with_storage(i.dst.type, [&]<class Storage>(Storage) {
+    using word = typename Storage::word;
+    for (std::int64_t c = 0; c < i.src.c; ++c) {
+      std::uint8_t* to = m.writable(i.dst) + detail::row_of(space.ia.data()[c], i.dst.c) * i.dst.c_stride;
+      const std::uint8_t* from = m.plane(i.src, 0, c);
+      for (std::int64_t w = 0; w < i.src.w; ++w, to += i.dst.w_stride, from += sizeof(word)) {
+        const auto there = widen<Storage>(load<word>(to));
+        store<word>(to, narrow<Storage>(detail::met(i.kind, i.dst.type, there, widen<Storage>(load<word>(from)))));
+      }
+    }
+  });
 }
 constexpr void run(const isa::convert& i, memory& m, workspace& space) {
   const bool to_float = is_floating(i.y.type);

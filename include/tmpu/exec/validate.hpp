@@ -190,6 +190,9 @@ constexpr bool consistent(const isa::dma_gather& i) { return rows_by_number(i.sr
 constexpr bool consistent(const isa::dma_scatter& i) {
   return rows_by_number(i.dst, i.index, i.src) && isa::region_of(i.dst.address) == isa::region::activations;
 }
+constexpr bool consistent(const isa::dma_combine& i) {
+  return rows_by_number(i.dst, i.index, i.src) && isa::region_of(i.dst.address) == isa::region::activations;
+}
 constexpr bool consistent(const isa::integer& i) {
   return !is_floating(i.y.type) && i.a.type == i.y.type && i.b.type == i.y.type && fits(i.a, i.y) && fits(i.b, i.y);
 }

@@ -17,6 +17,8 @@ template <class Enum> inline constexpr std::int64_t last_enumerator = 0x7FFF'FFF
 template <> inline constexpr std::int64_t last_enumerator<engine> = static_cast<std::int64_t>(engine::dma);
 template <> inline constexpr std::int64_t last_enumerator<spread> = static_cast<std::int64_t>(spread::copy);
 template <> inline constexpr std::int64_t last_enumerator<pool_kind> = static_cast<std::int64_t>(pool_kind::average);
+template <>
+inline constexpr std::int64_t last_enumerator<combine_kind> = static_cast<std::int64_t>(combine_kind::min);
 template <> inline constexpr std::int64_t last_enumerator<binary_kind> = static_cast<std::int64_t>(binary_kind::rest);
 template <> inline constexpr std::int64_t last_enumerator<unary_kind> = static_cast<std::int64_t>(unary_kind::swish);
 template <>
@@ -26,7 +28,7 @@ inline constexpr std::int64_t last_enumerator<integer_kind> = static_cast<std::i
 template <>
 inline constexpr std::int64_t last_enumerator<reduce_kind> = static_cast<std::int64_t>(reduce_kind::product);
 template <> inline constexpr std::int64_t last_enumerator<segment_kind> = static_cast<std::int64_t>(segment_kind::host);
-template <> inline constexpr std::int64_t last_enumerator<dtype_id> = static_cast<std::int64_t>(dtype_id::f8e5m2fnuz);
+template <> inline constexpr std::int64_t last_enumerator<dtype_id> = static_cast<std::int64_t>(dtype_id::u2);
 } // namespace detail
 
 /// Every enumeration in a struct has a value that it knows (so that `name_of` may be asked).

@@ -81,6 +81,28 @@ struct dma_scatter {
   constexpr void writes(auto&& visit) const { visit(dst); }
 };
 
+enum class combine_kind : std::uint8_t { add = 0, mul = 1, max = 2, min = 3 };
+constexpr std::string_view name_of(combine_kind k) {
+  constexpr std::string_view names[] = {"add", "mul", "max", "min"};
+  return names[static_cast<std::size_t>(k)];
+}
+
+/// As dma.scatter, but the row that is there stays a part of it: dst[0, r, 0, w] = dst[0, r, 0, w] op src[0, c, 0, w], for
+/// c = 0, 1, ..., C - 1 one after the other. Floats: each step is rounded to the type; max, min: the row that is there where neither is greater.
+/// Plain integers: the exact result wraps around to the type.
+struct dma_combine {
+  static constexpr std::uint8_t opcode = 0x05;
+  static constexpr std::string_view name = "dma.combine";
+  static constexpr isa::engine engine = isa::engine::dma;
+  TMPU_STRUCT((combine_kind, kind), (local_ref, src), (local_ref, index), (global_ref, dst));
+  constexpr void reads(auto&& visit) const {
+    visit(src);
+    visit(index);
+    visit(dst);
+  }
+  constexpr void writes(auto&& visit) const { visit(dst); }
+};
+
 /// Which part of a sum over K an instruction computes. The sum of an output is one sequence over all its parts.
 struct sum_part {
   TMPU_STRUCT((bool, resume), ///< start from `partial` instead of zero
@@ -430,7 +452,7 @@ struct convert {
 
 /// The instruction set (registry): the executor's table, the listing and the timing model are made from it.
 inline constexpr auto instructions =
-    hana::tuple_t<dma_load, dma_store, dma_gather, dma_scatter, conv, depthwise, matmul, pool, binary, unary, lookup,
+    hana::tuple_t<dma_load, dma_store, dma_gather, dma_scatter, dma_combine, conv, depthwise, matmul, pool, binary, unary, lookup,
                   cast, reduce, fill, compare, select, integer, convert, dequant>;
 
 } // namespace tmpu::isa

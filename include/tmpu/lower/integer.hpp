@@ -163,23 +163,45 @@ template <class Dtype> struct clip_bounds_rule {
   }
 };
 
-/// pow -> binary: pow, an integer exponent converted first; of two integers of the chip's own types integer: power.
+/// pow -> binary: pow, an integer exponent converted first; of two integers of the chip's own types integer: power, also where the exponents
+/// are constants of a float type that are whole.
 template <class Dtype> struct pow_rule {
   using op = top::pow;
   using dtype = Dtype;
   static constexpr bool any_type = true;
   static constexpr bool takes(const context& c, node_id) {
     if (!c.carries(0) || !c.carries(1) || (c.is_constant(0) && c.is_constant(1))) return false;
-    if (is_floating(c.top_type(0))) return true;
-    return carrier_of(c.top_type(0)) == c.top_type(0) && carrier_of(c.top_type(1)) == c.top_type(0);
+    const dtype_id type = c.top_type(0);
+    if (is_floating(type)) return true;
+    // A power of integers has more bits than the chip's floats.
+    const bool whole = is_floating(c.top_type(1)) ? type == dtype_id::i32 && whole_exponents(c)
+                                                  : carrier_of(c.top_type(1)) == type;
+    return carrier_of(type) == type && whole;
   }
   static constexpr void apply(context& c, node_id) {
-    if (!is_floating(c.top_type(0))) return detail::combine_integers(c, isa::integer_kind::power);
     const std::size_t rank = c.result_dims().rank();
+    if (!is_floating(c.top_type(0)) && is_floating(c.top_type(1))) {
+      const value e = c.constant(1);
+      value whole(dtype_id::i32, detail::with_rank(e.dims, rank));
+      for (std::size_t n = 0; n < e.f.size(); ++n) whole.i[n] = static_cast<std::int64_t>(e.f[n]);
+      sequence s(c);
+      return s.finish(s.integer(isa::integer_kind::power, detail::binary_operand(c, 0, rank), s.constant(whole)));
+    }
+    if (!is_floating(c.top_type(0))) return detail::combine_integers(c, isa::integer_kind::power);
     sequence s(c);
     const tensor_id a = detail::binary_operand(c, 0, rank);
     const tensor_id b = detail::binary_operand(c, 1, rank);
     s.last(isa::binary_kind::pow, a, is_floating(c.top_type(1)) ? b : s.convert(b, c.type()));
+  }
+
+private:
+  static constexpr bool whole_exponents(const context& c) {
+    if (!c.is_constant(1)) return false;
+    const value e = c.constant(1);
+    for (const float x : e.f) {
+      if (!(x >= -0x1p31F && x < 0x1p31F && math::floor(x) == x)) return false;
+    }
+    return true;
   }
 };
 

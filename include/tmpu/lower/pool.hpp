@@ -3,9 +3,18 @@
 
 #include "tmpu/lower/norm.hpp"
 #include "tmpu/lower/product.hpp"
+#include "tmpu/lower/rows.hpp"
 #include "tmpu/top/pool.hpp"
 
 namespace tmpu::lower {
+
+namespace detail {
+/// Each place of the window has a tap in x.
+constexpr bool always_inside(const top::detail::window_axis& axis) {
+  const std::int64_t extent = (axis.kernel - 1) * axis.dilation + 1;
+  return axis.begin < extent && top::detail::needed_end(axis) < extent;
+}
+} // namespace detail
 
 /// max_pool, average_pool -> pool over two spatial axes; of three first over height and width of each place of the depth, then over the depth.
 /// Max keeps the operand's scale; the integer average rescales to its own.
@@ -22,11 +31,12 @@ template <class Op, isa::pool_kind Kind> struct pool_family {
       const auto w = Op::window_of(c.template attributes<Op>(), c.dims(0));
       bool fits = true;
       for (const auto& axis : w.axis) {
-        const std::int64_t extent = (axis.kernel - 1) * axis.dilation + 1;
-        const std::int64_t end = top::detail::needed_end(axis);
-        fits = fits && axis.begin < extent && end < extent; // every window has a tap in x
+        fits = fits && detail::always_inside(axis);
         // The divisor that counts the padding does not count what ceil_mode adds.
-        if constexpr (averages) fits = fits && (end == axis.end || c.template attributes<Op>().count_include_pad == 0);
+        if constexpr (averages) {
+          const bool all = c.template attributes<Op>().count_include_pad != 0;
+          fits = fits && (!all || top::detail::needed_end(axis) == axis.end);
+        }
       }
       return fits;
     }
@@ -83,6 +93,116 @@ template <class Op, isa::pool_kind Kind> struct pool_family {
       }
     }
   };
+};
+
+/// max_pool with the places of the maxima -> along one axis after the other, width first: the taps, slices of x, are compared with the
+/// greatest so far, and their numbers chosen alike. Of equal ones the first stays.
+template <class Dtype> struct max_pool_places_rule {
+  using op = top::max_pool;
+  using dtype = Dtype;
+  static constexpr bool any_type = true;
+  static constexpr bool takes(const context& c, node_id) {
+    const dtype_id type = c.top_type(0);
+    if (c.is_constant(0) || !c.wants(1) || !detail::numbered(c.dims(0))) return false;
+    if (!is_floating(type) && type != dtype_id::i8 && type != dtype_id::u8) return false;
+    bool fits = true;
+    for (const auto& axis : op::window_of(c.attributes<op>(), c.dims(0)).axis)
+      fits = fits && detail::always_inside(axis);
+    return fits;
+  }
+  static constexpr void apply(context& c, node_id) {
+    const auto a = c.attributes<op>();
+    const shape d = c.dims(0);
+    const auto w = op::window_of(a, d);
+    const std::int64_t planes = d[0] * d[1];
+    sequence s(c);
+    const tensor_id x = c.operand(0);
+    const dtype_id type = c.format_at(x).type;
+    found all{.best = s.reshape(x, {planes, w.axis[0].in, w.axis[1].in, w.axis[2].in}), .taps = {}};
+    const float least = is_floating(type) ? -math::infinity<float> : static_cast<float>(least_of(type));
+    for (std::size_t i = 3; i-- > 0;) along(s, all, w.axis[i], i, least);
+    const shape rows = sequence::in_parts(planes, w.out_plane());
+    // Of the elements of a plane: a step along an axis, in the order that storage_order asks for.
+    const bool columns = a.storage_order != 0;
+    const std::int64_t step[] = {columns ? 1 : w.axis[1].in * w.axis[2].in, columns ? w.axis[0].in : w.axis[2].in,
+                                 columns ? w.axis[0].in * w.axis[1].in : 1};
+    value plane(dtype_id::i32, {1, planes, 1, 1});
+    for (std::int64_t p = 0; p < planes; ++p) plane.i.data()[p] = p * w.in_plane();
+    tensor_id number = s.constant(plane);
+    std::int64_t behind = w.out_plane(); // places of y for each of this axis
+    for (std::size_t i = 0; i < 3; ++i) {
+      behind /= w.axis[i].out;
+      const tensor_id at = coordinate(s, all.taps[i], w.axis[i], rows, behind);
+      number = s.integer(isa::integer_kind::add, detail::times(s, at, step[i]), number);
+    }
+    if (c.wants(0)) s.finish(all.best);
+    s.finish(number, 1);
+  }
+
+private:
+  /// The greatest so far, and of each axis the number of its tap; `none`: 0 everywhere.
+  struct found {
+    tensor_id best = none;
+    tensor_id taps[3] = {none, none, none};
+  };
+  static constexpr void along(sequence& s, found& all, const top::detail::window_axis& axis, std::size_t i,
+                              float least) {
+    if (axis.kernel == 1 && axis.stride == 1) return;
+    const std::int64_t end = top::detail::needed_end(axis);
+    const std::size_t d = i + 1;
+    const auto tap = [&](tensor_id t, std::int64_t k, shape& whole) {
+      const std::int64_t first = k * axis.dilation;
+      const tensor_id slice = s.slice(t, d, first, first + (axis.out - 1) * axis.stride + 1, axis.stride);
+      whole = s.dims(slice);
+      return s.reshape(slice, sequence::in_parts(whole[0], whole.elements() / whole[0]));
+    };
+    const auto padded = [&](tensor_id t, float fill) {
+      ints pads(8);
+      pads[d] = axis.begin;
+      pads[d + 4] = end > 0 ? end : 0;
+      return t == none || pads[d] + pads[d + 4] == 0 ? t : s.pad(t, pads, fill);
+    };
+    found from = all;
+    from.best = padded(all.best, least);
+    for (tensor_id& t : from.taps) t = padded(t, 0.0F);
+    shape whole;
+    for (std::int64_t k = 0; k < axis.kernel; ++k) {
+      const tensor_id here = tap(from.best, k, whole);
+      if (k == 0) {
+        all.best = here;
+        for (std::size_t n = 0; n < 3; ++n) all.taps[n] = from.taps[n] == none ? none : tap(from.taps[n], k, whole);
+        continue;
+      }
+      const tensor_id greater = s.compare(isa::compare_kind::less, all.best, here);
+      all.best = s.select(greater, here, all.best);
+      for (std::size_t n = 0; n < 3; ++n) {
+        if (from.taps[n] != none) all.taps[n] = s.select(greater, tap(from.taps[n], k, whole), all.taps[n]);
+      }
+      const tensor_id number = s.constant(make_value(dtype_id::i32, {1, 1, 1, 1}, {&k, 1}));
+      const tensor_id before = all.taps[i] == none ? s.number_like(number, 0) : all.taps[i];
+      all.taps[i] = s.select(greater, number, before);
+    }
+    all.best = s.reshape(all.best, whole);
+    for (tensor_id& t : all.taps) {
+      if (t != none) t = s.reshape(t, whole);
+    }
+  }
+  /// Where in x the tap of each place of y lies; that of the padding is chosen where nothing is greater, and stands for the first inside.
+  static constexpr tensor_id coordinate(sequence& s, tensor_id tap, const top::detail::window_axis& axis,
+                                        const shape& rows, std::int64_t behind) {
+    const shape row{1, 1, rows[2], rows[3]};
+    value start(dtype_id::i32, row);
+    value first(dtype_id::i32, row);
+    for (std::int64_t n = 0; n < row.elements(); ++n) {
+      const std::int64_t o = n / behind % axis.out;
+      start.i.data()[n] = o * axis.stride - axis.begin;
+      first.i.data()[n] = start.i.data()[n] + axis.first_tap(o) * axis.dilation;
+    }
+    if (tap == none) return s.constant(first);
+    const tensor_id at = s.integer(
+        isa::integer_kind::add, detail::times(s, s.reshape(tap, rows), axis.dilation), s.constant(start));
+    return axis.begin == 0 ? at : s.integer(isa::integer_kind::max, at, s.constant(first));
+  }
 };
 
 /// lp_pool -> the sums of the powers as a convolution with ones, the root.

@@ -15,7 +15,7 @@ namespace detail {
 
 /// Integers of at most 16 bits.
 constexpr bool narrow_integer(dtype_id type) {
-  return type == dtype_id::i8 || type == dtype_id::u8 || type == dtype_id::i16 || type == dtype_id::u16;
+  return !is_floating(type) && type != dtype_id::boolean && facts_of(type).bits > 0 && facts_of(type).bits <= 16;
 }
 /// Plain integers (or floats) of a constant or an activation, in a type.
 constexpr tensor_id numbers(context& c, sequence& s, std::size_t i, const shape& dims, dtype_id type) {

@@ -27,6 +27,16 @@ constexpr tensor_id times(sequence& s, tensor_id x, std::int64_t factor) {
 constexpr bool takes_places(const context& c) {
   return c.carries(0) && c.carries(1) && !(c.is_constant(0) && c.is_constant(1));
 }
+/// The chip holds all operands, and not all are constant.
+constexpr bool carries_all(const context& c) {
+  bool activation = false;
+  for (std::size_t i = 0; i < c.operand_count(); ++i) {
+    if (!c.has(i)) continue;
+    if (!c.carries(i)) return false;
+    activation = activation || !c.is_constant(i);
+  }
+  return activation;
+}
 /// What is copied keeps its scale: an activation has one that was measured, a constant has not (int8 takes it from floats).
 template <class Dtype> constexpr bool copies(const context& c) { return is_floating(Dtype::id) || !c.is_constant(0); }
 /// Numbers of elements are i32.
@@ -132,16 +142,19 @@ template <class Dtype> struct gather_nd_rule {
   }
 };
 
-/// scatter_elements, scatter_nd that replace -> rows by their numbers, the other way.
+/// scatter_elements, scatter_nd -> rows by their numbers, the other way: over what is there, or combined with it.
 template <class Op> struct scatter_family {
   template <class Dtype> struct rule {
     using op = Op;
     using dtype = Dtype;
     static constexpr bool any_type = true;
     static constexpr bool takes(const context& c, node_id) {
-      const std::string_view how = c.template attributes<Op>().reduction.view();
-      return (how.empty() || how == "none") && c.carries(0) && c.carries(1) && c.carries(2) &&
-             detail::numbered(c.dims(0)) && !(c.is_constant(0) && c.is_constant(1) && c.is_constant(2));
+      const meeting how = meeting_of(c);
+      const dtype_id type = c.top_type(0);
+      if (how != meeting::replace && type == dtype_id::boolean) return false;
+      // Sums and products of carried integers could leave the type that carries them.
+      if ((how == meeting::add || how == meeting::mul) && !is_floating(type) && carrier_of(type) != type) return false;
+      return detail::carries_all(c) && detail::numbered(c.dims(0));
     }
     static constexpr void apply(context& c, node_id) {
       sequence s(c);
@@ -158,9 +171,58 @@ template <class Op> struct scatter_family {
       const format f = c.format_at(x);
       const tensor_id u = c.is_constant(2) ? c.constant_operand(2, {count, width}, f)
                                            : s.reshape(c.cast_to(c.operand(2), f), {count, width});
-      s.finish(s.scatter(x, numbers, u));
+      const meeting how = meeting_of(c);
+      if (how == meeting::replace) return s.finish(s.scatter(x, numbers, u));
+      s.finish(s.combine(how == meeting::add   ? isa::combine_kind::add
+                         : how == meeting::mul ? isa::combine_kind::mul
+                         : how == meeting::max ? isa::combine_kind::max
+                                               : isa::combine_kind::min,
+                         x, numbers, u));
+    }
+
+  private:
+    using meeting = top::detail::meeting;
+    static constexpr meeting meeting_of(const context& c) {
+      return top::detail::meeting_named(c.template attributes<Op>().reduction.view());
     }
   };
+};
+
+/// tensor_scatter -> rows by their numbers: the places of the update in the cache, from the first of each batch on.
+template <class Dtype> struct tensor_scatter_rule {
+  using op = top::tensor_scatter;
+  using dtype = Dtype;
+  static constexpr bool any_type = true;
+  static constexpr bool takes(const context& c, node_id) {
+    return detail::carries_all(c) && detail::numbered(c.dims(0));
+  }
+  static constexpr void apply(context& c, node_id) {
+    const auto a = c.attributes<op>();
+    const shape x = c.dims(0);
+    const std::size_t axis = top::detail::axis_at(a.axis, x.rank());
+    const top::detail::axis_view cache(x, axis);
+    const std::int64_t count = c.dims(1)[axis];
+    const std::int64_t each = cache.outer / x[0]; // of a batch
+    value behind(dtype_id::i32, {1, 1, 1, count}); // the first place
+    for (std::int64_t k = 0; k < count; ++k) behind.i.data()[k] = k;
+    value base(dtype_id::i32, {x[0], each, 1, 1});
+    for (std::int64_t n = 0; n < cache.outer; ++n) base.i.data()[n] = n * cache.size;
+    sequence s(c);
+    tensor_id places = s.constant(behind);
+    if (c.has(2)) {
+      const tensor_id first = s.convert(detail::operand_as(c, s, 2, {x[0], 1, 1, 1}), dtype_id::i32);
+      places = s.integer(isa::integer_kind::add, places, first);
+    }
+    if (a.mode.view() == "circular")
+      places = s.integer(isa::integer_kind::modulo, places, s.number_like(places, cache.size));
+    const tensor_id numbers = s.integer(isa::integer_kind::add, s.constant(base), places);
+    const tensor_id rows = detail::operand_as(c, s, 0, {cache.outer * cache.size, cache.inner});
+    const format f = c.format_at(rows);
+    const shape update{cache.outer * count, cache.inner};
+    const tensor_id u =
+        c.is_constant(1) ? c.constant_operand(1, update, f) : s.reshape(c.cast_to(c.operand(1), f), update);
+    s.finish(s.scatter(rows, s.reshape(numbers, {cache.outer * count}), u));
+  }
 };
 
 /// reverse_sequence -> rows by their numbers: of each batch the first ones from the last of them.

@@ -183,17 +183,23 @@ template <class Dtype> struct one_hot_rule {
   }
 };
 
-/// cum_sum along a constant axis -> a product with a triangle of ones.
+/// cum_sum along a constant axis -> a product with a triangle of ones; of plain integers in steps, each the sum so far and that of as many
+/// elements before it.
 template <class Dtype> struct cum_sum_rule {
   using op = top::cum_sum;
   using dtype = Dtype;
+  static constexpr bool any_type = true; // the axis is an integer
   static constexpr bool takes(const context& c, node_id) {
-    return !c.is_constant(0) && c.is_constant(1) && c.dims(0).rank() > 0;
+    const dtype_id type = c.top_type(0);
+    // Sums of carried integers could leave the type that carries them.
+    return !c.is_constant(0) && c.is_constant(1) && c.dims(0).rank() > 0 &&
+           (is_floating(type) || carrier_of(type) == type);
   }
   static constexpr void apply(context& c, node_id) {
     const auto a = c.attributes<op>();
     const std::size_t axis = top::detail::axis_at(c.constant(1).i[0], c.dims(0).rank());
     const std::int64_t size = c.dims(0)[axis];
+    if (!is_floating(c.top_type(0))) return in_steps(c, a, top::detail::axis_view(c.dims(0), axis));
     value w(dtype_id::f32, {size, size});
     for (std::int64_t o = 0; o < size; ++o) {
       for (std::int64_t i = 0; i < size; ++i) {
@@ -203,6 +209,19 @@ template <class Dtype> struct cum_sum_rule {
     }
     sequence s(c);
     s.finish(s.weigh(c.operand(0), axis, w));
+  }
+
+private:
+  static constexpr void in_steps(context& c, const op::attributes& a, const top::detail::axis_view& view) {
+    sequence s(c);
+    tensor_id y = s.reshape(c.operand(0), {1, view.outer, view.size, view.inner});
+    const bool reverse = a.reverse != 0;
+    const auto moved = [&](tensor_id t, std::int64_t by) { // zeros come in
+      const tensor_id wide = s.pad(t, {0, 0, reverse ? 0 : by, 0, 0, 0, reverse ? by : 0, 0}, 0.0F);
+      return s.slice(wide, 2, reverse ? by : 0, reverse ? view.size + by : view.size);
+    };
+    for (std::int64_t by = 1; by < view.size; by *= 2) y = s.integer(isa::integer_kind::add, y, moved(y, by));
+    s.finish(a.exclusive != 0 ? moved(y, 1) : y);
   }
 };
 

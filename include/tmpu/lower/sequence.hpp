@@ -40,6 +40,10 @@ public:
   constexpr tensor_id scatter(tensor_id x, tensor_id numbers, tensor_id u) {
     return c_->emit<tpu::scatter>(name(), {}, {x, numbers, u}, c_->format_at(u));
   }
+  /// x [R, W] with the rows of these numbers [K] combined with u [K, W], one after the other.
+  constexpr tensor_id combine(isa::combine_kind kind, tensor_id x, tensor_id numbers, tensor_id u) {
+    return c_->emit<tpu::combine>(name(), {static_cast<std::int64_t>(kind)}, {x, numbers, u}, c_->format_at(u));
+  }
   /// A constant of floats in the type of the sequence.
   constexpr tensor_id rounded(value v) {
     c_->round_constant(v, f_.type, "a constant of the rule");

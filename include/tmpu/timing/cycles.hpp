@@ -103,6 +103,14 @@ constexpr std::int64_t cycles(const isa::dma_scatter& i, const chip::facts& chip
   rows.c_stride = i.dst.w * i.dst.w_stride + 1;
   return detail::transfer(rows, chip.store_bytes_per_second, chip);
 }
+/// Every row goes there and back.
+constexpr std::int64_t cycles(const isa::dma_combine& i, const chip::facts& chip) {
+  isa::global_ref rows = i.dst;
+  rows.c = i.src.c;
+  rows.c_stride = i.dst.w * i.dst.w_stride + 1;
+  return detail::transfer(rows, chip.load_bytes_per_second, chip) +
+         detail::transfer(rows, chip.store_bytes_per_second, chip);
+}
 constexpr std::int64_t cycles(const isa::conv& i, const chip::facts& chip) {
   const isa::local_ref& out = i.part.finish ? i.y : i.partial;
   const std::int64_t taps = std::int64_t{i.weight.h} * i.weight.w;
@@ -188,6 +196,8 @@ template <class Instruction> constexpr std::int64_t bytes_moved(const Instructio
     return size(i.dst);
   } else if constexpr (std::is_same_v<Instruction, isa::dma_scatter>) {
     return size(i.src);
+  } else if constexpr (std::is_same_v<Instruction, isa::dma_combine>) {
+    return 2 * size(i.src);
   } else {
     return 0;
   }

@@ -17,6 +17,6 @@ namespace tmpu::tpu {
 /// The chip-level operators (registry): stage files, the emitters' coverage and the operator table are made from it.
 inline constexpr auto operators =
     hana::tuple_t<conv, matmul, pool, binary, unary, lookup, cast, reduce, softmax, reshape, transpose, concat, slice,
-                  pad, expand, compare, select, integer, convert, gather, scatter>;
+                  pad, expand, compare, select, integer, convert, gather, scatter, combine>;
 
 } // namespace tmpu::tpu

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/isa/instructions.hpp"
+#include "tmpu/tpu/integer.hpp"
 #include "tmpu/tpu/move.hpp"
 
 namespace tmpu::tpu {
@@ -70,5 +72,56 @@ struct scatter : move_op<scatter> {
   }
 };
 static_assert(op<scatter>);
+
+/// y = x, then y[number[k]] = y[number[k]] op u[k] for k = 0, 1, ..., each rounded to the type, or wrapped around: isa::dma_combine says what
+/// each kind is.
+///
+/// Operands:  x [R, W]; numbers [K] of i32; u [K, W] of the type of x.
+/// Shape:     that of x.
+/// Elements:  floats; plain integers (no scales).
+/// Attributes: kind: isa::combine_kind as a number.
+/// Errors:    an unknown kind; otherwise as scatter.
+struct combine : move_op<combine> {
+  static constexpr op_info info{.name = "combine", .min_operands = 3, .max_operands = 3};
+  struct attributes {
+    TMPU_STRUCT((std::int64_t, kind));
+  };
+  static constexpr void infer(const attributes& a, infer_context& c) {
+    if (a.kind < 0 || a.kind > static_cast<std::int64_t>(isa::combine_kind::min))
+      c.fail(text("combine kind ") << a.kind << " is unknown");
+    scatter::infer({}, c);
+  }
+  static constexpr void eval(const attributes& a, eval_context& c) {
+    const auto kind = static_cast<isa::combine_kind>(a.kind);
+    const std::int64_t rows = c.in(0).dims[0];
+    const std::int64_t width = c.in(0).dims[1];
+    value& y = c.out();
+    y.f = c.in(0).f;
+    y.i = c.in(0).i;
+    std::int64_t from = 0;
+    for (const std::int64_t number : c.in(1).i) {
+      const std::int64_t to = detail::row_named(number, rows) * width;
+      for (std::int64_t w = to; w < to + width; ++w, ++from) {
+        if (is_floating(y.type)) {
+          y.f.data()[w] = round_to(y.type, both(kind, y.f.data()[w], c.in(2).f.data()[from]));
+        } else {
+          y.i.data()[w] = detail::in_range_of(y.type, both(kind, y.i.data()[w], c.in(2).i.data()[from]));
+        }
+      }
+    }
+  }
+
+private:
+  template <class T> static constexpr T both(isa::combine_kind kind, T there, T row) {
+    switch (kind) {
+    case isa::combine_kind::add: return there + row;
+    case isa::combine_kind::mul: return there * row;
+    case isa::combine_kind::max: return row > there ? row : there;
+    case isa::combine_kind::min: return there > row ? row : there;
+    }
+    return there;
+  }
+};
+static_assert(op<combine>);
 
 } // namespace tmpu::tpu
