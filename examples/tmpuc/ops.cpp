@@ -26,23 +26,25 @@ struct ops_options {
 constexpr std::array<std::string_view, 4> dtype_words{"f32", "f16", "bf16", "int8"};
 using cells = std::array<std::string_view, 4>;
 
-std::string_view word(lower::support s) {
-  if (s == lower::support::none) return "-";
-  return s == lower::support::own ? "yes" : "f32";
+template <class Op, class Dtype> std::string_view word() {
+  constexpr auto how = lower::supported<Op, Dtype>();
+  if (how == lower::support::none) return "-";
+  return how == lower::support::own ? "yes" : "f32";
 }
 
 struct row {
   std::string_view onnx;
   std::string_view name;
   cells how;
+  std::string_view why; ///< it has no rule
 };
 std::vector<row> all_rows() {
   std::vector<row> list;
   unpack<decltype(top::operators)>::for_each([&]<class Op>() {
     list.push_back({Op::info.onnx,
                     Op::info.name,
-                    {word(lower::supported<Op, f32>()), word(lower::supported<Op, f16>()),
-                     word(lower::supported<Op, bf16>()), word(lower::supported<Op, i8>())}});
+                    {word<Op, f32>(), word<Op, f16>(), word<Op, bf16>(), word<Op, i8>()},
+                    lower::host_why<Op>()});
   });
   return list;
 }
@@ -57,19 +59,19 @@ std::string json_cells(const cells& how) {
 int print_all(bool json) {
   std::string rows;
   if (!json) fmt::print("{:<26} {:<26} {:<5} {:<5} {:<5} {:<5}\n", "ONNX", "tmpu", "f32", "f16", "bf16", "int8");
-  for (const auto& [onnx, name, how] : all_rows()) {
+  for (const auto& [onnx, name, how, why] : all_rows()) {
     if (json) {
-      rows += fmt::format("{}{{\"onnx\": {}, \"name\": {}{}}}", rows.empty() ? "" : ", ", json_text(onnx),
-                          json_text(name), json_cells(how));
+      rows += fmt::format("{}{{\"onnx\": {}, \"name\": {}{}, \"no_rule\": {}}}", rows.empty() ? "" : ", ",
+                          json_text(onnx), json_text(name), json_cells(how), json_text(why));
     } else {
-      fmt::print("{:<26} {:<26} {:<5} {:<5} {:<5} {:<5}\n", onnx, name, how[0], how[1], how[2], how[3]);
+      fmt::print("{:<26} {:<26} {:<5} {:<5} {:<5} {:<5}{}\n", onnx, name, how[0], how[1], how[2], how[3],
+                 why.empty() ? std::string() : fmt::format(" {}", why));
     }
   }
   if (json) {
     fmt::print("[{}]\n", rows);
   } else {
-    fmt::print("yes: computed in that dtype; f32: computed in f32 between casts; -: no rule (rewritten, folded, or "
-               "computed by the host)\n");
+    fmt::print("yes: computed in that dtype; f32: computed in f32 between casts; -: no rule, and why\n");
   }
   return 0;
 }
@@ -125,21 +127,24 @@ int print_model(const ops_options& o) {
     fmt::print("{:<26} {:>6} {:<26} {:<5} {:<5} {:<5} {:<5}\n", "ONNX", "nodes", "tmpu", "f32", "f16", "bf16", "int8");
   }
   for (const operator_use& u : uses) {
-    row shown{u.onnx, "unknown", {"-", "-", "-", "-"}};
+    row shown{u.onnx, "unknown", {"-", "-", "-", "-"}, {}};
     for (const row& r : known) {
       if (!r.onnx.empty() && r.onnx == u.today) shown = r;
     }
     for (std::string_view& how : shown.how) {
       if (how == "-" && left.known && left.operators.count(std::string(shown.name)) == 0) how = "gone";
     }
+    if (shown.how[0] == "gone") shown.why = {};
     if (o.json) {
-      rows += fmt::format("{}{{\"onnx\": {}, \"count\": {}, \"name\": {}{}, \"nodes\": [{}]}}",
+      rows += fmt::format("{}{{\"onnx\": {}, \"count\": {}, \"name\": {}{}, \"no_rule\": {}, \"nodes\": [{}]}}",
                           rows.empty() ? "" : ", ", json_text(u.onnx), u.count, json_text(shown.name),
-                          json_cells(shown.how), joined(u.nodes, u.nodes.size(), true));
+                          json_cells(shown.how), json_text(shown.why), joined(u.nodes, u.nodes.size(), true));
     } else {
       fmt::print("{:<26} {:>6} {:<26} {:<5} {:<5} {:<5} {:<5}{}\n", u.onnx, u.count, shown.name, shown.how[0],
                  shown.how[1], shown.how[2], shown.how[3],
-                 shown.name == "unknown" ? " " + joined(u.nodes, 5, false) : std::string());
+                 shown.name == "unknown" ? " " + joined(u.nodes, 5, false)
+                 : shown.why.empty()     ? std::string()
+                                         : fmt::format(" {}", shown.why));
     }
   }
   std::string verdicts;
@@ -156,7 +161,7 @@ int print_model(const ops_options& o) {
     fmt::print("{{\"chip\": {}, \"operators\": [{}], \"refused\": {{{}}}}}\n", json_text(o.chip), rows, verdicts);
   } else {
     fmt::print("yes: computed in that dtype; f32: computed in f32 between casts; gone: rewritten or folded; -: "
-               "computed by the host\n");
+               "computed by the host, and why\n");
   }
   return all ? 0 : 1;
 }

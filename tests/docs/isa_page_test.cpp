@@ -211,7 +211,7 @@ template <class Instruction> Instruction example(const chip::facts& chip) {
     i.index = place(isa::layout::compact, dtype_id::i32, 1, 64, 1, 1);
     i.dst = place(isa::layout::compact, dtype_id::f16, 1, 64, 1, 196);
   }
-  if constexpr (std::is_same_v<Instruction, isa::dma_scatter>) {
+  if constexpr (std::is_same_v<Instruction, isa::dma_scatter> || std::is_same_v<Instruction, isa::dma_combine>) {
     i.dst.w = i.dst.h * i.dst.w;
     i.dst.h = 1;
     i.index = place(isa::layout::compact, dtype_id::i32, 1, 64, 1, 1);

@@ -583,6 +583,62 @@ TEST_CASE("dma.gather and dma.scatter") {
   }
 }
 
+TEST_CASE("dma.combine") {
+  for (std::uint64_t seed = 1; seed <= 80; ++seed) {
+    machine m(seed);
+    auto& rng = m.rng;
+    const auto type =
+        rng.one_of(dtype_id::f16, dtype_id::bf16, dtype_id::f32, dtype_id::i8, dtype_id::u8, dtype_id::i32);
+    const auto kind =
+        rng.one_of(isa::combine_kind::add, isa::combine_kind::mul, isa::combine_kind::max, isa::combine_kind::min);
+    const std::int64_t element = bytes_of(type);
+    const std::int32_t rows = rng.between(1, 5);
+    const std::int32_t width = rng.between(1, 5);
+    const std::int32_t count = rng.between(1, 19);
+    isa::global_ref all{};
+    all.address = isa::global_address(isa::region::activations, 8 * element);
+    all.type = type;
+    all.n = all.h = 1;
+    all.c = rows;
+    all.w = width;
+    all.w_stride = 2 * element;
+    all.c_stride = (2 * width + 1) * element;
+    tensor there = m.random(m.make(type, 1, rows, 1, width));
+    exec::run(isa::dma_store{.src = there.r, .dst = all}, m.memory, m.workspace);
+    tensor index = m.make(dtype_id::i32, 1, count, 1, 1);
+    for (double& v : index.v) v = rng.between(-rows - 2, rows + 2);
+    m.write(index);
+    const tensor u = m.random(m.make(type, 1, count, 1, width));
+    for (std::int32_t k = 0; k < count; ++k) { // one after the other, each rounded or wrapped around
+      const int number = static_cast<int>(index.v[static_cast<std::size_t>(k)]);
+      const int row = std::clamp(number < 0 ? number + rows : number, 0, rows - 1);
+      for (std::int32_t x = 0; x < width; ++x) {
+        double& old = there.at(0, row, 0, x);
+        const double own = u.at(0, k, 0, x);
+        const double both = kind == isa::combine_kind::add   ? old + own
+                            : kind == isa::combine_kind::mul ? old * own
+                            : kind == isa::combine_kind::max ? std::max(old, own)
+                                                             : std::min(old, own);
+        old = is_floating(type) ? rounded(type, both) : wrapped_to(type, static_cast<long long>(both));
+      }
+    }
+    const isa::dma_combine combine{.kind = kind, .src = u.r, .index = index.r, .dst = all};
+    exec::validate(combine, 0,
+                   {.lanes = tiles::lanes,
+                    .local_bytes = tiles::local_bytes,
+                    .activation_bytes = tiles::activation_bytes,
+                    .weight_bytes = 0});
+    exec::run(combine, m.memory, m.workspace);
+    tensor got = m.make(type, 1, rows, 1, width);
+    for (double& v : got.v) v = 0;
+    m.run(isa::dma_load{.src = all, .dst = got.r}, [&] {
+      tensor want = got;
+      want.v = there.v;
+      return want;
+    }());
+  }
+}
+
 TEST_CASE("fill") {
   for (const dtype_id type :
        {dtype_id::f32, dtype_id::f16, dtype_id::bf16, dtype_id::i8, dtype_id::u8, dtype_id::i32}) {

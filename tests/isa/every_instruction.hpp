@@ -128,7 +128,8 @@ inline isa::program every_instruction() {
         isa::dma_store{.src = y, .dst = dense(isa::region::activations, 48, t::f32, 3, 2, 2)});
   rows.address = isa::global_address(isa::region::activations, 48);
   plain(isa::dma_scatter{.src = row, .index = number, .dst = rows});
-  s.trace.push_back({.index = s.count - 2, .tensor = 0, .n = 0, .c = 0, .h = 0, .in_global = true});
+  plain(isa::dma_combine{.kind = isa::combine_kind::max, .src = row, .index = number, .dst = rows});
+  s.trace.push_back({.index = s.count - 3, .tensor = 0, .n = 0, .c = 0, .h = 0, .in_global = true});
   p.info.networks[0].tensors[0].address = isa::global_address(isa::region::activations, 48);
   p.info.networks[0].layers.push_back({.name = text("all"), .op = text("none"), .macs = 0});
   s.owners.push_back({.index = 0, .layer = 0, .group = 0});

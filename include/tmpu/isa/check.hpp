@@ -17,8 +17,7 @@ template <class Enum> inline constexpr std::int64_t last_enumerator = 0x7FFF'FFF
 template <> inline constexpr std::int64_t last_enumerator<engine> = static_cast<std::int64_t>(engine::dma);
 template <> inline constexpr std::int64_t last_enumerator<spread> = static_cast<std::int64_t>(spread::copy);
 template <> inline constexpr std::int64_t last_enumerator<pool_kind> = static_cast<std::int64_t>(pool_kind::average);
-template <>
-inline constexpr std::int64_t last_enumerator<combine_kind> = static_cast<std::int64_t>(combine_kind::min);
+template <> inline constexpr std::int64_t last_enumerator<combine_kind> = static_cast<std::int64_t>(combine_kind::min);
 template <> inline constexpr std::int64_t last_enumerator<binary_kind> = static_cast<std::int64_t>(binary_kind::rest);
 template <> inline constexpr std::int64_t last_enumerator<unary_kind> = static_cast<std::int64_t>(unary_kind::swish);
 template <>

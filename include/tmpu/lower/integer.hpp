@@ -174,8 +174,8 @@ template <class Dtype> struct pow_rule {
     const dtype_id type = c.top_type(0);
     if (is_floating(type)) return true;
     // A power of integers has more bits than the chip's floats.
-    const bool whole = is_floating(c.top_type(1)) ? type == dtype_id::i32 && whole_exponents(c)
-                                                  : carrier_of(c.top_type(1)) == type;
+    const bool whole =
+        is_floating(c.top_type(1)) ? type == dtype_id::i32 && whole_exponents(c) : carrier_of(c.top_type(1)) == type;
     return carrier_of(type) == type && whole;
   }
   static constexpr void apply(context& c, node_id) {

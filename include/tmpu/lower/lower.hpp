@@ -40,4 +40,13 @@ template <class Op, class Dtype, class Rules = unpack<decltype(rules)>> constexp
   return support::none;
 }
 
+/// Why an operator has no rule; empty where it has one.
+template <class Op> constexpr std::string_view host_why() {
+  std::string_view why;
+  host_reasons::for_each([&]<class Reason>() {
+    if (Reason::ops::template contains<Op>) why = Reason::why;
+  });
+  return why;
+}
+
 } // namespace tmpu::lower

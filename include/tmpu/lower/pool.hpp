@@ -118,7 +118,8 @@ template <class Dtype> struct max_pool_places_rule {
     sequence s(c);
     const tensor_id x = c.operand(0);
     const dtype_id type = c.format_at(x).type;
-    found all{.best = s.reshape(x, {planes, w.axis[0].in, w.axis[1].in, w.axis[2].in}), .taps = {}};
+    found all;
+    all.best = s.reshape(x, {planes, w.axis[0].in, w.axis[1].in, w.axis[2].in});
     const float least = is_floating(type) ? -math::infinity<float> : static_cast<float>(least_of(type));
     for (std::size_t i = 3; i-- > 0;) along(s, all, w.axis[i], i, least);
     const shape rows = sequence::in_parts(planes, w.out_plane());
@@ -199,8 +200,8 @@ private:
       first.i.data()[n] = start.i.data()[n] + axis.first_tap(o) * axis.dilation;
     }
     if (tap == none) return s.constant(first);
-    const tensor_id at = s.integer(
-        isa::integer_kind::add, detail::times(s, s.reshape(tap, rows), axis.dilation), s.constant(start));
+    const tensor_id at =
+        s.integer(isa::integer_kind::add, detail::times(s, s.reshape(tap, rows), axis.dilation), s.constant(start));
     return axis.begin == 0 ? at : s.integer(isa::integer_kind::max, at, s.constant(first));
   }
 };

@@ -202,7 +202,7 @@ template <class Dtype> struct tensor_scatter_rule {
     const std::size_t axis = top::detail::axis_at(a.axis, x.rank());
     const top::detail::axis_view cache(x, axis);
     const std::int64_t count = c.dims(1)[axis];
-    const std::int64_t each = cache.outer / x[0]; // of a batch
+    const std::int64_t each = cache.outer / x[0];  // of a batch
     value behind(dtype_id::i32, {1, 1, 1, count}); // the first place
     for (std::int64_t k = 0; k < count; ++k) behind.i.data()[k] = k;
     value base(dtype_id::i32, {x[0], each, 1, 1});

@@ -60,11 +60,11 @@ template <class Op> using reshape = in_all<reshape_family<Op>::template rule>;
 inline constexpr auto rules = hana::tuple_t<
     in_all<conv_rule>, in_all<gemm_rule>, in_all<matmul_rule>, //
     detail::pool<top::max_pool, isa::pool_kind::max>, detail::pool<top::average_pool, isa::pool_kind::average>,
-    in_all<max_pool_places_rule>, in_all<conv_axes_rule>, in_floats_only<conv_activations_rule>, in_all<conv_transpose_rule>,
-    in_floats_only<conv_transpose_activations_rule>, in_f32_only<lp_pool_rule>, in_f32_only<global_lp_pool_rule>,
-    in_floats_only<matmul_activations_rule>, in_floats_only<gemm_activations_rule>, in_floats_only<softmax_rule>,
-    in_f32_only<log_softmax_rule>, in_f32_only<layer_norm_rule>, in_f32_only<rms_norm_rule>,
-    in_floats_only<rotary_embedding_rule>, in_floats_only<attention_rule>,
+    in_all<max_pool_places_rule>, in_all<conv_axes_rule>, in_floats_only<conv_activations_rule>,
+    in_all<conv_transpose_rule>, in_floats_only<conv_transpose_activations_rule>, in_f32_only<lp_pool_rule>,
+    in_f32_only<global_lp_pool_rule>, in_floats_only<matmul_activations_rule>, in_floats_only<gemm_activations_rule>,
+    in_floats_only<softmax_rule>, in_f32_only<log_softmax_rule>, in_f32_only<layer_norm_rule>,
+    in_f32_only<rms_norm_rule>, in_floats_only<rotary_embedding_rule>, in_floats_only<attention_rule>,
     // norms, recurrent operators
     in_f32_only<group_norm_family<top::group_normalization>::rule>,
     in_f32_only<group_norm_family<top::instance_normalization>::rule>, in_f32_only<batch_norm_rule>,
@@ -120,8 +120,9 @@ inline constexpr auto rules = hana::tuple_t<
     in_copies<resize_rule>, in_all<center_crop_pad_rule>, in_all<dropout_rule>, in_copies<gather_rule>,
     in_copies<gather_elements_rule>, in_copies<gather_nd_rule>, in_copies<reverse_sequence_rule>,
     in_all<max_unpool_rule>, in_floats_only<scatter_family<top::scatter_elements>::rule>,
-    in_floats_only<scatter_family<top::scatter_nd>::rule>, in_floats_only<tensor_scatter_rule>, in_floats_only<one_hot_rule>, in_f32_only<grid_sample_rule>,
-    in_f32_only<affine_grid_rule>, in_f32_only<roi_align_rule>, in_f32_only<deform_conv_rule>,
+    in_floats_only<scatter_family<top::scatter_nd>::rule>, in_floats_only<tensor_scatter_rule>,
+    in_floats_only<one_hot_rule>, in_f32_only<grid_sample_rule>, in_f32_only<affine_grid_rule>,
+    in_f32_only<roi_align_rule>, in_f32_only<deform_conv_rule>,
     // sums by an equation, along an axis, transforms, what is quantized in the model
     in_floats_only<einsum_rule>, in_f32_only<cum_sum_rule>, in_f32_only<dft_rule>, in_f32_only<stft_rule>,
     in_f32_only<col2im_rule>, in_f32_only<quantize_linear_rule>, in_f32_only<dequantize_linear_rule>,
@@ -147,35 +148,35 @@ inline constexpr auto rules = hana::tuple_t<
 
 /// Operators that deliberately have no rule, and why: canonicalize rewrites or folds them, or what they make depends on the elements. One
 /// that is left in a graph stays as a host step. `word` stands in the tables of operators.
+namespace host_reason {
 struct rewritten {
-  static constexpr std::string_view word = "rewritten";
   static constexpr std::string_view why = "canonicalize makes other operators of it";
   using ops = list<top::global_average_pool, top::global_max_pool>;
 };
 struct folded {
-  static constexpr std::string_view word = "folded";
   static constexpr std::string_view why = "known when the model is compiled, or else its shape depends on data";
   using ops = list<top::constant, top::constant_of_shape, top::shape, top::size, top::range, top::eye_like,
                    top::hann_window, top::hamming_window, top::blackman_window, top::mel_weight_matrix>;
 };
 struct shape_by_data {
-  static constexpr std::string_view word = "shape";
   static constexpr std::string_view why = "its shape depends on data";
   using ops = list<top::compress, top::non_zero, top::unique, top::non_max_suppression>;
 };
 struct order_by_data {
-  static constexpr std::string_view word = "data";
-  static constexpr std::string_view why = "what is done next depends on data: sorting, pivots, regions, runs that are counted";
+  static constexpr std::string_view why =
+      "what is done next depends on data (an order, pivots, regions, runs that are counted)";
   using ops = list<top::top_k, top::det, top::max_roi_pool, top::tf_idf_vectorizer>;
 };
 struct random {
-  static constexpr std::string_view word = "random";
-  static constexpr std::string_view why = "random numbers, which the host makes one after the other";
+  static constexpr std::string_view why = "its elements are random numbers of the host's generator";
   using ops = list<top::random_uniform, top::random_uniform_like, top::random_normal, top::random_normal_like,
                    top::bernoulli, top::multinomial>;
 };
-using host_reasons = list<rewritten, folded, shape_by_data, order_by_data, random>;
+} // namespace host_reason
+using host_reasons = list<host_reason::rewritten, host_reason::folded, host_reason::shape_by_data,
+                          host_reason::order_by_data, host_reason::random>;
 
-using host_only = join_lists<rewritten::ops, folded::ops, shape_by_data::ops, order_by_data::ops, random::ops>;
+using host_only = join_lists<host_reason::rewritten::ops, host_reason::folded::ops, host_reason::shape_by_data::ops,
+                             host_reason::order_by_data::ops, host_reason::random::ops>;
 
 } // namespace tmpu::lower

@@ -331,8 +331,7 @@ template <class Dtype> struct deform_conv_rule {
                                                       v.in, rows, columns)) {
       sum = sum == none ? t : s.binary(isa::binary_kind::add, sum, t);
     }
-    if (c.has(4))
-      sum = s.binary(isa::binary_kind::mul, sum, detail::operand_as(c, s, 4, {groups * taps * plane, 1}));
+    if (c.has(4)) sum = s.binary(isa::binary_kind::mul, sum, detail::operand_as(c, s, 4, {groups * taps * plane, 1}));
     const tensor_id channels = s.transpose(s.reshape(sum, {groups, taps * plane, x[1] / a.offset_group}), {0, 2, 1});
     const tensor_id weight = detail::operand_as(c, s, 1, {w[0], w[1] * taps, 1, 1});
     const tensor_id bias = detail::float_params(c, s, 3, w[0]);
