@@ -980,3 +980,70 @@ TEST_CASE("running sums and powers of plain integers") {
   const value in[] = {make_value(dtype_id::i32, {3}, bases)};
   check(m, in, {300.0, 300.0, 300.0, 300.0});
 }
+
+TEST_CASE("plain integers: reductions, places of extrema, relu, sign; 16 bits wrap around") {
+  for (const dtype_id type : {dtype_id::i32, dtype_id::i16, dtype_id::u16, dtype_id::i8, dtype_id::u8, dtype_id::i64}) {
+    CAPTURE(name_of(type));
+    model_builder m;
+    const shape d{2, 7, 3};
+    const auto x = m.input("x", type, d);
+    const auto w = m.input("w", type, d);
+    const auto axes = numbers(m, "axes", {1, 2});
+    if (type != dtype_id::i64) { // its sums and products could leave the type that carries it
+      m.output(m.add<top::reduce_sum>("sum", {}, {x, axes}));
+      m.output(m.add<top::reduce_prod>("product", {}, {x, axes}));
+      m.output(m.add<top::add>("added", {}, {x, w}));
+      m.output(m.add<top::mul>("times", {}, {x, w}));
+      m.output(m.add<top::sub>("less", {}, {x, w}));
+      m.output(m.add<top::pow>("power", {}, {x, w}));
+      if (facts_of(type).is_signed) {
+        m.output(m.add<top::abs>("abs", {}, {x}));
+        m.output(m.add<top::neg>("neg", {}, {x}));
+      }
+      if (type == dtype_id::u16) m.output(m.add<top::bit_shift>("shifted", {.direction = "LEFT"}, {x, w}));
+    }
+    m.output(m.add<top::reduce_max>("greatest", {.axes = {0, 1}}, {x}));
+    m.output(m.add<top::reduce_min>("least", {.axes = {1}, .keepdims = 0}, {x}));
+    m.output(m.add<top::relu>("relu", {}, {x}));
+    m.output(m.add<top::sign>("sign", {}, {x}));
+    for (const std::int64_t last : {0, 1}) {
+      m.output(m.add<top::arg_max>(text("arg_max") << last, {.axis = 1, .select_last_index = last}, {x}));
+      m.output(m.add<top::arg_min>(text("arg_min") << last, {.axis = 2, .select_last_index = last}, {x}));
+    }
+    value v(type, d);
+    value u(type, d);
+    const std::int64_t range = type == dtype_id::i64 ? 1000 : greatest_of(type) - least_of(type) + 1;
+    const std::int64_t least = type == dtype_id::i64 ? -500 : least_of(type);
+    for (std::size_t n = 0; n < v.i.size(); ++n) {
+      v.i[n] = static_cast<std::int64_t>(n * 7919 * 7919) % range + least;
+      u.i[n] = static_cast<std::int64_t>(n % 5);
+      if (n % 4 == 0) v.i[n] = least; // of equal ones the first, or the last
+    }
+    const value in[] = {v, u};
+    check(m, in, {300.0, 300.0, 300.0, 300.0});
+  }
+}
+
+TEST_CASE("what is quantized to two and four bits") {
+  for (const dtype_id type : {dtype_id::i4, dtype_id::u4, dtype_id::i2, dtype_id::u2}) {
+    CAPTURE(name_of(type));
+    model_builder m;
+    const auto x = m.input("x", dtype_id::f32, {3, 4});
+    const auto given = m.input("given", type, {3, 4});
+    const float scales[] = {0.5F, 0.25F, 0.125F, 1.0F};
+    const std::int64_t points[] = {1, 0, greatest_of(type), 1};
+    const auto scale = m.constant("scale", make_value({4}, scales));
+    const auto zero = m.constant("zero", make_value(type, {4}, points));
+    const auto q = m.add<top::quantize_linear>("q", {}, {x, scale, zero});
+    m.output(q);
+    m.output(m.add<top::dequantize_linear>("y", {}, {q, scale, zero}));
+    m.output(m.add<top::dequantize_linear>("z", {}, {given, scale, zero}));
+    value v(type, {3, 4});
+    for (std::size_t n = 0; n < v.i.size(); ++n)
+      v.i[n] = least_of(type) + static_cast<std::int64_t>(n) % (greatest_of(type) - least_of(type) + 1);
+    value real(dtype_id::f32, {3, 4}); // exact in every type
+    for (std::size_t n = 0; n < real.f.size(); ++n) real.f[n] = static_cast<float>(n * 5 % 16) * 0.25F - 2.0F;
+    const value in[] = {real, v};
+    check(m, in, {300.0, 300.0, 300.0, 10.0});
+  }
+}

@@ -10,12 +10,13 @@
 namespace tmpu::lower {
 
 namespace detail {
-/// Whether the chip's own arithmetic is that of the model's type: it wraps around where the model's does. Of integers that are carried in a
-/// wider or a narrower type only what stays within both is taken.
+constexpr bool is_halfword(dtype_id type) { return type == dtype_id::i16 || type == dtype_id::u16; }
+/// Whether the chip's own arithmetic is that of the model's type: it wraps around where the model's does, or what leaves 16 bits of the i32
+/// that carries them is wrapped back. Of other integers that are carried in a wider or a narrower type only what stays within both is taken.
 constexpr bool own_arithmetic(const context& c, isa::integer_kind kind) {
   using enum isa::integer_kind;
   const dtype_id type = c.top_type(0);
-  if (carrier_of(type) == type) return true;
+  if (carrier_of(type) == type || is_halfword(type)) return true;
   if (kind == shift_right) return !facts_of(type).is_signed;
   return kind == rest || kind == modulo || kind == max || kind == min || kind == bit_and || kind == bit_or ||
          kind == bit_xor;
@@ -29,13 +30,22 @@ constexpr bool takes_integers(const context& c, isa::integer_kind kind) {
   }
   return activation && own_arithmetic(c, kind);
 }
+/// The result of the chip's arithmetic on carried integers of 16 bits, wrapped around to them; of other types as it is.
+constexpr tensor_id wrapped_back(const context& c, sequence& s, tensor_id y) {
+  const dtype_id type = c.top_type(0);
+  if (!is_halfword(type)) return y;
+  const tensor_id low = s.integer(isa::integer_kind::bit_and, y, s.number_like(y, 0xFFFF));
+  if (type == dtype_id::u16) return low;
+  const tensor_id sign = s.number_like(y, 0x8000); // 0x8000 ... 0xFFFF become -0x8000 ... -1
+  return s.integer(isa::integer_kind::sub, s.integer(isa::integer_kind::bit_xor, low, sign), sign);
+}
 /// All operands combined from left to right.
 constexpr void combine_integers(context& c, isa::integer_kind kind) {
   const std::size_t rank = c.result_dims().rank();
   sequence s(c);
   tensor_id y = binary_operand(c, 0, rank);
   for (std::size_t i = 1; i < c.operand_count(); ++i) y = s.integer(kind, y, binary_operand(c, i, rank));
-  s.finish(y);
+  s.finish(wrapped_back(c, s, y));
 }
 } // namespace detail
 
@@ -112,21 +122,34 @@ template <class Dtype> struct bitwise_not_rule {
   }
 };
 
-/// neg of integers -> 0 - x; abs -> the greater of x and 0 - x.
+/// neg of integers -> 0 - x; abs -> the greater of x and 0 - x; relu -> the greater of x and 0; sign -> x between -1 and 1.
 template <class Op> struct integer_sign_family {
   template <class Dtype> struct rule {
     using op = Op;
     using dtype = Dtype;
     static constexpr bool any_type = true;
     static constexpr bool takes(const context& c, node_id) {
+      if (within) return detail::takes_integers(c, isa::integer_kind::max);
       return detail::takes_integers(c, isa::integer_kind::sub) && facts_of(c.top_type(0)).is_signed;
     }
     static constexpr void apply(context& c, node_id) {
       sequence s(c);
       const tensor_id x = c.operand(0);
+      if constexpr (within) {
+        const bool sign = std::is_same_v<Op, top::sign>;
+        const tensor_id low = facts_of(c.top_type(0)).is_signed
+                                  ? s.integer(isa::integer_kind::max, x, s.number_like(x, sign ? -1 : 0))
+                                  : x;
+        return s.finish(sign ? s.integer(isa::integer_kind::min, low, s.number_like(x, 1)) : low);
+      }
       const tensor_id turned = s.integer(isa::integer_kind::sub, s.number_like(x, 0), x);
-      s.finish(std::is_same_v<Op, top::neg> ? turned : s.integer(isa::integer_kind::max, x, turned));
+      const tensor_id y = std::is_same_v<Op, top::neg> ? turned : s.integer(isa::integer_kind::max, x, turned);
+      s.finish(detail::wrapped_back(c, s, y));
     }
+
+  private:
+    static constexpr bool within =
+        std::is_same_v<Op, top::relu> || std::is_same_v<Op, top::sign>; // never leaves the type
   };
 };
 
@@ -174,9 +197,9 @@ template <class Dtype> struct pow_rule {
     const dtype_id type = c.top_type(0);
     if (is_floating(type)) return true;
     // A power of integers has more bits than the chip's floats.
-    const bool whole =
-        is_floating(c.top_type(1)) ? type == dtype_id::i32 && whole_exponents(c) : carrier_of(c.top_type(1)) == type;
-    return carrier_of(type) == type && whole;
+    const bool whole = is_floating(c.top_type(1)) ? type == dtype_id::i32 && whole_exponents(c)
+                                                  : carrier_of(c.top_type(1)) == carrier_of(type);
+    return detail::own_arithmetic(c, isa::integer_kind::power) && whole;
   }
   static constexpr void apply(context& c, node_id) {
     const std::size_t rank = c.result_dims().rank();

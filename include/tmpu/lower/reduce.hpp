@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/lower/integer.hpp"
 #include "tmpu/lower/sequence.hpp"
 #include "tmpu/top/reduce.hpp"
 
@@ -47,6 +48,25 @@ template <class Op> struct reduce_family {
       if constexpr (std::is_same_v<Op, top::reduce_min>) return isa::reduce_kind::min;
       if constexpr (std::is_same_v<Op, top::reduce_prod>) return isa::reduce_kind::product;
       return isa::reduce_kind::sum;
+    }
+  };
+};
+
+/// reduce_sum, reduce_prod, reduce_max, reduce_min of plain integers -> exact steps of halves of the rows.
+template <class Op, isa::integer_kind Kind> struct integer_reduce_family {
+  template <class Dtype> struct rule {
+    using op = Op;
+    using dtype = Dtype;
+    static constexpr bool any_type = true;
+    static constexpr bool takes(const context& c, node_id) {
+      return !is_floating(c.top_type(0)) && c.top_type(0) != dtype_id::boolean && c.dims(0).rank() > 0 &&
+             !c.is_constant(0) && c.carries(0) && (!c.has(1) || c.is_constant(1)) && detail::own_arithmetic(c, Kind);
+    }
+    static constexpr void apply(context& c, node_id) {
+      const auto a = c.template attributes<Op>();
+      const auto set = Op::reduced(a, c.has(1) ? c.constant(1).i : a.axes, c.dims(0).rank());
+      sequence s(c);
+      s.finish(detail::wrapped_back(c, s, s.reduce(Kind, as_rows(s, c.operand(0), set.has))));
     }
   };
 };

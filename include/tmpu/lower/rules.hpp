@@ -51,6 +51,8 @@ template <class Op, isa::binary_kind Kind> using binary = in_all<binary_family<O
 template <class Op, isa::binary_kind Kind> using variadic = in_all<variadic_family<Op, Kind>::template rule>;
 template <class Op, isa::pool_kind Kind> using pool = in_all<pool_family<Op, Kind>::template rule>;
 template <class Op, isa::integer_kind Kind> using integers = in_floats_only<integer_family<Op, Kind>::template rule>;
+template <class Op, isa::integer_kind Kind>
+using integer_reduction = in_floats_only<integer_reduce_family<Op, Kind>::template rule>;
 template <class Op> using alone = in_all<one_operand_family<Op>::template rule>;
 template <class Op> using reshape = in_all<reshape_family<Op>::template rule>;
 } // namespace detail
@@ -136,8 +138,13 @@ inline constexpr auto rules = hana::tuple_t<
     detail::integers<top::bitwise_or, isa::integer_kind::bit_or>,
     detail::integers<top::bitwise_xor, isa::integer_kind::bit_xor>, in_floats_only<bitwise_not_rule>,
     in_floats_only<integer_sign_family<top::neg>::rule>, in_floats_only<integer_sign_family<top::abs>::rule>,
-    in_floats_only<mod_rule>, in_floats_only<bit_shift_rule>, in_floats_only<clip_bounds_rule>,
-    in_floats_only<pow_rule>, in_f32_only<cast_family<top::cast>::rule>, in_f32_only<cast_family<top::cast_like>::rule>,
+    in_floats_only<integer_sign_family<top::relu>::rule>, in_floats_only<integer_sign_family<top::sign>::rule>,
+    detail::integer_reduction<top::reduce_sum, isa::integer_kind::add>,
+    detail::integer_reduction<top::reduce_prod, isa::integer_kind::mul>,
+    detail::integer_reduction<top::reduce_max, isa::integer_kind::max>,
+    detail::integer_reduction<top::reduce_min, isa::integer_kind::min>, in_floats_only<mod_rule>,
+    in_floats_only<bit_shift_rule>, in_floats_only<clip_bounds_rule>, in_floats_only<pow_rule>,
+    in_f32_only<cast_family<top::cast>::rule>, in_f32_only<cast_family<top::cast_like>::rule>,
     in_floats_only<is_nan_rule>, in_floats_only<is_inf_rule>, detail::alone<top::max>, detail::alone<top::min>,
     detail::alone<top::sum>, detail::alone<top::mean>,
     // what is found by comparing

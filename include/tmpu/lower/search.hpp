@@ -41,6 +41,16 @@ constexpr tensor_id place_of_extremum(sequence& s, tensor_id x, isa::reduce_kind
   const tensor_id found = s.select(mask, places(s, rows, dtype_id::f32), other);
   return s.reduce_parts(last ? isa::reduce_kind::max : isa::reduce_kind::min, found);
 }
+/// The same of plain integers, as an i32.
+constexpr tensor_id place_of_integer(sequence& s, tensor_id x, isa::integer_kind kind, bool last) {
+  const std::int64_t count = s.dims(x)[3];
+  const tensor_id mask = s.compare(isa::compare_kind::equal, x, s.reduce(kind, x));
+  value numbers(dtype_id::i32, {1, 1, 1, count});
+  for (std::int64_t n = 0; n < count; ++n) numbers.i.data()[n] = n;
+  const tensor_id at = s.constant(numbers);
+  const tensor_id found = s.select(mask, at, s.number_like(at, last ? 0 : count - 1));
+  return s.reduce(last ? isa::integer_kind::max : isa::integer_kind::min, found);
+}
 /// Places are counted in f32.
 inline constexpr std::int64_t most_places = std::int64_t{1} << 24;
 } // namespace detail
@@ -52,12 +62,21 @@ template <class Op, isa::reduce_kind Kind> struct arg_family {
     using dtype = Dtype;
     static constexpr bool any_type = true; // places are integers
     static constexpr bool takes(const context& c, node_id) {
-      return !c.is_constant(0) && is_floating(c.top_type(0)) && c.dims(0).elements() <= detail::most_places;
+      return !c.is_constant(0) && c.carries(0) && c.top_type(0) != dtype_id::boolean &&
+             c.dims(0).elements() <= detail::most_places;
     }
     static constexpr void apply(context& c, node_id) {
       const auto a = c.template attributes<Op>();
+      const std::size_t axis = top::detail::axis_at(a.axis, c.dims(0).rank());
       sequence s(c);
-      const tensor_id x = detail::rows_along(c, s, top::detail::axis_at(a.axis, c.dims(0).rank()));
+      if (!is_floating(c.top_type(0))) {
+        bool along[shape::max_rank] = {};
+        along[axis] = true;
+        constexpr auto kind = Kind == isa::reduce_kind::max ? isa::integer_kind::max : isa::integer_kind::min;
+        const tensor_id rows = as_rows(s, c.operand(0), along);
+        return s.finish(detail::place_of_integer(s, rows, kind, a.select_last_index != 0));
+      }
+      const tensor_id x = detail::rows_along(c, s, axis);
       s.finish(s.convert(detail::place_of_extremum(s, x, Kind, a.select_last_index != 0), dtype_id::i32));
     }
   };

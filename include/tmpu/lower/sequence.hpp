@@ -139,6 +139,18 @@ public:
     const shape d = dims(x);
     return reduce(kind, reshape(x, {1, d[1], 1, d[2] * d[3]}));
   }
+  /// The rows of x [1, rows, 1, K], plain integers, put together in steps, each of halves: [1, rows, 1, 1].
+  constexpr tensor_id reduce(isa::integer_kind kind, tensor_id x) {
+    for (std::int64_t count = dims(x)[3]; count > 1; count -= count / 2) {
+      const std::int64_t half = count / 2;
+      const tensor_id pairs = integer(kind, slice(x, 3, 0, half), slice(x, 3, half, 2 * half));
+      vec<tensor_id> next;
+      next.push_back(pairs);
+      if (count % 2 != 0) next.push_back(slice(x, 3, 2 * half, count));
+      x = concat(next, 3);
+    }
+    return x;
+  }
   /// Softmax of the rows of x [1, rows, 1, K].
   constexpr tensor_id softmax(tensor_id x) { return c_->emit<tpu::softmax>(name(), {}, {x}, f_); }
   /// x [M, K] times w [N, K] transposed, both activations: [M, N]; plus `bias` [N, 1] of f32 where there is one.
