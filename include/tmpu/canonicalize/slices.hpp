@@ -40,14 +40,14 @@ constexpr cuts cuts_of(const rewriter& r, node_id id) {
 constexpr tensor_id add_list(rewriter& r, std::string_view name, const ints& list) {
   return r.add_constant(name, make_value(dtype_id::i64, {static_cast<std::int64_t>(list.size())}, list.span()));
 }
-/// starts, ends, axes and steps as constants, of the axes that are cut.
+/// starts, ends, axes and steps as constants, of the axes that are cut. (The name is a copy: those of the graph move when it grows.)
 struct slice_lists {
   tensor_id starts;
   tensor_id ends;
   tensor_id axes;
   tensor_id steps;
 };
-constexpr slice_lists add_slice_lists(rewriter& r, std::string_view name, const tmpu::shape& x, const cuts& c) {
+constexpr slice_lists add_slice_lists(rewriter& r, const text& name, const tmpu::shape& x, const cuts& c) {
   ints starts;
   ints ends;
   ints axes;
@@ -63,7 +63,7 @@ constexpr slice_lists add_slice_lists(rewriter& r, std::string_view name, const 
           add_list(r, text(name) << "/axes", axes), add_list(r, text(name) << "/steps", steps)};
 }
 constexpr void become_slice(rewriter& r, node_id id, tensor_id x, const cuts& c) {
-  const slice_lists l = add_slice_lists(r, r.graph().name(r.result(id)), r.dims(x), c);
+  const slice_lists l = add_slice_lists(r, text(r.graph().name(r.result(id))), r.dims(x), c);
   r.become<top::slice>(id, {}, {x, l.starts, l.ends, l.axes, l.steps});
 }
 } // namespace detail
@@ -90,7 +90,7 @@ struct split_to_slices {
       c[axis] = {first, 1, sizes[i]};
       first += sizes[i];
       if (r.uses(results[i]) == 0) continue;
-      const detail::slice_lists l = detail::add_slice_lists(r, r.graph().name(results[i]), r.dims(x), c);
+      const detail::slice_lists l = detail::add_slice_lists(r, text(r.graph().name(results[i])), r.dims(x), c);
       r.remake<top::slice>(results[i], {}, {x, l.starts, l.ends, l.axes, l.steps});
     }
     return true;

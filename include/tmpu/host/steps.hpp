@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/core/packed.hpp"
 #include "tmpu/ir/evaluate.hpp"
 #include "tmpu/isa/program.hpp"
 #include "tmpu/top/operators.hpp"
@@ -134,8 +135,12 @@ private:
     for (const isa::host_tensor& t : s.operands) {
       operands.push_back(add(t));
       p.constants.emplace_back();
-      if (t.type != dtype_id::none && isa::region_of(t.address) == isa::region::weights)
-        p.constants.back() = from_bytes(t.type, shape(t.dims.span()), weights.subspan(offset(t)));
+      if (t.type == dtype_id::none || isa::region_of(t.address) != isa::region::weights) continue;
+      const shape dims(t.dims.span());
+      const std::span<const std::uint8_t> bytes = weights.subspan(offset(t));
+      vec<std::uint8_t> apart; // elements of less than a byte lie packed there
+      if (is_packed(t.type)) apart = unpack_elements(t.type, bytes, static_cast<std::size_t>(dims.elements()));
+      p.constants.back() = from_bytes(t.type, dims, is_packed(t.type) ? apart.span() : bytes);
     }
     const bool believed = results_known(s, *op, p.constants);
     for (const isa::host_tensor& t : s.results)

@@ -89,7 +89,8 @@ constexpr text fault(const host_step& s, const network& n, std::int64_t weight_b
     if (!enumerators_known(t.type) || bytes_of(t.type) == 0) return false;
     const region where = region_of(t.address);
     if (where == region::host) return fits_a_slot(t);
-    const std::int64_t bytes = bytes_needed(t);
+    std::int64_t bytes = bytes_needed(t);
+    if (where == region::weights && is_packed(t.type) && bytes > 0) bytes = packed_bytes(t.type, bytes);
     const std::int64_t size = where == region::weights ? weight_bytes : n.activation_bytes;
     return bytes >= 0 && offset_of(t.address) + bytes <= size &&
            (where == region::activations || (where == region::weights && !made));
