@@ -185,6 +185,10 @@ TEST_CASE("a split becomes a slice for each part that is read") {
   const auto out = run(std::move(g));
   check<top::split>(out, "split-to-slices", 1, 3); // nothing reads b
   CHECK(count_of<top::slice>(out.g) == 2);
+  for (const char* list : {"a/starts", "a/ends", "a/axes", "a/steps", "c/starts", "c/steps"}) {
+    CAPTURE(list);
+    CHECK(out.g.find(list) != none);
+  }
   CHECK(count_without<top::split>(out, "split-to-slices") == 1);
 }
 

@@ -60,6 +60,17 @@ TEST_CASE("a step that is what it says runs") {
                       {tensor(dtype_id::i64, {1, -1}, slot(0))})}) == "");
 }
 
+TEST_CASE("constants of less than a byte lie packed in the program") {
+  isa::network n{};
+  n.segments.push_back(step("relu", {}, {tensor(dtype_id::i4, {3}, isa::global_address(isa::region::weights, 1))},
+                            {tensor(dtype_id::i4, {3}, activations(0))}));
+  const std::uint8_t weights[] = {0x77, 0x2D, 0x07}; // -3, 2, 7
+  vec<std::uint8_t> memory(8);
+  steps all(n, weights);
+  all.run(n.segments[0].step, memory.span());
+  CHECK(from_bytes(dtype_id::i4, {3}, memory.span()).i == ints{0, 2, 7});
+}
+
 TEST_CASE("results of another size or type than the operator makes are refused before anything runs") {
   CHECK(has(refusal({step("relu", {}, {tensor(dtype_id::f32, {16}, activations(0))},
                           {tensor(dtype_id::f32, {2}, activations(56))})}),
