@@ -982,6 +982,14 @@ TEST_CASE("running sums and powers of plain integers") {
 }
 
 TEST_CASE("plain integers: reductions, places of extrema, relu, sign; 16 bits wrap around") {
+  {
+    model_builder m;
+    const auto x = m.input("x", dtype_id::boolean, {2, 3});
+    m.output(m.add<top::reduce_max>("any", {.axes = {1}}, {x}));
+    m.output(m.add<top::reduce_min>("all", {.axes = {0}}, {x}));
+    const value in[] = {make_value(dtype_id::boolean, {2, 3}, std::initializer_list<std::int64_t>{0, 1, 0, 0, 1, 1})};
+    check(m, in, {300.0, 300.0, 300.0, 300.0});
+  }
   for (const dtype_id type : {dtype_id::i32, dtype_id::i16, dtype_id::u16, dtype_id::i8, dtype_id::u8, dtype_id::i64}) {
     CAPTURE(name_of(type));
     model_builder m;

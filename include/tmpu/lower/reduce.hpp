@@ -59,8 +59,10 @@ template <class Op, isa::integer_kind Kind> struct integer_reduce_family {
     using dtype = Dtype;
     static constexpr bool any_type = true;
     static constexpr bool takes(const context& c, node_id) {
-      return !is_floating(c.top_type(0)) && c.top_type(0) != dtype_id::boolean && c.dims(0).rank() > 0 &&
-             !c.is_constant(0) && c.carries(0) && (!c.has(1) || c.is_constant(1)) && detail::own_arithmetic(c, Kind);
+      constexpr bool orders = Kind == isa::integer_kind::max || Kind == isa::integer_kind::min;
+      if (is_floating(c.top_type(0)) || (c.top_type(0) == dtype_id::boolean && !orders)) return false;
+      return c.dims(0).rank() > 0 && !c.is_constant(0) && c.carries(0) && (!c.has(1) || c.is_constant(1)) &&
+             detail::own_arithmetic(c, Kind);
     }
     static constexpr void apply(context& c, node_id) {
       const auto a = c.template attributes<Op>();
