@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/calibrate/calibrate.hpp"
 #include "tmpu/calibrate/corrections.hpp"
 #include "tmpu/calibrate/fingerprint.hpp"
 #include "tmpu/calibrate/own_scales.hpp"

@@ -16,20 +16,6 @@
 
 namespace tmpu::calibrate {
 
-/// The activations that calibration is about: floating graph inputs and results of nodes, in the order in which they
-/// are made.
-constexpr vec<tensor_id> activations(const graph_body& g) {
-  vec<tensor_id> found;
-  const auto put = [&](tensor_id t) {
-    if (t != none && is_floating(g.at(t).type)) found.push_back(t);
-  };
-  for (const tensor_id t : g.inputs) put(t);
-  for (const node& n : g.nodes) {
-    for (const tensor_id t : g.results(n)) put(t);
-  }
-  return found;
-}
-
 namespace detail {
 /// The axis along which every reader of t is a softmax; none where t has another reader.
 constexpr std::int64_t softmax_axis(const graph_body& g, tensor_id t) {

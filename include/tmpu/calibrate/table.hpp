@@ -80,6 +80,20 @@ struct table {
 /// Thresholds below it have no scale that int8 arithmetic can hold.
 inline constexpr float least_threshold = 0x1p-100F;
 
+/// The activations that calibration is about: floating graph inputs and results of nodes, in the order in which they
+/// are made.
+constexpr vec<tensor_id> activations(const graph_body& g) {
+  vec<tensor_id> found;
+  const auto put = [&](tensor_id t) {
+    if (t != none && is_floating(g.at(t).type)) found.push_back(t);
+  };
+  for (const tensor_id t : g.inputs) put(t);
+  for (const node& n : g.nodes) {
+    for (const tensor_id t : g.results(n)) put(t);
+  }
+  return found;
+}
+
 /// What is wrong with a range: empty where int8 can be made of it.
 constexpr std::string_view why_unusable(const activation_range& r) {
   for (const float x : {r.threshold, r.min, r.max}) {

@@ -46,6 +46,13 @@ template <class... As> struct joined<list<As...>> { using type = list<As...>; };
 template <class... As, class... Bs, class... Rest> struct joined<list<As...>, list<Bs...>, Rest...> {
   using type = typename joined<list<As..., Bs...>, Rest...>::type;
 };
+// Eight at a time: each step writes all types so far into a name.
+template <class... As, class... Bs, class... Cs, class... Ds, class... Es, class... Fs, class... Gs, class... Hs,
+          class... Rest>
+struct joined<list<As...>, list<Bs...>, list<Cs...>, list<Ds...>, list<Es...>, list<Fs...>, list<Gs...>, list<Hs...>,
+              Rest...> {
+  using type = typename joined<list<As..., Bs..., Cs..., Ds..., Es..., Fs..., Gs..., Hs...>, Rest...>::type;
+};
 template <class T> struct as_list { using type = list<T>; };
 template <class... Ts> struct as_list<list<Ts...>> { using type = list<Ts...>; };
 template <class Tuple> struct unpacked;
