@@ -2,7 +2,7 @@
 # cmake [-DSTAGE=NAME,...] [-DFULL=ON] -P cmake/test.cmake
 #
 # Installs the missing Debian packages and runs all tests, stage by stage; the first stage that fails ends it. Builds go on
-# where they stopped, so a second run is quick. STAGE runs only the stages named (format, layering, gcc, clang, sanitize, fuzz).
+# where they stopped, so a second run is quick. STAGE runs only the stages named (format, layering, gcc, clang, sanitize, threads, fuzz).
 # FULL: long versions of the tests, all tests also with clang++, and all of them under the sanitizers.
 cmake_minimum_required(VERSION 3.25)
 include(${CMAKE_CURRENT_LIST_DIR}/packages.cmake)
@@ -11,7 +11,7 @@ cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
 get_filename_component(ctest_dir "${CMAKE_COMMAND}" DIRECTORY)
 set(ctest "${ctest_dir}/ctest")
 
-set(all_stages format layering gcc clang sanitize fuzz)
+set(all_stages format layering gcc clang sanitize threads fuzz)
 set(wanted ${all_stages})
 if(STAGE)
   string(REPLACE "," ";" wanted "${STAGE}")
@@ -127,6 +127,14 @@ if(enabled)
     build(asan-ubsan tests_sanitize)
     test(asan-ubsan -L "^sanitize$")
   endif()
+  stage_done()
+endif()
+
+stage(threads "clang++-16 with the thread sanitizer (FULL only)")
+if(enabled AND FULL)
+  configure(tsan -DTMPU_BUILD_BENCHMARKS=OFF)
+  build(tsan all tests_all)
+  test(tsan -LE "^(headers|consumers|checks|must_not_compile|compile_time)$")
   stage_done()
 endif()
 
