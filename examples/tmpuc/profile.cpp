@@ -49,7 +49,10 @@ void print_table(const isa::network& n, const timing::profile& p, const chip::fa
   fmt::print("compute {} cycles, DMA {} cycles, {} lost to bank conflicts of both; program / longer engine {:.3f}\n",
              t.busy[0], t.busy[1], t.conflict_cycles,
              longer == 0 ? 0.0 : static_cast<double>(t.cycles) / static_cast<double>(longer));
-  fmt::print("DMA {} bytes, {} multiply-accumulates\n", t.dma_bytes, n.macs);
+  fmt::print("DMA {} bytes, {:.3f} of the bound of {} (weights, inputs and outputs once); {} multiply-accumulates\n",
+             t.dma_bytes,
+             static_cast<double>(t.dma_bytes) / static_cast<double>(std::max<std::int64_t>(p.bound_bytes, 1)),
+             p.bound_bytes, n.macs);
 }
 
 std::string trace_of(const isa::network& n, const timing::profile& p, const chip::facts& chip) {

@@ -28,6 +28,9 @@ struct facts {
   std::int64_t macs_f32 = 0;
   std::int64_t load_bytes_per_second = 0;
   std::int64_t store_bytes_per_second = 0;
+  /// Input channels of an 8-bit sum that a lane multiplies at once, 0: eu_bytes. Half as many in f16 and bf16, one in f32.
+  std::int32_t channels = 0;
+  std::int32_t mac_percent = 50;  ///< of the rate of multiply-accumulates that a long sum reaches *
   std::int32_t issue_cycles = 20; ///< to issue and retire a compute instruction *
   std::int32_t dma_latency = 80;  ///< DMA cycles from the start of a transfer until its first byte moves *
 
@@ -39,6 +42,23 @@ struct facts {
     default: return macs_i8;
     }
   }
+  /// Input channels that a sum takes at once: sums over fewer channels take as long.
+  [[nodiscard]] constexpr std::int64_t channels_at_once(dtype_id type) const {
+    const std::int64_t narrow = channels == 0 ? eu_bytes : channels;
+    std::int64_t most = macs(type) / lanes;
+    switch (type) {
+    case dtype_id::f32: return 1;
+    case dtype_id::f16:
+    case dtype_id::bf16: most = most < narrow / 2 ? most : narrow / 2; break;
+    default: most = most < narrow ? most : narrow;
+    }
+    return most < 1 ? 1 : most;
+  }
+  /// Outputs of one channel that a lane computes side by side.
+  [[nodiscard]] constexpr std::int64_t outputs_at_once(dtype_id type) const {
+    const std::int64_t side = macs(type) / (lanes * channels_at_once(type));
+    return side < 1 ? 1 : side;
+  }
   [[nodiscard]] constexpr std::int64_t bank_bytes() const { return local_bytes / banks; }
 };
 
@@ -46,8 +66,8 @@ constexpr bool usable(const facts& f) {
   const auto power_of_two = [](std::int64_t x) { return x > 0 && std::has_single_bit(static_cast<std::uint64_t>(x)); };
   return power_of_two(f.lanes) && power_of_two(f.eu_bytes) && power_of_two(f.banks) && power_of_two(f.dma_align) &&
          f.local_bytes > 0 && f.local_bytes % f.banks == 0 && f.bank_bytes() % f.eu_bytes == 0 && f.cores > 0 &&
-         f.compute_hz > 0 && f.dma_hz > 0 && f.macs_i8 > 0 && f.macs_f16 > 0 && f.macs_f32 > 0 &&
-         f.load_bytes_per_second > 0 && f.store_bytes_per_second > 0;
+         f.compute_hz > 0 && f.dma_hz > 0 && f.macs_i8 > 0 && f.macs_f16 > 0 && f.macs_f32 > 0 && f.channels >= 0 &&
+         f.mac_percent > 0 && f.mac_percent <= 100 && f.load_bytes_per_second > 0 && f.store_bytes_per_second > 0;
 }
 
 /// A chip is a type with a constexpr `info` of facts that do not contradict each other.
@@ -83,7 +103,8 @@ struct bm1684x {
                               .macs_f16 = 8'192,
                               .macs_f32 = 1'024,
                               .load_bytes_per_second = 58'000'000'000,
-                              .store_bytes_per_second = 44'000'000'000};
+                              .store_bytes_per_second = 44'000'000'000,
+                              .channels = 64};
 };
 
 /// After public parameters of the BM1688, one of its two cores in use; f32 rate *.
@@ -101,7 +122,8 @@ struct bm1688 {
                               .macs_f16 = 1'024,
                               .macs_f32 = 128,
                               .load_bytes_per_second = 24'000'000'000,
-                              .store_bytes_per_second = 24'000'000'000};
+                              .store_bytes_per_second = 24'000'000'000,
+                              .channels = 32};
 };
 
 /// A many-core chip of the BM1690 class; clocks and MAC rates *.
@@ -119,7 +141,8 @@ struct bm1690 {
                               .macs_f16 = 8'192,
                               .macs_f32 = 1'024,
                               .load_bytes_per_second = 68'000'000'000,
-                              .store_bytes_per_second = 68'000'000'000};
+                              .store_bytes_per_second = 68'000'000'000,
+                              .channels = 64};
 };
 
 /// A small vision chip of the CV184x class; MAC rates *.
@@ -137,7 +160,8 @@ struct cv184x {
                               .macs_f16 = 128,
                               .macs_f32 = 16,
                               .load_bytes_per_second = 4'000'000'000,
-                              .store_bytes_per_second = 4'000'000'000};
+                              .store_bytes_per_second = 4'000'000'000,
+                              .channels = 16};
 };
 
 /// Ours: so small that every digits model must be cut into rows, output channels and partial sums.
@@ -155,7 +179,8 @@ struct nano {
                               .macs_f16 = 64,
                               .macs_f32 = 16,
                               .load_bytes_per_second = 400'000'000,
-                              .store_bytes_per_second = 400'000'000};
+                              .store_bytes_per_second = 400'000'000,
+                              .channels = 8};
 };
 
 static_assert(chip<bm1684x> && chip<bm1688> && chip<bm1690> && chip<cv184x> && chip<nano>);

@@ -10,40 +10,43 @@
 namespace tmpu::codegen {
 
 namespace detail {
-/// Emits one layer group: its steps in order, loads ahead of the computation where the plan says so, each stored slice right
-/// after the node that makes it.
+/// Emits one layer group: its steps in order, each stored slice right after the node that makes it. Its first loads are asked for one by one,
+/// since they may belong into the stream of an earlier group.
 template <class Emitters> class group_emitter {
 public:
+  constexpr group_emitter() = default;
   constexpr group_emitter(const graph_body& g, const layer_group& plan, std::span<const std::int32_t> readers,
                           const chip::facts& chip, stream_builder& out, std::int32_t group)
       : g_(&g), plan_(&plan), chip_(&chip), out_(&out), group_(group),
         tiling_(g, plan.first, plan.count, readers), slices_{plan.n_slices, plan.c_slices, plan.h_slices,
                                                              plan.k_slices},
-        content_(tiling_.buffers().size()) {}
+        boxes_(tiling_.infer(slices_, 0, chip.lanes)), content_(tiling_.buffers().size()),
+        current_(tiling_.buffers().size()) {}
 
-  constexpr void run() {
+  [[nodiscard]] constexpr std::int64_t steps() const { return slices_.steps(); }
+  [[nodiscard]] constexpr std::size_t buffer_count() const { return boxes_.size(); }
+  /// The first step loads this buffer.
+  [[nodiscard]] constexpr bool loads_first(std::size_t b) const {
+    return tiling_.buffers()[b].role == local_buffer::role_kind::load && !boxes_[b].empty();
+  }
+  constexpr void load_first(std::size_t b) { load(boxes_, b); }
+
+  /// `before(id)` is called before node `id` runs for the last time.
+  template <class Before> constexpr void run(Before&& before) {
     const std::int64_t steps = slices_.steps();
-    boxes_ = tiling_.infer(slices_, 0, chip_->lanes);
-    if (steps == 1) {
-      std::int32_t loaded = 0;
-      for (std::int32_t i = 0; i < plan_->count; ++i) {
-        for (; loaded < plan_->count && loaded <= i + plan_->ahead; ++loaded) load(boxes_, loaded, loaded);
-        compute(i, 0);
-      }
-      return;
-    }
-    load(boxes_, 0, plan_->count - 1);
     for (std::int64_t step = 0; step < steps; ++step) {
       group::tiling::boxes next;
-      vec<std::int32_t> now(content_.size());
-      for (std::size_t b = 0; b < now.size(); ++b) now[b] = content_[b].current;
-      if (step + 1 < steps) {
+      const bool last = step + 1 == steps;
+      for (std::size_t b = 0; b < current_.size(); ++b) current_[b] = content_[b].current;
+      if (!last) {
         next = tiling_.infer(slices_, step + 1, chip_->lanes);
-        if (plan_->ahead > 0) load(next, 0, plan_->count - 1);
+        if (plan_->ahead > 0) load_all(next);
       }
-      current_ = now;
-      for (std::int32_t i = 0; i < plan_->count; ++i) compute(i, step);
-      if (step + 1 < steps && plan_->ahead == 0) load(next, 0, plan_->count - 1);
+      for (std::int32_t i = 0; i < plan_->count; ++i) {
+        if (last) before(plan_->first + i);
+        compute(i, step);
+      }
+      if (!last && plan_->ahead == 0) load_all(next);
       boxes_ = std::move(next);
     }
   }
@@ -55,23 +58,22 @@ private:
     std::int32_t current = 0;
   };
 
-  // Loads what is first used by nodes [first, last] and is not there yet.
-  constexpr void load(const group::tiling::boxes& boxes, std::int32_t first, std::int32_t last) {
-    for (std::size_t b = 0; b < boxes.size(); ++b) {
-      const group::tiling::buffer& x = tiling_.buffers()[b];
-      if (x.role != local_buffer::role_kind::load || x.first_use < first || x.first_use > last || boxes[b].empty())
-        continue;
-      content& c = content_[b];
-      if (c.valid && c.held[c.current] == boxes[b]) continue;
-      if (c.valid) c.current = (c.current + 1) % plan_->buffers[b].copies;
-      c.valid = true;
-      c.held[c.current] = boxes[b];
-      out_->owner(plan_->first + x.first_use, group_);
-      out_->emit(isa::dma_load{.src = part_of_tensor(*g_, x.tensor, x.dims, boxes[b]),
-                               .dst = isa::as_bytes(part_of_buffer(*chip_, x.layout, x.type, x.dims.w, boxes[b],
-                                                                   boxes[b], address(b, c.current)))});
-    }
-    if (current_.empty()) current_.resize(content_.size());
+  constexpr void load_all(const group::tiling::boxes& boxes) {
+    for (std::size_t b = 0; b < boxes.size(); ++b) load(boxes, b);
+  }
+  // Unless it is there.
+  constexpr void load(const group::tiling::boxes& boxes, std::size_t b) {
+    const group::tiling::buffer& x = tiling_.buffers()[b];
+    if (x.role != local_buffer::role_kind::load || boxes[b].empty()) return;
+    content& c = content_[b];
+    if (c.valid && c.held[c.current] == boxes[b]) return;
+    if (c.valid) c.current = (c.current + 1) % plan_->buffers[b].copies;
+    c.valid = true;
+    c.held[c.current] = boxes[b];
+    out_->owner(plan_->first + x.first_use, group_);
+    out_->emit(isa::dma_load{.src = part_of_tensor(*g_, x.tensor, x.dims, boxes[b]),
+                             .dst = isa::as_bytes(part_of_buffer(*chip_, x.layout, x.type, x.dims.w, boxes[b], boxes[b],
+                                                                 address(b, c.current)))});
   }
 
   constexpr void compute(std::int32_t i, std::int64_t step) {
@@ -111,8 +113,8 @@ private:
 
   [[nodiscard]] constexpr isa::local_ref part(std::size_t b, const tpu::box& wanted, std::int64_t step) const {
     const group::tiling::buffer& x = tiling_.buffers()[b];
-    const std::int64_t copy = x.role == local_buffer::role_kind::load ? (slices_.steps() == 1 ? 0 : current_[b])
-                                                                      : (step / slices_.k) % plan_->buffers[b].copies;
+    const std::int64_t copy =
+        x.role == local_buffer::role_kind::load ? current_[b] : (step / slices_.k) % plan_->buffers[b].copies;
     return part_of_buffer(*chip_, x.layout, x.type, x.dims.w, boxes_[b], wanted, address(b, copy));
   }
   [[nodiscard]] constexpr std::int64_t address(std::size_t b, std::int64_t copy) const {
@@ -125,11 +127,11 @@ private:
     return 0;
   }
 
-  const graph_body* g_;
-  const layer_group* plan_;
-  const chip::facts* chip_;
-  stream_builder* out_;
-  std::int32_t group_; ///< its number
+  const graph_body* g_ = nullptr;
+  const layer_group* plan_ = nullptr;
+  const chip::facts* chip_ = nullptr;
+  stream_builder* out_ = nullptr;
+  std::int32_t group_ = 0; // its number
   group::tiling tiling_;
   group::slices slices_;
   group::tiling::boxes boxes_; // of the step at hand
@@ -218,7 +220,26 @@ template <class Emitters> struct codegen_pass {
     stream_builder out(chip.lanes);
     isa::network network{};
     network.name = text(network_name);
+    using group_emitter = detail::group_emitter<Emitters>;
+    vec<group_emitter> tiled;
+    struct first_load {
+      node_id issue;
+      std::size_t group;
+      std::size_t buffer;
+    };
+    vec<first_load> loads; // in the order of the stream
     std::int32_t number = 0;
+    for (const layer_group& lg : g.groups) {
+      const std::int32_t group = number++;
+      if (!tpu::is_tiled(g, lg.first)) continue;
+      tiled.push_back(group_emitter(g, lg, readers, chip, out, group));
+      for (std::size_t b = 0; b < tiled.back().buffer_count(); ++b) {
+        if (tiled.back().loads_first(b)) loads.push_back({lg.buffers[b].issue, tiled.size() - 1, b});
+      }
+    }
+    std::size_t loaded = 0;
+    std::size_t at = 0;
+    number = 0;
     for (const layer_group& lg : g.groups) {
       const std::int32_t group = number++;
       if (tpu::is_host(g, lg.first)) {
@@ -232,7 +253,16 @@ template <class Emitters> struct codegen_pass {
         continue;
       }
       if (tpu::is_tiled(g, lg.first)) {
-        detail::group_emitter<Emitters>(g, lg, readers, chip, out, group).run();
+        const auto issue_one = [&] {
+          tiled[loads[loaded].group].load_first(loads[loaded].buffer);
+          ++loaded;
+        };
+        const bool several = tiled[at].steps() > 1;
+        while (several && loaded < loads.size() && loads[loaded].group <= at) issue_one();
+        tiled[at].run([&](node_id id) {
+          while (loaded < loads.size() && loads[loaded].issue <= id) issue_one();
+        });
+        ++at;
       } else {
         out.owner(lg.first, group);
         transfer_context c{.g = g, .chip = chip, .id = lg.first, .out = out, .local_peak = 0};

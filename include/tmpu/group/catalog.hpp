@@ -2,7 +2,10 @@
 #pragma once
 
 #include "tmpu/ir/graph.hpp"
-#include "tmpu/tpu/op.hpp"
+#include "tmpu/timing/cycles.hpp"
+#include "tmpu/tpu/conv.hpp"
+#include "tmpu/tpu/elementwise.hpp"
+#include "tmpu/tpu/pool.hpp"
 
 namespace tmpu::group {
 
@@ -38,10 +41,12 @@ public:
     bool scratch = false; ///< needs scratch space even where K is whole
     tpu::cuts cut;
     std::int64_t inner = 1;
-    std::int64_t macs_each = 0; ///< multiply-accumulates of one element of the result; 0: none
-    std::int64_t macs_rate = 1; ///< a cycle
-    std::int32_t result = none; ///< its slot
-    std::size_t first = 0;      ///< of its operands
+    std::int64_t channels = 0; ///< of a sum for the array of multipliers; 0: none
+    std::int64_t taps = 0;
+    dtype_id type = dtype_id::none; ///< of the first operand
+    std::int64_t passes = 2;        ///< of the execution units over the result, where it is no such sum
+    std::int32_t result = none;     ///< its slot
+    std::size_t first = 0;          ///< of its operands
     std::size_t count = 0;
   };
 
@@ -59,9 +64,21 @@ public:
       e.cut = r.cut(g, id);
       e.inner = r.inner(g, id);
       e.scratch = r.scratch(g, id, 0, {tpu::whole(v), 0, e.inner}, false).type != dtype_id::none;
+      e.type = g.at(g.operand(id, 0)).type;
       if (const std::int64_t macs = r.macs(g, id); macs > 0) {
-        e.macs_each = ceil_div(macs, v.n * v.c * v.h * v.w);
-        e.macs_rate = chip.macs(g.at(g.operand(id, 0)).type);
+        const bool conv = is<tpu::conv>(g, id);
+        const std::int64_t each = macs / (v.n * v.c * v.h * v.w);
+        if (conv && tpu::conv::depthwise(g, id)) {
+          e.passes = each;
+        } else {
+          e.channels = g.at(g.operand(id, 0)).dims[1] / (conv ? attributes_of<tpu::conv>(g, id).group : 1);
+          e.taps = each / e.channels;
+        }
+      } else if (is<tpu::pool>(g, id)) {
+        const auto a = attributes_of<tpu::pool>(g, id);
+        e.passes = a.kernel_shape[0] * a.kernel_shape[1];
+      } else if (is<tpu::unary>(g, id)) {
+        e.passes = timing::passes_of(static_cast<isa::unary_kind>(attributes_of<tpu::unary>(g, id).kind));
       }
       e.first = operands_.size();
       e.count = g.operands(id).size();

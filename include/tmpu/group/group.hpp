@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/group/plan.hpp"
+#include "tmpu/group/issue.hpp"
+#include "tmpu/tpu/move.hpp"
 
 namespace tmpu::group {
 
@@ -199,23 +200,33 @@ struct layer_group_pass {
   static constexpr std::string_view name = "group";
   static constexpr stage from = stage::lowered;
   static constexpr stage to = stage::grouped;
-  static constexpr std::int32_t max_nodes = 24;
+  static constexpr std::int32_t max_nodes = 128;
 
   static constexpr graph<stage::grouped> run(graph<stage::lowered> g, const chip::facts& chip,
                                              effort how = effort::full, misfit* found = nullptr) {
     vec<layer_group> groups;
     {
       const catalog c(g, chip);
+      vec<plan> plans;
       misfit bad;
       if (how == effort::full) {
-        bad = search(c, groups);
+        bad = search(c, plans);
       } else {
-        bad = grow(c, how, groups);
+        bad = grow(c, how, plans);
       }
       if (bad.found()) {
         if (found == nullptr) refuse_node(bad, chip);
         *found = std::move(bad);
-        groups.clear();
+        plans.clear();
+      }
+      issuer loads(g, chip);
+      for (plan& p : plans) {
+        if (c.node(p.schedule.first).tiled) {
+          loads.settle(p);
+        } else if (!is<tpu::reshape>(g, p.schedule.first)) {
+          loads.barrier(p.schedule.first + p.schedule.count);
+        }
+        groups.push_back(std::move(p.schedule));
       }
     }
     g.groups = std::move(groups);
@@ -258,7 +269,7 @@ private:
     return p;
   }
 
-  static constexpr misfit grow(const catalog& c, effort how, vec<layer_group>& groups) {
+  static constexpr misfit grow(const catalog& c, effort how, vec<plan>& groups) {
     detail::cutter cut(c);
     vec<detail::candidate> row;
     const auto plan_before = [&](node_id end, std::int32_t size) {
@@ -280,13 +291,13 @@ private:
         group = std::move(longer);
         ++end;
       }
-      groups.push_back(std::move(group.schedule));
+      groups.push_back(std::move(group));
       first = end;
     }
     return {};
   }
 
-  static constexpr misfit search(const catalog& c, vec<layer_group>& groups) {
+  static constexpr misfit search(const catalog& c, vec<plan>& groups) {
     const auto count = static_cast<std::size_t>(c.count());
     vec<vec<detail::candidate>> rows(count + 1); // rows[end][size - 1]
     detail::cutter cut(c);
@@ -332,7 +343,7 @@ private:
         placed = false;
       }
     }
-    for (std::size_t i = reversed.size(); i-- > 0;) groups.push_back(std::move(reversed[i].schedule));
+    for (std::size_t i = reversed.size(); i-- > 0;) groups.push_back(std::move(reversed[i]));
     return {};
   }
 

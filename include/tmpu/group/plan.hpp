@@ -12,22 +12,13 @@ struct plan {
   std::int64_t cycles = 0;
   std::int64_t bytes_needed = 0; ///< bytes of a lane
   layer_group schedule{};
+  vec<memory::lifetime>
+      lives; ///< of each buffer with all its copies, on the axis of the group's nodes; loads as late as can be
 };
 
-namespace detail {
-/// Lifetime of a buffer on the axis of the group's nodes.
-constexpr memory::lifetime lifetime_of(const tiling::buffer& b, std::int64_t bytes, std::int32_t count,
-                                       std::int64_t steps, std::int32_t ahead) {
-  if (b.role == local_buffer::role_kind::load && steps > 1) return {.first = 0, .last = count, .size = bytes};
-  const std::int32_t early = b.role == local_buffer::role_kind::load ? (ahead < b.first_use ? ahead : b.first_use) : 0;
-  return {.first = b.first_use - early, .last = b.last_use + 1, .size = bytes};
-}
-} // namespace detail
-
-/// Plans a group for given slices: sizes and lifetimes of all buffers and their placement in a lane. With one step, loads come `ahead`
-/// nodes before their node, as far as memory allows, and go after the last one that uses them. With several steps
-/// every loaded buffer stays for the whole group; what changes from step to step has two copies if `ahead` is not 0, so that the
-/// next part is loaded while this one is computed.
+/// Plans a group for given slices: sizes and lifetimes of all buffers and a placement in a lane. With one step a load lives from `ahead`
+/// nodes before its node to the last one that uses it. With several steps every loaded buffer stays for the whole group; what changes from
+/// step to step has two copies if `ahead` is not 0, so that the next part is loaded while this one is computed.
 constexpr plan make_plan(const tiling& t, const slices& s, std::int32_t ahead, const chip::facts& chip) {
   const vec<tiling::buffer>& buffers = t.buffers();
   const std::int64_t steps = s.steps();
@@ -65,7 +56,8 @@ constexpr plan make_plan(const tiling& t, const slices& s, std::int32_t ahead, c
                              .layout = static_cast<std::uint8_t>(f.layout),
                              .copies = 1,
                              .address = 0,
-                             .bytes = 0});
+                             .bytes = 0,
+                             .issue = none});
         }
         if (size > scratch[at].bytes) scratch[at].bytes = size;
         ++index;
@@ -83,30 +75,33 @@ constexpr plan make_plan(const tiling& t, const slices& s, std::int32_t ahead, c
                       .layout = static_cast<std::uint8_t>(x.layout),
                       .copies = changes && ahead > 0 ? 2 : 1,
                       .address = 0,
-                      .bytes = bytes[b]});
+                      .bytes = bytes[b],
+                      .issue = none});
   }
   for (const local_buffer& x : scratch) spaces.push_back(x);
-  for (std::int32_t early = steps > 1 || ahead == 0 ? ahead : t.count(); !out.fits; early /= 2) {
-    vec<memory::lifetime> lifetimes;
-    for (std::size_t b = 0; b < buffers.size(); ++b) {
-      lifetimes.push_back(detail::lifetime_of(buffers[b], spaces[b].bytes * spaces[b].copies, t.count(), steps, early));
-    }
-    for (std::size_t i = 0; i < scratch.size(); ++i) {
-      lifetimes.push_back({.first = positions[i], .last = positions[i] + 1, .size = scratch[i].bytes});
-    }
-    out.bytes_needed = memory::max_live(lifetimes, chip.eu_bytes);
-    if (out.bytes_needed <= chip.local_bytes) {
-      const memory::placement placed = memory::place(lifetimes, chip.eu_bytes);
-      out.bytes_needed = placed.peak;
-      out.fits = placed.peak <= chip.local_bytes;
-      if (out.fits) {
-        for (std::size_t b = 0; b < spaces.size(); ++b) spaces[b].address = placed.offsets[b];
-        out.schedule.ahead = early;
-      }
-    }
-    if (early <= ahead) break;
+  for (std::size_t b = 0; b < buffers.size(); ++b) {
+    const tiling::buffer& x = buffers[b];
+    const bool stays = x.role == local_buffer::role_kind::load && steps > 1;
+    out.lives.push_back({.first = stays ? 0 : x.first_use,
+                         .last = stays ? t.count() : x.last_use + 1,
+                         .size = spaces[b].bytes * spaces[b].copies});
   }
+  for (std::size_t i = 0; i < scratch.size(); ++i) {
+    out.lives.push_back({.first = positions[i], .last = positions[i] + 1, .size = scratch[i].bytes});
+  }
+  vec<memory::lifetime> early = out.lives;
+  for (std::size_t b = 0; b < buffers.size(); ++b) {
+    if (buffers[b].role == local_buffer::role_kind::load && early[b].first > 0) early[b].first -= ahead;
+    spaces[b].issue = t.first() + static_cast<node_id>(early[b].first);
+  }
+  out.bytes_needed = memory::max_live(early, chip.eu_bytes);
+  if (out.bytes_needed > chip.local_bytes) return out;
+  const memory::placement placed = memory::place(early, chip.eu_bytes);
+  out.bytes_needed = placed.peak;
+  out.fits = placed.peak <= chip.local_bytes;
   if (!out.fits) return out;
+  for (std::size_t b = 0; b < spaces.size(); ++b) spaces[b].address = placed.offsets[b];
+  out.schedule.ahead = ahead;
   out.schedule.buffers = std::move(spaces);
   out.schedule.first = t.first();
   out.schedule.count = t.count();

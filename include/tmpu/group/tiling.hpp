@@ -55,6 +55,7 @@ public:
   /// What one step holds in a buffer; an empty box: the step does not use it.
   using boxes = vec<tpu::box>;
 
+  constexpr tiling() = default;
   /// `legal` is false where a tensor made inside the group is wanted in another layout than it is made in, or a node cannot be tiled.
   constexpr tiling(const graph_body& g, node_id first, std::int32_t count, std::span<const std::int32_t> last_reader)
       : g_(&g), first_(first), count_(count) {
@@ -162,9 +163,9 @@ private:
     return buffers_.size() - 1;
   }
 
-  const graph_body* g_;
-  node_id first_;
-  std::int32_t count_;
+  const graph_body* g_ = nullptr;
+  node_id first_ = 0;
+  std::int32_t count_ = 0;
   bool legal_ = true;
   vec<buffer> buffers_;
   vec<std::int32_t> operand_buffer_;

@@ -6,17 +6,16 @@
 namespace tmpu::group {
 
 namespace detail {
-/// Predicted compute cycles of one tile. Multiply-accumulates run with the output channels padded to the lanes; everything
-/// else passes one execution-unit width of each lane a cycle, twice (read and write).
+/// Predicted compute cycles of one tile, as timing has them for its instruction.
 constexpr std::int64_t tile_cycles(const catalog::entry& e, const catalog::slot& y, const tpu::tile& t,
                                    const chip::facts& chip) {
-  if (e.macs_each == 0) {
+  if (e.channels == 0) {
     return chip.issue_cycles +
-           2 * isa::lane_bytes(chip, isa::layout::aligned, y.type, t.out.n(), t.out.c(), t.out.h(), y.dims.w) /
+           e.passes * isa::lane_bytes(chip, isa::layout::aligned, y.type, t.out.n(), t.out.c(), t.out.h(), y.dims.w) /
                chip.eu_bytes;
   }
-  const std::int64_t outputs = t.out.n() * round_up(t.out.c(), chip.lanes) * t.out.h() * y.dims.w;
-  return chip.issue_cycles + ceil_div(outputs * e.macs_each * (t.k1 - t.k0), e.inner * e.macs_rate);
+  return chip.issue_cycles + timing::mac_cycles(t.out.n() * t.out.h() * y.dims.w, t.out.c(),
+                                                e.channels * (t.k1 - t.k0) / e.inner, e.taps, e.type, chip);
 }
 
 /// Predicted compute cycles that a transfer takes: latency and bandwidth.

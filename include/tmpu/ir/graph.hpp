@@ -78,16 +78,17 @@ struct node {
 
 /// Space in local memory while a layer group runs: for a tensor that is loaded or computed (one buffer for each layout that
 /// it is loaded in), or the `index`-th scratch tensor of a node. `copies` of `bytes` a lane each stand one after the other,
-/// so that one can be filled while the other is read.
+/// so that one can be filled while the other is read. What is loaded is loaded first before node `issue` runs, which may be a node of an
+/// earlier group (in its last step).
 struct local_buffer {
   enum class role_kind : std::uint8_t { load, compute, scratch };
   TMPU_STRUCT((role_kind, role), (tensor_id, tensor), (node_id, node), (std::int32_t, index), (std::uint8_t, layout),
-              (std::int32_t, copies), (std::int64_t, address), (std::int64_t, bytes));
+              (std::int32_t, copies), (std::int64_t, address), (std::int64_t, bytes), (node_id, issue));
 };
 
 /// Nodes [first, first + count) that run slice by slice in local memory. The slices cut the group's results along
-/// N, C (channels), H (rows); K cuts the inner sum of a single convolution or matrix product. Loads are issued `ahead`
-/// nodes (several steps: one step) before what needs them computes; 0: just before it.
+/// N, C (channels), H (rows); K cuts the inner sum of a single convolution or matrix product. What changes from step to step is loaded
+/// `ahead` (0 or 1) steps before it is needed.
 struct layer_group {
   TMPU_STRUCT((node_id, first), (std::int32_t, count), (std::int32_t, n_slices), (std::int32_t, c_slices),
               (std::int32_t, h_slices), (std::int32_t, k_slices), (std::int32_t, ahead), (std::int64_t, cycles),

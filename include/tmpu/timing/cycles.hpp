@@ -31,13 +31,19 @@ constexpr std::int64_t with_conflict(std::int64_t cycles, bool conflict) {
   return conflict ? cycles + cycles / 4 : cycles;
 }
 
-/// Multiply-accumulates with the output channels padded to the lanes and a row of outputs padded to the width of the units.
-constexpr std::int64_t mac_cycles(std::int64_t outputs_n, std::int64_t channels, std::int64_t plane, std::int64_t taps,
-                                  dtype_id type, const chip::facts& chip) {
-  const std::int64_t outputs = outputs_n * round_up(channels, chip.lanes) * plane;
-  return ceil_div(outputs * taps, chip.macs(type));
+} // namespace detail
+
+/// Sums over `channels` x `taps` for `outputs` places of each of `output_channels`. A lane makes one output channel; its array takes some
+/// input channels of some places at once (chip::facts), so that each of the four is padded to what is there. Weights that come in and sums
+/// that go out leave the rest of the peak rate unused.
+constexpr std::int64_t mac_cycles(std::int64_t outputs, std::int64_t output_channels, std::int64_t channels,
+                                  std::int64_t taps, dtype_id type, const chip::facts& chip) {
+  const std::int64_t macs = round_up(outputs, chip.outputs_at_once(type)) * round_up(output_channels, chip.lanes) *
+                            round_up(channels, chip.channels_at_once(type)) * taps;
+  return ceil_div(macs * 100, chip.macs(type) * chip.mac_percent);
 }
 
+namespace detail {
 constexpr std::int64_t transfer(const isa::global_ref& g, std::int64_t bytes_per_second, const chip::facts& chip) {
   // Contiguous runs are moved in whole bursts.
   const std::int64_t element = bytes_of(g.type);
@@ -64,6 +70,8 @@ constexpr std::int64_t transfer(const isa::global_ref& g, std::int64_t bytes_per
   return std::int64_t{chip.dma_latency} * (chip.compute_hz / 1000) / (chip.dma_hz / 1000) + moving;
 }
 
+} // namespace detail
+
 /// Passes that one evaluation of a function takes on the units, beside one for a simple operation.
 constexpr std::int64_t passes_of(isa::unary_kind kind) {
   switch (kind) {
@@ -82,7 +90,6 @@ constexpr std::int64_t passes_of(isa::unary_kind kind) {
   default: return 20; // range reduction and a polynomial
   }
 }
-} // namespace detail
 
 constexpr std::int64_t cycles(const isa::dma_load& i, const chip::facts& chip) {
   return detail::transfer(i.src, chip.load_bytes_per_second, chip);
@@ -113,10 +120,9 @@ constexpr std::int64_t cycles(const isa::dma_combine& i, const chip::facts& chip
 }
 constexpr std::int64_t cycles(const isa::conv& i, const chip::facts& chip) {
   const isa::local_ref& out = i.part.finish ? i.y : i.partial;
-  const std::int64_t taps = std::int64_t{i.weight.h} * i.weight.w;
-  return chip.issue_cycles +
-         detail::with_conflict(detail::mac_cycles(out.n, out.c, std::int64_t{out.h} * out.w, taps, i.x.type, chip),
-                               detail::shares_bank(i.x, out, chip));
+  const std::int64_t outputs = std::int64_t{out.n} * out.h * out.w;
+  return chip.issue_cycles + detail::with_conflict(mac_cycles(outputs, out.c, i.weight.h, i.weight.w, i.x.type, chip),
+                                                   detail::shares_bank(i.x, out, chip));
 }
 constexpr std::int64_t cycles(const isa::depthwise& i, const chip::facts& chip) {
   // Each lane works alone: one tap of one element-width of outputs a cycle.
@@ -125,7 +131,7 @@ constexpr std::int64_t cycles(const isa::depthwise& i, const chip::facts& chip) 
 }
 constexpr std::int64_t cycles(const isa::matmul& i, const chip::facts& chip) {
   const isa::local_ref& out = i.part.finish ? i.y : i.partial;
-  return chip.issue_cycles + detail::with_conflict(detail::mac_cycles(out.n, out.c, 1, i.weight.h, i.x.type, chip),
+  return chip.issue_cycles + detail::with_conflict(mac_cycles(out.n, out.c, i.weight.h, 1, i.x.type, chip),
                                                    detail::shares_bank(i.x, out, chip));
 }
 constexpr std::int64_t cycles(const isa::pool& i, const chip::facts& chip) {
@@ -163,8 +169,8 @@ constexpr std::int64_t cycles(const isa::convert& i, const chip::facts& chip) {
   return chip.issue_cycles + detail::with_conflict(in > out ? in : out, detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::unary& i, const chip::facts& chip) {
-  return chip.issue_cycles + detail::with_conflict(detail::passes_of(i.kind) * detail::pass(i.y, chip),
-                                                   detail::shares_bank(i.x, i.y, chip));
+  return chip.issue_cycles +
+         detail::with_conflict(passes_of(i.kind) * detail::pass(i.y, chip), detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::lookup& i, const chip::facts& chip) {
   return chip.issue_cycles + detail::with_conflict(2 * detail::pass(i.y, chip), detail::shares_bank(i.x, i.y, chip));

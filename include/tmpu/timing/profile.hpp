@@ -21,6 +21,39 @@ struct cost {
   [[nodiscard]] constexpr bool bound_by_memory() const { return busy[1] > busy[0]; }
 };
 
+namespace detail {
+/// Bytes [first, last) that were asked for, as disjoint intervals in order.
+class covered {
+public:
+  constexpr void add(std::int64_t first, std::int64_t last) {
+    std::size_t at = 0;
+    std::size_t after = parts_.size();
+    while (at < after) { // the first that ends at `first` or behind it
+      const std::size_t middle = (at + after) / 2;
+      (parts_[middle].last < first ? at : after) = parts_[middle].last < first ? middle + 1 : middle;
+    }
+    while (at < parts_.size() && parts_[at].first <= last) {
+      first = parts_[at].first < first ? parts_[at].first : first;
+      last = parts_[at].last > last ? parts_[at].last : last;
+      parts_.erase(at);
+    }
+    parts_.insert(at, {first, last});
+  }
+  [[nodiscard]] constexpr std::int64_t bytes() const {
+    std::int64_t sum = 0;
+    for (const part& p : parts_) sum += p.last - p.first;
+    return sum;
+  }
+
+private:
+  struct part {
+    std::int64_t first = 0;
+    std::int64_t last = 0;
+  };
+  vec<part> parts_;
+};
+} // namespace detail
+
 /// A stream's timeline with what each instruction is for.
 struct profile {
   struct instruction {
@@ -30,6 +63,8 @@ struct profile {
     std::int64_t bytes = 0; ///< that a transfer moves
   };
   timeline line;
+  /// What any program for this network moves: the weights that it uses, inputs and outputs, once each.
+  std::int64_t bound_bytes = 0;
   vec<instruction> instructions; ///< in program order, as line.instructions
   vec<cost> layers;              ///< in the order of their first instruction
   vec<cost> groups;
@@ -43,7 +78,18 @@ constexpr profile profile_of(const isa::network& n, const isa::core_stream& stre
   profile p;
   p.line = simulate<Instructions>(stream, chip);
   vec<std::int32_t> place(n.layers.size(), -1);
+  vec<std::int32_t> group_place; // by the number of a group: the loads of one may stand between instructions of another
   std::size_t owner = 0;
+  detail::covered weights;
+  const auto note_weights = [&](const auto& operand) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(operand)>, isa::global_ref>) {
+      if (isa::region_of(operand.address) != isa::region::weights) return;
+      const std::int64_t first = isa::offset_of(operand.address);
+      weights.add(first, first + (operand.n - 1) * operand.n_stride + (operand.c - 1) * operand.c_stride +
+                             (operand.h - 1) * operand.h_stride + (operand.w - 1) * operand.w_stride +
+                             bytes_of(operand.type));
+    }
+  };
   const auto add = [](cost& c, const span_of_time& span, std::int64_t loaded, std::int64_t stored) {
     if (c.instructions == 0 || span.start < c.start) c.start = span.start;
     if (span.end > c.end) c.end = span.end;
@@ -68,6 +114,7 @@ constexpr profile profile_of(const isa::network& n, const isa::core_stream& stre
                                        [&]<class I>(const isa::header&, const I& i) {
                                          x.name = I::name;
                                          x.bytes = bytes_moved(i);
+                                         i.reads(note_weights);
                                          stores = std::is_same_v<I, isa::dma_store>;
                                        });
     at += size;
@@ -76,17 +123,26 @@ constexpr profile profile_of(const isa::network& n, const isa::core_stream& stre
       row = static_cast<std::int32_t>(p.layers.size());
       p.layers.push_back({.layer = x.layer, .group = x.group});
       p.layers.back().macs = n.layers[static_cast<std::size_t>(x.layer)].macs;
-      if (p.groups.empty() || p.groups.back().group != x.group)
+      while (group_place.size() <= static_cast<std::size_t>(x.group)) group_place.push_back(-1);
+      std::int32_t& place_of = group_place[static_cast<std::size_t>(x.group)];
+      if (place_of < 0) {
+        place_of = static_cast<std::int32_t>(p.groups.size());
         p.groups.push_back({.layer = -1, .group = x.group, .layers = 0});
-      ++p.groups.back().layers;
-      p.groups.back().macs += p.layers.back().macs;
+      }
+      cost& group = p.groups[static_cast<std::size_t>(place_of)];
+      ++group.layers;
+      group.macs += p.layers.back().macs;
     }
     const span_of_time& span = p.line.instructions[k];
     const std::int64_t loaded = stores ? 0 : x.bytes;
     const std::int64_t stored = stores ? x.bytes : 0;
     add(p.layers[static_cast<std::size_t>(row)], span, loaded, stored);
-    add(p.groups.back(), span, loaded, stored);
+    add(p.groups[static_cast<std::size_t>(group_place[static_cast<std::size_t>(x.group)])], span, loaded, stored);
     p.instructions.push_back(x);
+  }
+  p.bound_bytes = weights.bytes();
+  for (const auto* list : {&n.inputs, &n.outputs}) {
+    for (const isa::io_tensor& t : *list) p.bound_bytes += shape(t.dims.span()).elements() * bytes_of(t.type);
   }
   return p;
 }
