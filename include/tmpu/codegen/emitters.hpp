@@ -341,11 +341,70 @@ struct move_combine {
   }
 };
 
+/// One copy for each operand.
+struct emit_join {
+  using op = tpu::join;
+  static constexpr void emit(emit_context& c) {
+    std::int64_t first = 0;
+    for (const isa::local_ref& x : c.operands) {
+      isa::local_ref y = c.result;
+      y.address += static_cast<std::uint32_t>(first / c.chip.lanes * y.c_stride);
+      y.lane = detail::word(first % c.chip.lanes);
+      y.c = x.c;
+      c.out.trace(c.out.emit(isa::convert{.x = x, .y = y}), c.g.result(c.id), c.tile.out.n0, first, c.tile.out.h0);
+      first += x.c;
+    }
+  }
+};
+
+/// A row of pixels becomes a row by broadcasting: the greater one of x and x. Pixels of x, as [H,C,W,1], along the columns; once for each
+/// of the rows that come from one. No instruction makes a part of the result as it is, so that none is traced.
+struct emit_upsample {
+  using op = tpu::upsample;
+  static constexpr void emit(emit_context& c) {
+    const auto a = attributes_of<op>(c.g, c.id);
+    const std::int64_t rows = a.scales[0];
+    const tpu::box& out = c.tile.out;
+    for (std::int64_t n = 0; n < out.n(); ++n) {
+      for (std::int64_t d = 0; d < rows; ++d) {
+        const std::int64_t from = ceil_div(out.h0 - d, rows); // rows of x of which row d is wanted
+        const std::int64_t to = ceil_div(out.h1 - d, rows);
+        if (from >= to) continue;
+        isa::local_ref x = c.operands[0];
+        isa::local_ref y = c.result;
+        x.address += static_cast<std::uint32_t>(n * x.n_stride + (from - c.operand_boxes[0].h0) * x.h_stride);
+        y.address += static_cast<std::uint32_t>(n * y.n_stride + (from * rows + d - out.h0) * y.h_stride);
+        x.n = y.n = detail::word(to - from);
+        y.n_stride = detail::word(rows * y.h_stride);
+        x.n_stride = x.h_stride;
+        y.h = x.h = x.w;
+        x.w = 1;
+        y.w = detail::word(a.scales[1]);
+        x.h_stride = detail::word(isa::row_bytes(x));
+        y.h_stride = detail::word(isa::row_bytes(y));
+        c.emit(isa::binary{.kind = isa::binary_kind::max,
+                           .a = x,
+                           .b = x,
+                           .y = y,
+                           .a_zero = 0,
+                           .b_zero = 0,
+                           .y_zero = 0,
+                           .a_multiplier = 1,
+                           .b_multiplier = 1,
+                           .shift = 0,
+                           .low = -math::infinity<float>,
+                           .high = math::infinity<float>});
+      }
+    }
+  }
+};
+
 /// The emitters (registry).
 inline constexpr auto emitters =
     hana::tuple_t<emit_conv, emit_matmul, emit_pool, emit_binary, emit_unary, emit_lookup, emit_cast, emit_reduce,
                   emit_softmax, move_reshape, move_transpose, move_concat, move_slice, move_pad, move_expand,
-                  emit_compare, emit_select, emit_integer, emit_convert, move_gather, move_scatter, move_combine>;
+                  emit_compare, emit_select, emit_integer, emit_convert, move_gather, move_scatter, move_combine,
+                  emit_join, emit_upsample>;
 
 namespace detail {
 template <class Op, class... Es> constexpr bool has_emitter(list<Es...>) {

@@ -3,6 +3,7 @@
 
 #include "tmpu/ir/graph.hpp"
 #include "tmpu/timing/cycles.hpp"
+#include "tmpu/tpu/assemble.hpp"
 #include "tmpu/tpu/conv.hpp"
 #include "tmpu/tpu/elementwise.hpp"
 #include "tmpu/tpu/pool.hpp"
@@ -77,6 +78,14 @@ public:
       } else if (is<tpu::pool>(g, id)) {
         const auto a = attributes_of<tpu::pool>(g, id);
         e.passes = a.kernel_shape[0] * a.kernel_shape[1];
+      } else if (is<tpu::join>(g, id)) {
+        std::int64_t at = 0;
+        e.passes = 1;
+        for (const tensor_id x : g.operands(id)) {
+          if (at % chip.lanes != 0) e.passes += g.at(x).dims[1]; // to other lanes, one channel after the other
+          at += g.at(x).dims[1];
+        }
+        e.passes = ceil_div(e.passes, ceil_div(v.c, std::int64_t{chip.lanes}));
       } else if (is<tpu::unary>(g, id)) {
         e.passes = timing::passes_of(static_cast<isa::unary_kind>(attributes_of<tpu::unary>(g, id).kind));
       }

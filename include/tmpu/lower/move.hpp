@@ -62,7 +62,7 @@ template <class Dtype> struct channel_shuffle_rule {
   }
 };
 
-/// concat -> concat, operands cast to the scale of the result.
+/// concat -> concat, or join where feature maps can stay in local memory; operands cast to the scale of the result.
 template <class Dtype> struct concat_rule {
   using op = top::concat;
   using dtype = Dtype;
@@ -85,7 +85,17 @@ template <class Dtype> struct concat_rule {
       }
     }
     const std::size_t axis = top::detail::axis_at(c.attributes<op>().axis, c.result_dims().rank());
-    c.emit_result<tpu::concat>({static_cast<std::int64_t>(axis)}, parts.span(), y);
+    if (axis == 1 && joins(c)) {
+      c.emit_result<tpu::join>({}, parts.span(), y);
+    } else {
+      c.emit_result<tpu::concat>({static_cast<std::int64_t>(axis)}, parts.span(), y);
+    }
+  }
+
+private:
+  static constexpr bool joins(const context& c) {
+    const shape& y = c.result_dims();
+    return y.rank() == 4 && tpu::assembles(c.chip(), c.result_format().type, y[1], y[3]);
   }
 };
 

@@ -27,6 +27,8 @@ template <class Dtype> struct resize_rule {
     const vec<op::axis_plan> all = plans(c);
     sequence s(c);
     tensor_id x = c.operand(0);
+    if (const ints scales = times(c, x, a, all); !scales.empty())
+      return c.emit_result<tpu::upsample>({scales}, {x}, c.format_at(x));
     std::size_t last = all.size();
     for (std::size_t i = 0; i < all.size(); ++i) {
       if (!all[i].nothing_to_do()) last = i;
@@ -40,6 +42,24 @@ template <class Dtype> struct resize_rule {
   }
 
 private:
+  /// How often a feature map's rows and columns are repeated; empty where it is not only that.
+  static constexpr ints times(const context& c, tensor_id x, const op::attributes& a, const vec<op::axis_plan>& all) {
+    const dtype_id type = c.format_at(x).type;
+    if (c.dims(0).rank() != 4 || type == dtype_id::i32 || type == dtype_id::boolean) return {};
+    ints list;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const std::int64_t by = all[i].nothing_to_do() ? 1 : all[i].out / all[i].in;
+      if (i < 2 ? by != 1 : by * all[i].in != all[i].out) return {};
+      if (i > 1) list.push_back(by);
+      if (all[i].nothing_to_do()) continue;
+      const op::taps t = op::taps_of(a, all[i]);
+      if (!is_copy(t)) return {};
+      for (std::int64_t o = 0; o < all[i].out; ++o) {
+        if (t.at[static_cast<std::size_t>(o)] != o / by) return {};
+      }
+    }
+    return tpu::assembles(c.chip(), type, 1, c.result_dims()[3]) ? list : ints{};
+  }
   static constexpr std::size_t list(const context& c) { return c.has(2) && c.dims(2).elements() != 0 ? 2 : 3; }
   static constexpr vec<op::axis_plan> plans(const context& c) {
     return op::plan(c.attributes<op>(), c.dims(0), c.constant(list(c)), c.has(1) ? c.constant(1).f : floats());

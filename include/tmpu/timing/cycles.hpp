@@ -17,6 +17,11 @@ constexpr std::int64_t pass(const isa::local_ref& r, const chip::facts& chip) {
   return r.n * rows * ceil_div(plane_bytes(r), chip.eu_bytes);
 }
 
+/// As many passes as there are channels.
+constexpr std::int64_t channel_passes(const isa::local_ref& r, const chip::facts& chip) {
+  return std::int64_t{r.n} * r.c * ceil_div(plane_bytes(r), chip.eu_bytes);
+}
+
 /// Reading and writing one bank in the same instruction makes the accesses take turns: a quarter more time.
 constexpr bool shares_bank(const isa::local_ref& a, const isa::local_ref& b, const chip::facts& chip) {
   const auto last = [&](const isa::local_ref& r) {
@@ -166,7 +171,11 @@ constexpr std::int64_t cycles(const isa::integer& i, const chip::facts& chip) {
 constexpr std::int64_t cycles(const isa::convert& i, const chip::facts& chip) {
   const std::int64_t in = detail::pass(i.x, chip);
   const std::int64_t out = detail::pass(i.y, chip);
-  return chip.issue_cycles + detail::with_conflict(in > out ? in : out, detail::shares_bank(i.x, i.y, chip));
+  // To other lanes channels go one after the other.
+  const std::int64_t crossing = i.x.lane != i.y.lane ? detail::channel_passes(i.y, chip) : 0;
+  const std::int64_t longer = in > out ? in : out;
+  return chip.issue_cycles +
+         detail::with_conflict(crossing > longer ? crossing : longer, detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::unary& i, const chip::facts& chip) {
   return chip.issue_cycles +

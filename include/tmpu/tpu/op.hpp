@@ -74,7 +74,7 @@ struct interval {
 enum class follows : std::uint8_t { nothing, n, c, h, k };
 
 /// Backward slice inference as facts: which part of an operand a tile needs, axis by axis. Along h a window of `extent` rows, moved by
-/// `stride` a row of the result, begins `pad` rows above the operand. A step of k is `unit` elements. Facts and not a function, because a search asks them very often.
+/// `stride` a row of the result, begins `pad` rows above the operand, or `repeat` rows of the result need one. A step of k is `unit` elements. Facts and not a function, because a search asks them very often.
 struct reach {
   follows n = follows::n;
   follows c = follows::c;
@@ -83,6 +83,7 @@ struct reach {
   std::int64_t stride = 1;
   std::int64_t pad = 0;
   std::int64_t unit = 1;
+  std::int64_t repeat = 1; ///< rows of the result that come from one row of the operand
 };
 
 /// The part of an operand of these folded dimensions that the tile needs, clipped to it.
@@ -102,6 +103,9 @@ constexpr box need(const reach& r, const view4& v, const tile& t) {
   if (r.h == follows::k) {
     b.h0 = t.k0 * r.unit;
     b.h1 = t.k1 * r.unit < v.h ? t.k1 * r.unit : v.h;
+  } else if (r.h == follows::h && r.repeat > 1) {
+    b.h0 = t.out.h0 / r.repeat;
+    b.h1 = (t.out.h1 - 1) / r.repeat + 1;
   } else if (r.h == follows::h) {
     b.h0 = t.out.h0 * r.stride - r.pad;
     b.h1 = (t.out.h1 - 1) * r.stride - r.pad + r.extent;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/tpu/assemble.hpp"
 #include "tmpu/tpu/conv.hpp"
 #include "tmpu/tpu/elementwise.hpp"
 #include "tmpu/tpu/integer.hpp"
@@ -17,6 +18,6 @@ namespace tmpu::tpu {
 /// The chip-level operators (registry): stage files, the emitters' coverage and the operator table are made from it.
 inline constexpr auto operators =
     hana::tuple_t<conv, matmul, pool, binary, unary, lookup, cast, reduce, softmax, reshape, transpose, concat, slice,
-                  pad, expand, compare, select, integer, convert, gather, scatter, combine>;
+                  pad, expand, compare, select, integer, convert, gather, scatter, combine, join, upsample>;
 
 } // namespace tmpu::tpu
