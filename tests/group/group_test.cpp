@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 using namespace tmpu;
 
 namespace {
@@ -90,32 +92,6 @@ TEST_CASE("groups cover the nodes, fit the chip and keep buffers apart") {
 
 namespace {
 
-/// Random chains with branches that join again, pools and depthwise convolutions.
-graph<stage::lowered> random_graph(std::uint32_t& seed) {
-  const auto random = [&](std::uint32_t below) {
-    seed = seed * 1664525U + 1013904223U;
-    return static_cast<std::int64_t>((seed >> 8) % below);
-  };
-  lowered_models::builder b;
-  const std::int64_t channels = 8 + 8 * random(3);
-  tensor_id at = b.input({1, channels, 8 + 8 * random(3), 8 + 8 * random(2)});
-  const std::size_t nodes = static_cast<std::size_t>(3 + random(6));
-  while (b.g.nodes.size() < nodes) {
-    const std::int64_t what = random(5);
-    if (what == 0 && b.g.at(at).dims[2] >= 4) {
-      at = b.max_pool(at);
-    } else if (what == 1 && b.g.nodes.size() + 3 <= nodes) {
-      at = b.sum(b.conv(at, channels, 3, 1), b.conv(at, channels, 1, 1));
-    } else if (what == 2) {
-      at = b.conv(at, channels, 3, 1, channels);
-    } else {
-      at = b.conv(at, channels, 1 + 2 * random(2), 1);
-    }
-  }
-  b.output(at);
-  return std::move(b.g);
-}
-
 std::int64_t cycles_of(const graph_body& g) {
   std::int64_t sum = 0;
   for (const layer_group& lg : g.groups) sum += lg.cycles;
@@ -149,7 +125,7 @@ TEST_CASE("the full search reaches the best of all partitions; no group, greedy 
   int merged = 0;
   constexpr int rounds = 200;
   for (int round = 0; round < rounds; ++round) {
-    const graph<stage::lowered> g = random_graph(seed);
+    const graph<stage::lowered> g = lowered_models::random_chain(seed);
     const auto alone = group::layer_group_pass::run(g, chip::nano::info, group::effort::none);
     const auto greedy = group::layer_group_pass::run(g, chip::nano::info, group::effort::greedy);
     const auto full = group::layer_group_pass::run(g, chip::nano::info, group::effort::full);
@@ -163,6 +139,56 @@ TEST_CASE("the full search reaches the best of all partitions; no group, greedy 
   }
   CHECK(equal * 100 >= rounds * 95);
   CHECK(merged > rounds / 2);
+}
+
+TEST_CASE("what lies in local memory at one time lies apart, also what is loaded while earlier groups run") {
+  std::uint32_t seed = 11;
+  int early = 0;
+  for (int round = 0; round < 100; ++round) {
+    const auto g = group::layer_group_pass::run(lowered_models::random_chain(seed), chip::nano::info,
+                                                round % 2 == 0 ? group::effort::full : group::effort::none);
+    const vec<std::int32_t> readers = group::last_readers(g);
+    struct space {
+      std::int64_t first, last;
+      node_id from, until;
+    };
+    std::vector<space> spaces;
+    node_id issued = 0;
+    for (const layer_group& lg : g.groups) {
+      const group::tiling t(g, lg.first, lg.count, readers);
+      const bool steps = lg.n_slices * lg.c_slices * lg.h_slices * lg.k_slices > 1;
+      for (std::size_t i = 0; i < lg.buffers.size(); ++i) {
+        const local_buffer& b = lg.buffers[i];
+        space s{b.address, b.address + b.bytes * b.copies, b.node, b.node + 1};
+        if (b.role != local_buffer::role_kind::scratch) {
+          s.from = lg.first + t.buffers()[i].first_use;
+          s.until = lg.first + t.buffers()[i].last_use + 1;
+        }
+        if (b.role == local_buffer::role_kind::load) {
+          if (steps) s.until = lg.first + lg.count;
+          CHECK(b.issue <= (steps ? lg.first : s.from));
+          CHECK(b.issue > g.at(b.tensor).producer);
+          early += b.issue < lg.first;
+          s.from = b.issue;
+          if (g.is_constant(b.tensor)) {
+            CHECK(b.issue >= issued); // in the order of their use
+            issued = b.issue;
+          }
+        }
+        spaces.push_back(s);
+      }
+    }
+    for (std::size_t i = 0; i < spaces.size(); ++i) {
+      CHECK(spaces[i].first >= 0);
+      CHECK(spaces[i].last <= chip::nano::info.local_bytes);
+      for (std::size_t j = 0; j < i; ++j) {
+        const space& a = spaces[i];
+        const space& b = spaces[j];
+        CHECK((a.from >= b.until || b.from >= a.until || a.first >= b.last || b.first >= a.last));
+      }
+    }
+  }
+  CHECK(early > 100);
 }
 
 TEST_CASE("a node whose smallest tile does not fit is refused with its name and bytes") {

@@ -23,10 +23,11 @@ public:
     for (std::size_t i = 0; i < v.f.size(); ++i) v.f[i] = scale * static_cast<float>(static_cast<int>(i * 7 % 13) - 6);
     return g.add_constant(text("c") << g.tensors.size(), v);
   }
+  /// The result has the type of the first operand.
   template <class Op>
   constexpr tensor_id add(const typename Op::attributes& a, std::initializer_list<tensor_id> operands) {
     const text name = text("t") << g.tensors.size();
-    const tensor_id results[] = {g.add_tensor(name, dtype_id::f32, {})};
+    const tensor_id results[] = {g.add_tensor(name, g.at(*operands.begin()).type, {})};
     infer(g, add_node<Op>(g, name, a, {operands.begin(), operands.size()}, results));
     return results[0];
   }
@@ -81,6 +82,32 @@ constexpr graph<stage::lowered> residual(std::int64_t batch = 1, std::int64_t si
   const std::int64_t flat = channels * (size / 2) * (size / 2);
   b.output(b.dense(b.reshape(pooled, {batch, flat}), 10));
   b.output(joined);
+  return std::move(b.g);
+}
+
+/// Random chains with branches that join again, pools and depthwise convolutions.
+inline graph<stage::lowered> random_chain(std::uint32_t& seed) {
+  const auto random = [&](std::uint32_t below) {
+    seed = seed * 1664525U + 1013904223U;
+    return static_cast<std::int64_t>((seed >> 8) % below);
+  };
+  builder b;
+  const std::int64_t channels = 8 + 8 * random(3);
+  tensor_id at = b.input({1, channels, 8 + 8 * random(3), 8 + 8 * random(2)});
+  const std::size_t nodes = static_cast<std::size_t>(3 + random(6));
+  while (b.g.nodes.size() < nodes) {
+    const std::int64_t what = random(5);
+    if (what == 0 && b.g.at(at).dims[2] >= 4) {
+      at = b.max_pool(at);
+    } else if (what == 1 && b.g.nodes.size() + 3 <= nodes) {
+      at = b.sum(b.conv(at, channels, 3, 1), b.conv(at, channels, 1, 1));
+    } else if (what == 2) {
+      at = b.conv(at, channels, 3, 1, channels);
+    } else {
+      at = b.conv(at, channels, 1 + 2 * random(2), 1);
+    }
+  }
+  b.output(at);
   return std::move(b.g);
 }
 

@@ -227,14 +227,17 @@ template <class Emitters> struct codegen_pass {
       std::size_t group;
       std::size_t buffer;
     };
-    vec<first_load> loads; // in the order of the stream
+    vec<first_load> loads; // in the order of the stream: by node, then by group
     std::int32_t number = 0;
     for (const layer_group& lg : g.groups) {
       const std::int32_t group = number++;
       if (!tpu::is_tiled(g, lg.first)) continue;
       tiled.push_back(group_emitter(g, lg, readers, chip, out, group));
       for (std::size_t b = 0; b < tiled.back().buffer_count(); ++b) {
-        if (tiled.back().loads_first(b)) loads.push_back({lg.buffers[b].issue, tiled.size() - 1, b});
+        if (!tiled.back().loads_first(b)) continue;
+        std::size_t place = loads.size();
+        while (place > 0 && loads[place - 1].issue > lg.buffers[b].issue) --place;
+        loads.insert(place, {lg.buffers[b].issue, tiled.size() - 1, b});
       }
     }
     std::size_t loaded = 0;

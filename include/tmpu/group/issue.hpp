@@ -5,9 +5,9 @@
 
 namespace tmpu::group {
 
-/// Decides when the first loads of the groups are issued and where they go, group after group in program order. Loads run in the order of
-/// their use, each as early as that order, the store of what it reads and free local memory allow: also while earlier groups compute. So the
-/// transfers of a stretch with little arithmetic begin during the stretch before it, where that has much.
+/// Decides when the first loads of the groups are issued and where they go, group after group in program order. Constants are loaded in
+/// the order of their use, each as early as that order and free local memory allow: also while earlier groups compute. So the transfers of
+/// a stretch with little arithmetic begin during the stretch before it, where that has much. Activations come as soon as they are stored.
 class issuer {
 public:
   constexpr issuer(const graph_body& g, const chip::facts& chip) : g_(&g), chip_(&chip) {}
@@ -15,7 +15,7 @@ public:
   /// What follows node `before` uses local memory by rules of its own (moves in global memory) or waits for the host.
   constexpr void barrier(node_id next) {
     held_.clear();
-    earliest_ = next;
+    earliest_ = horizon_ = next;
   }
 
   /// Chooses addresses and times for the buffers of the next group. Where nothing better is found, the placement of the plan stays.
@@ -39,11 +39,12 @@ public:
                        .last = x.address + p.lives[b].size,
                        .from = load ? x.issue : lg.first + static_cast<node_id>(p.lives[b].first),
                        .until = lg.first + static_cast<node_id>(p.lives[b].last)});
-      if (load && x.issue > earliest_) earliest_ = x.issue;
+      if (load && g_->is_constant(x.tensor) && x.issue > earliest_) earliest_ = x.issue;
     }
-    std::size_t kept = 0; // later loads begin at earliest_ and after
+    horizon_ = earliest_;
+    std::size_t kept = 0;
     for (std::size_t i = 0; i < held_.size(); ++i) {
-      if (held_[i].until > earliest_) held_[kept++] = held_[i];
+      if (held_[i].until > horizon_) held_[kept++] = held_[i];
     }
     while (held_.size() > kept) held_.pop_back();
   }
@@ -89,9 +90,10 @@ private:
     for (std::size_t b = 0; b < lg.buffers.size(); ++b) {
       const local_buffer& x = lg.buffers[b];
       if (x.role != local_buffer::role_kind::load) continue;
-      const node_id made = g_->at(x.tensor).producer;
+      const bool constant = g_->is_constant(x.tensor);
+      const node_id stored = g_->at(x.tensor).producer + 1;
       node_id high = lg.first + static_cast<node_id>(p.lives[b].first);
-      node_id low = made + 1 > earliest ? made + 1 : earliest;
+      node_id low = constant ? earliest : stored > horizon_ ? stored : horizon_;
       if (low < high - window) low = high - window;
       const node_id until = lg.first + static_cast<node_id>(p.lives[b].last);
       if (low > high) low = high;
@@ -110,7 +112,7 @@ private:
       a.addresses[b] = address;
       a.issues[b] = high;
       a.gain += p.lives[b].size * (lg.first + p.lives[b].first - high);
-      earliest = high;
+      if (constant) earliest = high;
       spaces.push_back({.first = address, .last = address + p.lives[b].size, .from = high, .until = until});
     }
     return a;
@@ -147,7 +149,8 @@ private:
   const graph_body* g_;
   const chip::facts* chip_;
   vec<space> held_;
-  node_id earliest_ = 0;
+  node_id earliest_ = 0; // of the next constant
+  node_id horizon_ = 0;  // what was freed before it is not known any more
 };
 
 } // namespace tmpu::group

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole networks, cut as the memory of the chip asks for, against the untiled inference of their Tpu operators: bit for bit, without
+// hazards. The networks are random; the chips differ in lanes and have so little local memory that most groups are cut.
+#include "group/lowered_models.hpp"
+#include "tmpu/compile.hpp"
+#include "tmpu/exec/checked.hpp"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+namespace {
+
+using namespace tmpu;
+
+class network {
+public:
+  network(std::uint32_t seed, bool integers) : seed_(seed), integers_(integers) {
+    const std::int64_t channels = 4 + 4 * random(8);
+    tensor_id at = input({1 + random(2), channels, 6 + random(12), 5 + random(14)});
+    const auto nodes = static_cast<std::size_t>(4 + random(6));
+    while (b.g.nodes.size() < nodes) at = grow(at);
+    b.output(at);
+  }
+  lowered_models::builder b;
+
+private:
+  std::int64_t random(std::uint32_t below) {
+    seed_ = seed_ * 1664525U + 1013904223U;
+    return static_cast<std::int64_t>((seed_ >> 8) % below);
+  }
+  const shape& dims(tensor_id t) const { return b.g.at(t).dims; }
+
+  tensor_id grow(tensor_id x) {
+    switch (random(7)) {
+    case 0: return dims(x)[2] > 3 && dims(x)[3] > 3 ? b.max_pool(x) : x;
+    case 1: return sum(conv(x, dims(x)[1], 1, 1), conv(x, dims(x)[1], 3, 1));
+    case 2: return b.add<tpu::join>({}, {conv(x, 4 + 4 * random(6), 3, 1), x, conv(x, 8, 1, 1)});
+    case 3: return dims(x)[2] * dims(x)[3] < 300 ? b.add<tpu::upsample>({{1 + random(3), 1 + random(3)}}, {x}) : x;
+    case 4: return conv(x, dims(x)[1], 3, 1 + random(2), dims(x)[1]);
+    default: return conv(x, 4 + 4 * random(8), 1 + 2 * random(3), 1 + random(2));
+    }
+  }
+
+  tensor_id input(const shape& d) {
+    const tensor_id t = b.input(d);
+    if (integers_) b.g.at(t).type = dtype_id::i8;
+    return t;
+  }
+  tensor_id conv(tensor_id x, std::int64_t channels, std::int64_t kernel, std::int64_t stride, std::int64_t group = 1) {
+    if (!integers_) return b.conv(x, channels, kernel, stride, group);
+    const std::int64_t pad = kernel / 2;
+    value w(dtype_id::i8, {channels, dims(x)[1] / group, kernel, kernel});
+    for (std::size_t i = 0; i < w.i.size(); ++i) w.i[i] = random(255) - 127;
+    value params(dtype_id::i32, {channels, 3});
+    for (std::int64_t c = 0; c < channels; ++c) {
+      params.i[static_cast<std::size_t>(3 * c)] = random(2000) - 1000;
+      params.i[static_cast<std::size_t>(3 * c + 1)] = (1 << 30) + random(1 << 20);
+      params.i[static_cast<std::size_t>(3 * c + 2)] = 40 + random(3);
+    }
+    return b.add<tpu::conv>({.kernel_shape = {kernel, kernel},
+                             .strides = {stride, stride},
+                             .dilations = {1, 1},
+                             .pads = {pad, pad, pad, pad},
+                             .group = group,
+                             .clamp = {-100.0F, 120.0F}},
+                            {x, b.g.add_constant(text("c") << b.g.tensors.size(), w),
+                             b.g.add_constant(text("c") << b.g.tensors.size(), params)});
+  }
+  tensor_id sum(tensor_id x, tensor_id y) {
+    if (!(dims(x) == dims(y))) return x;
+    if (!integers_) return b.sum(x, y);
+    return b.add<tpu::binary>(
+        {.kind = 0, .a_multiplier = 77, .b_multiplier = 99, .shift = 7, .clamp = {-128.0F, 127.0F}}, {x, y});
+  }
+
+  std::uint32_t seed_;
+  bool integers_;
+};
+
+vec<std::uint8_t> some_input(const tensor& t) {
+  value v(t.type, t.dims);
+  for (std::int64_t i = 0; i < t.dims.elements(); ++i) {
+    const std::int64_t x = i * 37 % 201 - 100;
+    if (is_floating(t.type)) {
+      v.f[static_cast<std::size_t>(i)] = static_cast<float>(x) / 64.0F;
+    } else {
+      v.i[static_cast<std::size_t>(i)] = x;
+    }
+  }
+  return to_bytes(v);
+}
+
+chip::facts small(chip::facts f, std::int64_t local_bytes) {
+  f.local_bytes = local_bytes;
+  return f;
+}
+
+} // namespace
+
+TEST_CASE(
+    "random networks in slices are bit-equal to their untiled inference, on all kinds of chips, without hazards") {
+  const std::vector<chip::facts> chips = {chip::nano::info, small(chip::nano::info, 4096),
+                                          small(chip::cv184x::info, 8192), small(chip::bm1684x::info, 8192),
+                                          small(chip::bm1688::info, 4096)};
+  int cut = 0;
+  int ran = 0;
+  int refused = 0;
+  for (std::uint32_t seed = 1; seed <= 40; ++seed) {
+    for (const bool integers : {false, true}) {
+      network n(seed, integers);
+      const graph<stage::lowered> g(std::move(n.b.g));
+      const tensor& in = g.at(g.inputs[0]);
+      const vec<std::uint8_t> input = some_input(in);
+      const vec<value> inputs = {from_bytes(in.type, in.dims, input.span())};
+      const vec<value> wanted = evaluate(g, inputs.span());
+      for (const group::effort how : {group::effort::none, group::effort::greedy, group::effort::full}) {
+        const chip::facts& chip = chips[(seed + static_cast<std::uint32_t>(how)) % chips.size()];
+        CAPTURE(seed);
+        CAPTURE(chip.name);
+        CAPTURE(static_cast<int>(how));
+        group::misfit misfit;
+        auto grouped = group::layer_group_pass::run(g, chip, how, &misfit);
+        if (misfit.found()) {
+          ++refused;
+          continue;
+        }
+        for (const layer_group& lg : grouped.groups) cut += lg.n_slices * lg.c_slices * lg.h_slices * lg.k_slices > 1;
+        const isa::program p = codegen::codegen_pass<standard::emitters>::run(
+            memory::memory_pass::run(std::move(grouped), chip), chip, "random", "random");
+        exec::executor e(p);
+        CHECK(exec::check(e).empty());
+        exec::memory m = e.make_memory();
+        const std::span<const std::uint8_t> bytes[] = {input.span()};
+        const auto out = e.run(m, bytes);
+        REQUIRE(out.size() == 1);
+        CHECK(out[0] == to_bytes(wanted[static_cast<std::size_t>(g.outputs[0])]));
+        ++ran;
+      }
+    }
+  }
+  MESSAGE(ran << " programs, " << cut << " groups in slices, " << refused << " too large");
+  CHECK(ran > 200);
+  CHECK(cut > ran);
+}
