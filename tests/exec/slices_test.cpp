@@ -32,12 +32,13 @@ private:
   const shape& dims(tensor_id t) const { return b.g.at(t).dims; }
 
   tensor_id grow(tensor_id x) {
-    switch (random(7)) {
+    switch (random(8)) {
     case 0: return dims(x)[2] > 3 && dims(x)[3] > 3 ? b.max_pool(x) : x;
     case 1: return sum(conv(x, dims(x)[1], 1, 1), conv(x, dims(x)[1], 3, 1));
     case 2: return b.add<tpu::join>({}, {conv(x, 4 + 4 * random(6), 3, 1), x, conv(x, 8, 1, 1)});
     case 3: return dims(x)[2] * dims(x)[3] < 300 ? b.add<tpu::upsample>({{1 + random(3), 1 + random(3)}}, {x}) : x;
     case 4: return conv(x, dims(x)[1], 3, 1 + random(2), dims(x)[1]);
+    case 5: return b.reshape(x, {dims(x)[0], dims(x)[1], dims(x)[3], dims(x)[2]});
     default: return conv(x, 4 + 4 * random(8), 1 + 2 * random(3), 1 + random(2));
     }
   }

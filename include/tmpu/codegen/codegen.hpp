@@ -260,8 +260,10 @@ template <class Emitters> struct codegen_pass {
           tiled[loads[loaded].group].load_first(loads[loaded].buffer);
           ++loaded;
         };
-        const bool several = tiled[at].steps() > 1;
-        while (several && loaded < loads.size() && loads[loaded].group <= at) issue_one();
+        const auto comes_first = [&](const first_load& x) {
+          return x.issue < lg.first || (x.issue == lg.first && x.group == at);
+        };
+        while (loaded < loads.size() && comes_first(loads[loaded])) issue_one(); // before the first of several steps
         tiled[at].run([&](node_id id) {
           while (loaded < loads.size() && loads[loaded].issue <= id) issue_one();
         });
