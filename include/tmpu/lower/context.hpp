@@ -59,13 +59,55 @@ constexpr bool is_finite(float x) { return !math::is_nan(x) && !math::is_inf(x);
 class context {
   // First: clang evaluates at compile time only templates that are defined before their use.
   template <class Op>
-  constexpr tensor_id emit_named(std::string_view tensor_name, const typename Op::attributes& a,
-                                 std::span<const tensor_id> operands, const format& f, std::string_view node_name) {
+  constexpr tensor_id add_named(std::string_view tensor_name, const typename Op::attributes& a,
+                                std::span<const tensor_id> operands, const format& f, std::string_view node_name) {
     const tensor_id t = target_->add_tensor(tensor_name, f.type, {});
     target_->at(t).quant = f.quant;
     const tensor_id results[] = {t};
     infer(*target_, add_node<Op>(*target_, node_name.empty() ? tensor_name : node_name, a, operands, results));
     return t;
+  }
+  /// Rows are never cut. Where they are all there is, [N, C, 1, W], and too long for local memory, the node works on [N, C, W, 1] instead.
+  template <class Op>
+  constexpr tensor_id emit_named(std::string_view tensor_name, const typename Op::attributes& a,
+                                 std::span<const tensor_id> operands, const format& f, std::string_view node_name) {
+    if constexpr (requires { Op::turned(a); }) {
+      if (is_long(operands) && Op::turnable(a)) {
+        const std::size_t rank = target_->at(operands[0]).dims.rank();
+        vec<tensor_id> list;
+        for (const tensor_id t : operands) list.push_back(target_->at(t).dims.rank() == rank ? stood_up(t) : t);
+        text name(tensor_name);
+        name << ".rows";
+        const tensor_id y = add_named<Op>(unique(name), Op::turned(a), list.span(), f, {});
+        const shape& d = target_->at(y).dims;
+        const ints dims = rank == 3 ? ints{d[0], d[1], d[2]} : ints{d[0], d[1], 1, d[2]};
+        const tensor_id back[] = {y};
+        return add_named<tpu::reshape>(tensor_name, {dims}, back, f, node_name);
+      }
+    }
+    return add_named<Op>(tensor_name, a, operands, f, node_name);
+  }
+  [[nodiscard]] constexpr bool is_long(std::span<const tensor_id> operands) const {
+    const std::size_t rank = target_->at(operands[0]).dims.rank();
+    if (rank != 3 && rank != 4) return false;
+    std::int64_t most = 0;
+    for (const tensor_id t : operands) {
+      const shape& d = target_->at(t).dims;
+      if (d.rank() != rank) continue;
+      const tpu::view4 v = tpu::fold(d);
+      if (v.h != 1) return false;
+      const std::int64_t row = isa::row_bytes(target_->at(t).type, v.w);
+      most = row > most ? row : most;
+    }
+    return 4 * most > chip_->local_bytes; // operand and result, both twice
+  }
+  constexpr tensor_id stood_up(tensor_id t) {
+    const tpu::view4 v = tpu::fold(target_->at(t).dims);
+    const shape wanted{v.n, v.c, v.w, 1};
+    const node_id from = target_->at(t).producer;
+    if (from != none && is<tpu::reshape>(*target_, from) && target_->at(target_->operand(from, 0)).dims == wanted)
+      return target_->operand(from, 0);
+    return reshape_to(t, wanted, ".rows");
   }
 
 public:

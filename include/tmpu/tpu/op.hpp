@@ -187,7 +187,8 @@ constexpr bool holds(dtype_id t) {
 /// A tensor that can lie in the machine's memory.
 constexpr bool holds(const tensor& t) { return holds(t.type) && t.dims.known() && t.dims.elements() > 0; }
 
-/// Base of chip-level operators: supplies what most of them share. An operator overrides by declaring a member of the same
+/// Base of chip-level operators: supplies what most of them share. An operator that means the same over [N,C,W,1] as over [N,C,1,W] says so:
+/// `turnable(attributes)` and `turned(attributes)`, its attributes for the columns. An operator overrides by declaring a member of the same
 /// name: everything elementwise needs the same box of each operand (clipped where the operand is broadcast), no scratch, no inner sum.
 struct tpu_op {
   static constexpr std::string_view domain = "tpu";

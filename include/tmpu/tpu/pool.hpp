@@ -22,6 +22,14 @@ struct pool : basic_op<pool> {
                 (std::int64_t, count_include_pad), (std::int64_t, multiplier), (std::int64_t, shift));
   };
 
+  static constexpr bool turnable(const attributes& a) {
+    return a.kernel_shape[0] == 1 && a.pads[0] == 0 && a.pads[2] == 0;
+  }
+  static constexpr attributes turned(attributes a) {
+    for (ints* list : {&a.kernel_shape, &a.strides, &a.dilations}) *list = {(*list)[1], 1};
+    a.pads = {a.pads[1], 0, a.pads[3], 0};
+    return a;
+  }
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::require_rank(c, 0, 4);
     detail::require_length(c, a.kernel_shape, 2, "kernel_shape");
