@@ -4,6 +4,7 @@
 #include "group/lowered_models.hpp"
 #include "tmpu/compile.hpp"
 #include "tmpu/exec/checked.hpp"
+#include "tmpu/ir/builder.hpp"
 
 #include <doctest/doctest.h>
 
@@ -143,4 +144,36 @@ TEST_CASE(
   MESSAGE(ran << " programs, " << cut << " groups in slices, " << refused << " too large");
   CHECK(ran > 200);
   CHECK(cut > ran);
+}
+
+TEST_CASE("rows that exceed local memory are cut where they are all there is") {
+  model_builder m;
+  const auto x = m.input("x", dtype_id::f32, {1, 2, 1, 9001});
+  const auto pooled = m.add<top::max_pool>("pooled", {.kernel_shape = {1, 3}, .pads = {0, 1, 0, 0}, .strides = {1, 2}},
+                                           {m.add<top::sigmoid>("s", {}, {x})});
+  value weight(dtype_id::f32, {3, 2, 1, 5});
+  for (std::size_t i = 0; i < weight.f.size(); ++i) weight.f[i] = static_cast<float>(i % 7) / 8.0F - 0.25F;
+  const auto y =
+      m.add<top::conv>("y", {.kernel_shape = {1, 5}, .pads = {0, 2, 0, 1}}, {pooled, m.constant("w", weight)});
+  m.output(m.add<top::add>("sum", {}, {y, y}));
+  vec<value> wanted;
+  value in(dtype_id::f32, {1, 2, 1, 9001});
+  for (std::size_t i = 0; i < in.f.size(); ++i)
+    in.f[i] = static_cast<float>(static_cast<int>(i * 37 % 201) - 100) / 64.0F;
+  tensor_id out = none;
+  const isa::program p = compile<f32>(m.take(), {.chip = chip::nano::info}, [&]<class Stage>(const Stage& g) {
+    if constexpr (!std::is_same_v<Stage, isa::program>) {
+      if (Stage::at_stage != stage::lowered) return;
+      wanted = evaluate(g, std::span<const value>(&in, 1));
+      out = g.outputs[0];
+    }
+  });
+  exec::executor e(p);
+  CHECK(exec::check(e).empty());
+  exec::memory memory = e.make_memory();
+  const vec<std::uint8_t> input = to_bytes(in);
+  const std::span<const std::uint8_t> bytes[] = {input.span()};
+  const auto result = e.run(memory, bytes);
+  REQUIRE(result.size() == 1);
+  CHECK(result[0] == to_bytes(wanted[static_cast<std::size_t>(out)]));
 }

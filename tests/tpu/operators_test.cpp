@@ -585,6 +585,29 @@ TEST_CASE("softmax") {
   CHECK(tpu::record(s.g, 0).scratch(s.g, 0, 2, t, false).type == dtype_id::none);
 }
 
+TEST_CASE("join and upsample") {
+  single j;
+  j.make<tpu::join>({}, {{dtype_id::i8, {2, 3, 2, 2}}, {dtype_id::i8, {2, 1, 2, 2}}}, dtype_id::i8);
+  const value z = j.run();
+  CHECK(z.dims == shape{2, 4, 2, 2});
+  for (std::size_t n = 0; n < 2; ++n)
+    for (std::size_t c = 0; c < 4; ++c)
+      for (std::size_t p = 0; p < 4; ++p)
+        CHECK(z.i[(n * 4 + c) * 4 + p] == (c < 3 ? j.in[0].i[(n * 3 + c) * 4 + p] : j.in[1].i[n * 4 + p]));
+
+  single u;
+  u.make<tpu::upsample>({{3, 2}}, {{dtype_id::f32, {2, 2, 3, 4}}}, dtype_id::f32);
+  const value y = u.run();
+  CHECK(y.dims == shape{2, 2, 9, 8});
+  for (std::size_t plane = 0; plane < 4; ++plane)
+    for (std::size_t h = 0; h < 9; ++h)
+      for (std::size_t w = 0; w < 8; ++w)
+        CHECK(y.f[(plane * 9 + h) * 8 + w] == u.in[0].f[(plane * 3 + h / 3) * 4 + w / 2]);
+  // Rows 4..7 come from rows 1 and 2.
+  const tpu::reach r = tpu::record(u.g, 0).reach(u.g, 0, 0);
+  CHECK(tpu::need(r, {2, 2, 3, 4}, {{0, 1, 0, 2, 4, 8}}) == tpu::box{0, 1, 0, 2, 1, 3});
+}
+
 TEST_CASE("moves") {
   single t;
   t.make<tpu::transpose>({.perm = {2, 0, 1}}, {{dtype_id::i8, {2, 3, 4}}}, dtype_id::i8);
