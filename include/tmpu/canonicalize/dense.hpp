@@ -11,8 +11,13 @@ constexpr value transposed(const value& m) {
   value t(m.type, {m.dims[1], m.dims[0]});
   const auto rows = static_cast<std::size_t>(m.dims[0]);
   const auto columns = static_cast<std::size_t>(m.dims[1]);
-  for (std::size_t i = 0; i < rows; ++i) {
-    for (std::size_t j = 0; j < columns; ++j) t.f[j * rows + i] = m.f[i * columns + j];
+  constexpr std::size_t strip =
+      16; // columns that are written side by side, so that a line of the cache is filled at once
+  for (std::size_t first = 0; first < columns; first += strip) {
+    const std::size_t end = first + strip < columns ? first + strip : columns;
+    for (std::size_t i = 0; i < rows; ++i) {
+      for (std::size_t j = first; j < end; ++j) t.f[j * rows + i] = m.f[i * columns + j];
+    }
   }
   return t;
 }

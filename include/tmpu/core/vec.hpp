@@ -8,6 +8,25 @@
 
 namespace tmpu {
 
+namespace detail {
+// Not inlined: g++ 12 would warn of sizes that there never are.
+[[gnu::noinline]] inline void copy_bytes(const void* from, std::size_t count, void* to) {
+  if (count > 0) __builtin_memcpy(to, from, count);
+}
+[[gnu::noinline]] inline void zero_bytes(void* first, std::size_t count) { __builtin_memset(first, 0, count); }
+} // namespace detail
+
+/// Copies `count` elements to where they do not overlap; at run time at once where their bytes are all there is to them.
+template <class T> constexpr void copy_elements(const T* from, std::size_t count, T* to) {
+  if constexpr (__is_trivially_copyable(T)) {
+    if (!__builtin_is_constant_evaluated()) {
+      detail::copy_bytes(from, count * sizeof(T), to);
+      return;
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) to[i] = from[i];
+}
+
 /// A growing array that works the same at run time and in constant evaluation, on every compiler that we support
 /// (libstdc++ 12's std::vector cannot resize, assign or insert in clang's constant evaluation).
 ///
@@ -80,17 +99,25 @@ public:
 
   constexpr void reserve(std::size_t count) {
     if (count <= capacity_) return;
-    T* grown = new T[count]();
-    for (std::size_t i = 0; i < size_; ++i) grown[i] = std::move(data_[i]);
+    T* grown = nullptr;
+    if (plain()) {
+      grown = new T[count]; // elements get their values when they become part of the array
+      copy_elements(data_, size_, grown);
+    } else {
+      grown = new T[count]();
+      for (std::size_t i = 0; i < size_; ++i) grown[i] = std::move(data_[i]);
+    }
     release();
     data_ = grown;
     capacity_ = count;
     borrowed_ = false;
   }
   constexpr void resize(std::size_t count) {
-    if (count > capacity_) {
-      reserve(count);
-    } else {
+    const bool grows = count > capacity_;
+    reserve(count);
+    if (plain()) {
+      if (count > size_) detail::zero_bytes(data_ + size_, (count - size_) * sizeof(T));
+    } else if (!grows) {
       for (std::size_t i = size_; i < count; ++i) data_[i] = T();
     }
     size_ = count;
@@ -105,8 +132,7 @@ public:
       const std::size_t doubled = capacity_ * 2;
       reserve(size_ + items.size() > doubled ? size_ + items.size() : doubled);
     }
-    T* to = data_ + size_;
-    for (const T& item : items) *to++ = item;
+    copy_elements(items.data(), items.size(), data_ + size_);
     size_ += items.size();
   }
   constexpr void insert(std::size_t at, T value) {
@@ -130,6 +156,14 @@ public:
   }
 
 private:
+  /// At run time, elements that zero bytes make are neither made nor moved one by one.
+  static constexpr bool plain() {
+    if constexpr (__is_trivially_copyable(T) && __is_trivially_constructible(T)) {
+      return !__builtin_is_constant_evaluated();
+    } else {
+      return false;
+    }
+  }
   // Not inlined: g++ 12 would warn that a borrowed space is freed, which it never is.
   [[gnu::noinline]] static constexpr void free(T* space) { delete[] space; }
   constexpr void release() {

@@ -71,34 +71,52 @@ template <class Word> constexpr void store_word(vec<std::uint8_t>& bytes, Word w
 }
 } // namespace detail
 
+namespace detail {
+/// Appends the words that `word_of` makes of the elements.
+template <class Elements, class WordOf>
+constexpr void store_words(vec<std::uint8_t>& bytes, const Elements& elements, WordOf word_of) {
+  using word = decltype(word_of(elements[0]));
+  if (std::is_constant_evaluated()) {
+    for (const auto x : elements) store_word(bytes, word_of(x));
+    return;
+  }
+  const std::size_t first = bytes.size();
+  bytes.resize(first + elements.size() * sizeof(word));
+  std::uint8_t* at = bytes.data() + first;
+  for (const auto x : elements) {
+    const word w = word_of(x);
+    std::memcpy(at, &w, sizeof w);
+    at += sizeof w;
+  }
+}
+} // namespace detail
+
 /// The elements of a value as the bytes that files and machine memory hold (little-endian, row-major).
 constexpr vec<std::uint8_t> to_bytes(const value& v) {
   vec<std::uint8_t> bytes;
   bytes.reserve(v.size() * static_cast<std::size_t>(bytes_of(v.type)));
+  const auto put_floats = [&](auto word_of) { detail::store_words(bytes, v.f, word_of); };
+  const auto put_integers = [&](auto word_of) { detail::store_words(bytes, v.i, word_of); };
+  switch (v.type) {
+  case dtype_id::f16: put_floats([](float x) { return to_f16_bits(x); }); return bytes;
+  case dtype_id::bf16: put_floats([](float x) { return to_bf16_bits(x); }); return bytes;
+  case dtype_id::f64: put_floats([](float x) { return static_cast<double>(x); }); return bytes;
+  case dtype_id::f8e4m3: put_floats([](float x) { return to_e4m3_bits(x); }); return bytes;
+  case dtype_id::f8e5m2: put_floats([](float x) { return to_e5m2_bits(x); }); return bytes;
+  case dtype_id::f8e4m3fnuz: put_floats([](float x) { return to_e4m3fnuz_bits(x); }); return bytes;
+  case dtype_id::f8e5m2fnuz: put_floats([](float x) { return to_e5m2fnuz_bits(x); }); return bytes;
+  case dtype_id::f4e2m1: put_floats([](float x) { return to_e2m1_bits(x); }); return bytes;
+  default: break;
+  }
   if (is_floating(v.type)) {
-    for (const float x : v.f) {
-      switch (v.type) {
-      case dtype_id::f16: detail::store_word(bytes, to_f16_bits(x)); break;
-      case dtype_id::bf16: detail::store_word(bytes, to_bf16_bits(x)); break;
-      case dtype_id::f64: detail::store_word(bytes, static_cast<double>(x)); break;
-      case dtype_id::f8e4m3: detail::store_word(bytes, to_e4m3_bits(x)); break;
-      case dtype_id::f8e5m2: detail::store_word(bytes, to_e5m2_bits(x)); break;
-      case dtype_id::f8e4m3fnuz: detail::store_word(bytes, to_e4m3fnuz_bits(x)); break;
-      case dtype_id::f8e5m2fnuz: detail::store_word(bytes, to_e5m2fnuz_bits(x)); break;
-      case dtype_id::f4e2m1: detail::store_word(bytes, to_e2m1_bits(x)); break;
-      default: detail::store_word(bytes, x); break;
-      }
-    }
-  } else {
-    const std::int64_t size = bytes_of(v.type);
-    for (const std::int64_t x : v.i) {
-      switch (size) {
-      case 1: detail::store_word(bytes, static_cast<std::uint8_t>(x)); break;
-      case 2: detail::store_word(bytes, static_cast<std::uint16_t>(x)); break;
-      case 4: detail::store_word(bytes, static_cast<std::uint32_t>(x)); break;
-      default: detail::store_word(bytes, static_cast<std::uint64_t>(x)); break;
-      }
-    }
+    put_floats([](float x) { return x; });
+    return bytes;
+  }
+  switch (bytes_of(v.type)) {
+  case 1: put_integers([](std::int64_t x) { return static_cast<std::uint8_t>(x); }); break;
+  case 2: put_integers([](std::int64_t x) { return static_cast<std::uint16_t>(x); }); break;
+  case 4: put_integers([](std::int64_t x) { return static_cast<std::uint32_t>(x); }); break;
+  default: put_integers([](std::int64_t x) { return x; }); break;
   }
   return bytes;
 }

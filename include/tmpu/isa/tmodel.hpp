@@ -39,6 +39,10 @@ constexpr void put_number(vec<std::uint8_t>& bytes, std::size_t at, std::uint64_
 }
 constexpr std::uint64_t get_number(std::span<const std::uint8_t> bytes, std::size_t at, std::size_t size) {
   std::uint64_t value = 0;
+  if (size == sizeof value && !__builtin_is_constant_evaluated()) {
+    __builtin_memcpy(&value, bytes.data() + at, sizeof value);
+    return value;
+  }
   for (std::size_t i = 0; i < size; ++i) value |= static_cast<std::uint64_t>(bytes[at + i]) << (8 * i);
   return value;
 }
@@ -68,7 +72,7 @@ constexpr vec<std::uint8_t> to_bytes(const program& p) {
   detail::put_number(bytes, 48, p.weights.size(), 8);
   detail::put_number(bytes, 56, instruction_set, 4);
   for (std::size_t i = 0; i < words.size(); ++i) detail::put_number(bytes, detail::header_bytes + i * 4, words[i], 4);
-  for (std::size_t i = 0; i < p.weights.size(); ++i) bytes[weights + i] = p.weights[i];
+  copy_elements(p.weights.data(), p.weights.size(), bytes.data() + weights);
   detail::put_number(bytes, 24, detail::checksum(bytes), 8);
   return bytes;
 }

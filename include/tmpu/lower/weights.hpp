@@ -33,6 +33,13 @@ constexpr bool multiples(std::span<const float> w, double step) {
   return true;
 }
 
+/// The nearest integer, half away from zero, of a number below 2^62.
+constexpr std::int64_t nearest(double x) {
+  const auto whole = static_cast<std::int64_t>(x);
+  const double rest = x - static_cast<double>(whole);
+  return whole + (rest >= 0.5 ? 1 : 0) - (rest <= -0.5 ? 1 : 0);
+}
+
 /// Scale of one output channel's weights: greatest |w| / 127, or a greater step (up to twice as great) that all are multiples of; but
 /// not so small that the bias leaves 30 bits; a channel without weights takes one at which the bias has 16 fractional bits of y.
 constexpr double channel_scale(std::span<const float> w, float bias, double x_scale, double y_scale) {
@@ -79,7 +86,7 @@ constexpr packed_weights pack_integer(context& c, std::size_t weight_operand, st
     std::int64_t sum = 0;
     std::int64_t magnitude = 0;
     for (std::size_t i = 0; i < own.size(); ++i) {
-      const auto r = static_cast<std::int64_t>(math::round_half_away(static_cast<double>(own[i]) / scale));
+      const std::int64_t r = nearest(static_cast<double>(own[i]) / scale); // never far from [-127, 127]
       const std::int64_t v = r < -127 ? -127 : (r > 127 ? 127 : r);
       q.i[first + i] = v;
       sum += v;
