@@ -19,7 +19,7 @@ struct wide {
   static constexpr tmpu::graph<stage::origin> graph() {
     model_builder m;
     m.output(
-        m.add<top::max_pool>("wide_pool", {.kernel_shape = {1, 3}}, {m.input("x", dtype_id::f32, {1, 1, 1, width})}));
+        m.add<top::max_pool>("wide_pool", {.kernel_shape = {2, 3}}, {m.input("x", dtype_id::f32, {1, 1, 2, width})}));
     return m.take();
   }
 };
