@@ -18,9 +18,10 @@ template <class Dtype> struct resize_rule {
     const auto a = c.attributes<op>();
     bool copies = true;
     for (const auto& p : plans(c)) copies = copies && is_copy(p.nothing_to_do() ? op::taps{} : op::taps_of(a, p));
-    // Integers of one range can be averaged; what goes beyond it is for floats.
-    return copies ||
-           (is_floating(c.top_type(0)) && (is_floating(Dtype::id) || (a.mode.view() == "linear" && !extrapolates(a))));
+    // Integers of one range can be averaged; what goes beyond it is for f32. So are weights of f16 and bf16, which would round twice.
+    return copies || (is_floating(c.top_type(0)) &&
+                      (Dtype::id == dtype_id::f32 ||
+                       (Dtype::id == dtype_id::i8 && a.mode.view() == "linear" && !extrapolates(a))));
   }
   static constexpr void apply(context& c, node_id) {
     const auto a = c.attributes<op>();

@@ -33,9 +33,10 @@ template <template <class> class Rule> using in_all = list<Rule<f32>, Rule<f16>,
 template <template <class> class Rule>
 using in_floats_only = list<Rule<f32>, Rule<f16>, Rule<bf16>, computed_in<Rule<f32>, i8>>;
 
-/// In all as it is, where the rule takes it; int8 otherwise computes in f32 between casts.
+/// In all as it is, where the rule takes it; the narrower ones otherwise compute in f32 between casts.
 template <template <class> class Rule>
-using in_copies = list<Rule<f32>, Rule<f16>, Rule<bf16>, Rule<i8>, computed_in<Rule<f32>, i8>>;
+using in_copies = list<Rule<f32>, Rule<f16>, Rule<bf16>, Rule<i8>, computed_in<Rule<f32>, f16>,
+                       computed_in<Rule<f32>, bf16>, computed_in<Rule<f32>, i8>>;
 
 /// f32 as it is; the others compute in f32 between casts (sums of many steps, which would round at each).
 template <template <class> class Rule>
