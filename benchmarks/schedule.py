@@ -25,7 +25,7 @@ except ImportError as missing:
 
 HERE = pathlib.Path(__file__).resolve().parent
 NETWORKS = ["resnet18", "resnet50", "mobilenet_v2", "yolov5s", "yolov8n", "yolov8s", "vit_b_16", "bert_base"]
-# What is reached at most (DDR bytes by the least that must move) or at least (fewer DDR bytes than without layer groups), and seconds.
+# What is reached at most (DDR bytes by weights, inputs and outputs once) or at least (fewer DDR bytes than without layer groups), and seconds.
 TRAFFIC_BARS = {("resnet50", "bm1684x", "int8"): 1.15, ("mobilenet_v2", "bm1684x", "int8"): 1.15,
                 ("yolov5s", "bm1684x", "int8"): 2.0, ("resnet50", "bm1688", "int8"): 1.6}
 GROUPS_BARS = {("resnet50", "bm1684x", "int8"): 3.0, ("yolov5s", "bm1684x", "int8"): 3.0}
@@ -116,12 +116,12 @@ def main():
                     rows.append((name, chip, mode, profile, plain, used, wall))
 
     print(f"{platform.machine()}, {os.cpu_count()} processors, {time.strftime('%Y-%m-%d')}; cores: {options.cores}\n")
-    print("| network | chip | mode | DDR bytes / least | --opt 0 / DDR bytes | time / longer engine | memory peak / bound | "
+    print("| network | chip | mode | DDR bytes / bound | --opt 0 / DDR bytes | time / longer engine | memory peak / bound | "
           "DDR, MB | peak, MB | predicted, ms | compiling: processor s | wall s |\n|" + "---|" * 12)
     for name, chip, mode, p, plain, used, wall in rows:
         key = (name, chip, mode)
         peak, bound = p["activation_bytes"], p["activation_bound"]
-        print(f"| {name} | {chip} | {mode} | {figure(p['dma_bytes'] / p['least_bytes']['all'], TRAFFIC_BARS.get(key))} "
+        print(f"| {name} | {chip} | {mode} | {figure(p['dma_bytes'] / p['bound_bytes'], TRAFFIC_BARS.get(key))} "
               f"| {figure(plain['dma_bytes'] / p['dma_bytes'], least=GROUPS_BARS.get(key))} "
               f"| {figure(p['cycles'] / max(p['compute_cycles'], p['dma_cycles']), OVERLAP_BARS.get(key))} "
               f"| {'optimal' if peak == bound else figure(peak / bound, 1.0, 3)} "

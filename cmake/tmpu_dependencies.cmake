@@ -2,7 +2,7 @@
 # What the headers need from outside, found in one place for the build tree and for find_package(tmpu):
 #   tmpu::onnx   tmpu::tmpu + protobuf + ONNX                for include/tmpu/onnx/
 #   tmpu::tflite tmpu::tmpu + flatbuffers                for include/tmpu/tflite/
-#   tmpu::host   tmpu::tmpu + xtensor + libzip + zlib        for include/tmpu/host/
+#   tmpu::host   tmpu::tmpu + xtensor + libzip + zlib + threads for include/tmpu/host/
 # Each target exists only where its packages were found; tmpu_onnx_missing, tmpu_tflite_missing and tmpu_host_missing say what was not.
 include_guard(DIRECTORY)
 
@@ -56,9 +56,13 @@ find_package(ZLIB QUIET)
 if(NOT TARGET ZLIB::ZLIB)
   list(APPEND tmpu_host_missing zlib1g-dev)
 endif()
+find_package(Threads QUIET)
+if(NOT TARGET Threads::Threads)
+  list(APPEND tmpu_host_missing libc6-dev)
+endif()
 if(NOT tmpu_host_missing AND NOT TARGET tmpu::host)
   add_library(tmpu::host INTERFACE IMPORTED GLOBAL)
-  target_link_libraries(tmpu::host INTERFACE tmpu::tmpu xtensor ${TMPU_ZIP_LIBRARY} ZLIB::ZLIB)
+  target_link_libraries(tmpu::host INTERFACE tmpu::tmpu xtensor ${TMPU_ZIP_LIBRARY} ZLIB::ZLIB Threads::Threads)
   target_include_directories(tmpu::host INTERFACE ${TMPU_ZIP_INCLUDE_DIR})
   # With relaxed matching of template template arguments xtensor 0.24's strided views are silently wrong (g++ 12 in
   # C++20) or ambiguous (clang 19).

@@ -58,6 +58,7 @@ struct compile_options {
   std::string calibration;
   std::string qtable;
   int opt = 2;
+  int cores = 1;
   void add(CLI::App& command);
 };
 

@@ -38,9 +38,13 @@ isa::program compile(const compile_options& o, const stage_observer& see, vec<ca
                     .float_io = o.float_io,
                     .layers = nullptr,
                     .opt = static_cast<group::effort>(o.opt),
+                    .cores = o.cores,
                     .calibration = nullptr,
                     .rules = rules_of(o.rules),
                     .fired = fired};
+  if (o.cores > r.chip.cores) {
+    refuse(text("--cores ") << o.cores << " is more than " << r.chip.name << " has: give at most " << r.chip.cores);
+  }
   calibrate::table table;
   calibrate::qtable layers;
   if (int8 && !o.calibration.empty()) {

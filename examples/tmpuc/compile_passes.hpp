@@ -25,6 +25,7 @@ tmpu::isa::program compile_as(tmpu::graph<tmpu::stage::origin> model, const comp
                                .float_io = r.float_io,
                                .layers = r.layers,
                                .opt = r.opt,
+                               .cores = r.cores,
                                .calibration = r.calibration,
                                .canonicalize = r.rules,
                                .fired = r.fired},

@@ -43,10 +43,9 @@ std::map<std::string, std::int64_t> instructions_of(const isa::network& n) {
 /// Predicted cycles of each layer, where the program can be profiled.
 std::map<std::string, std::int64_t> cycles_of(const isa::program& p) {
   std::map<std::string, std::int64_t> cycles;
-  const isa::core_stream* stream = only_stream(p);
-  if (stream == nullptr || p.info.networks[0].layers.empty()) return cycles;
+  if (only_stream(p) == nullptr || p.info.networks[0].layers.empty()) return cycles;
   const isa::network& n = p.info.networks[0];
-  const timing::profile made = timing::profile_of(n, *stream, chip_named(std::string(p.info.target.chip.view())));
+  const timing::profile made = timing::profile_of(n, chip_named(std::string(p.info.target.chip.view())));
   for (const timing::cost& c : made.layers) {
     cycles[std::string(n.layers[static_cast<std::size_t>(c.layer)].name.view())] += std::max(c.busy[0], c.busy[1]);
   }

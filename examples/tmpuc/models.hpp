@@ -66,6 +66,7 @@ struct compile_request {
   bool float_io = false;                           ///< int8: inputs and outputs stay f32
   const tmpu::calibrate::qtable* layers = nullptr; ///< int8: layers in another dtype
   tmpu::group::effort opt = tmpu::group::effort::full;
+  std::int32_t cores = 1;
   const tmpu::calibrate::table* calibration = nullptr;
   tmpu::canonicalize::options rules;                          ///< of canonicalize: which are left out
   tmpu::vec<tmpu::canonicalize::rule_count>* fired = nullptr; ///< where to put how often each rule changed the graph

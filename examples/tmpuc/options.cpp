@@ -44,6 +44,10 @@ void compile_options::add(CLI::App& command) {
       ->check(CLI::Range(0, 2))
       ->capture_default_str()
       ->type_name("N");
+  command.add_option("--cores", cores, "Cores of the chip that share the layer groups")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str()
+      ->type_name("N");
   command.add_option("--calibration", calibration, "Table of ranges from `tmpuc calibrate` (for int8)")
       ->type_name("TABLE.cali");
 }

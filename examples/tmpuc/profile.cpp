@@ -61,11 +61,12 @@ std::string trace_of(const isa::network& n, const timing::profile& p, const chip
                     "\"traceEvents\": [\n";
   out += "{\"ph\": \"M\", \"pid\": 0, \"name\": \"process_name\", \"args\": {\"name\": " +
          json_text(std::string(n.name.view()) + " on " + std::string(chip.name) + " (predicted)") + "}},\n";
-  for (int e = 0; e < 2; ++e) {
+  std::int32_t cores = 1;
+  for (const auto& x : p.instructions) cores = std::max(cores, x.core + 1);
+  for (std::int32_t e = 0; e < 2 * cores; ++e) {
     out += fmt::format(
-        "{{\"ph\": \"M\", \"pid\": 0, \"tid\": {}, \"name\": \"thread_name\", \"args\": {{\"name\": \"{}\"}}}}", e,
-        e == 0 ? "compute" : "DMA");
-    out += e == 0 ? ",\n" : "";
+        "{}{{\"ph\": \"M\", \"pid\": 0, \"tid\": {}, \"name\": \"thread_name\", \"args\": {{\"name\": \"{}{}\"}}}}",
+        e == 0 ? "" : ",\n", e, e % 2 == 0 ? "compute" : "DMA", cores == 1 ? "" : fmt::format(" of core {}", e / 2));
   }
   for (std::size_t k = 0; k < p.instructions.size(); ++k) {
     const timing::span_of_time& s = p.line.instructions[k];
@@ -73,11 +74,38 @@ std::string trace_of(const isa::network& n, const timing::profile& p, const chip
     out += fmt::format(
         ",\n{{\"ph\": \"X\", \"pid\": 0, \"tid\": {}, \"name\": {}, \"cat\": \"{}\", \"ts\": {:.4f}, \"dur\": {:.4f}, "
         "\"args\": {{\"layer\": {}, \"group\": {}, \"cycles\": {}, \"bytes\": {}}}}}",
-        static_cast<int>(s.engine), json_text(x.name), s.engine == isa::engine::dma ? "dma" : "compute",
+        2 * x.core + static_cast<int>(s.engine), json_text(x.name), s.engine == isa::engine::dma ? "dma" : "compute",
         static_cast<double>(s.start) * scale, static_cast<double>(s.end - s.start) * scale,
         json_text(n.layers[static_cast<std::size_t>(x.layer)].name), x.group, s.end - s.start, x.bytes);
   }
   return out + "\n]}\n";
+}
+
+std::string json_of(const isa::program& program, const isa::network& n, const timing::profile& p,
+                    const chip::facts& chip) {
+  const auto row = [&](const timing::cost& c) {
+    return fmt::format("\"group\": {}, \"cycles\": {}, \"compute_cycles\": {}, \"dma_cycles\": {}, \"macs\": {}, "
+                       "\"load_bytes\": {}, \"store_bytes\": {}}}",
+                       c.group, c.end - c.start, c.busy[0], c.busy[1], c.macs, c.load_bytes, c.store_bytes);
+  };
+  std::string layers;
+  for (const timing::cost& c : p.layers) {
+    const isa::layer& l = n.layers[static_cast<std::size_t>(c.layer)];
+    layers += fmt::format("{}{{\"name\": {}, \"op\": {}, {}", layers.empty() ? "" : ", ", json_text(l.name),
+                          json_text(l.op), row(c));
+  }
+  std::string groups;
+  for (const timing::cost& c : p.groups)
+    groups += fmt::format("{}{{\"layers\": {}, {}", groups.empty() ? "" : ", ", c.layers, row(c));
+  return fmt::format(
+      "{{\"network\": {}, \"chip\": {}, \"quantize\": {}, \"times\": \"predicted by a model, not measured\", "
+      "\"cycles\": {}, \"milliseconds\": {:.4f}, \"compute_cycles\": {}, \"dma_cycles\": {}, "
+      "\"conflict_cycles\": {}, \"macs\": {}, \"dma_bytes\": {}, \"bound_bytes\": {}, \"activation_bytes\": {}, "
+      "\"activation_bound\": {}, \"local_bytes_peak\": {}, \"layers\": [{}], \"groups\": [{}]}}\n",
+      json_text(n.name), json_text(program.info.target.chip), json_text(program.info.quantize), p.line.cycles,
+      1e3 * static_cast<double>(p.line.cycles) / static_cast<double>(chip.compute_hz), p.line.busy[0], p.line.busy[1],
+      p.line.conflict_cycles, n.macs, p.line.dma_bytes, p.bound_bytes, n.activation_bytes, n.activation_bound,
+      n.local_bytes_peak, layers, groups);
 }
 
 } // namespace
@@ -87,23 +115,32 @@ void add_profile(CLI::App& app, work& chosen) {
     std::string path;
     std::string trace;
     std::string html;
+    bool json = false;
   };
   auto* command = app.add_subcommand("profile", "Predicted cycles of a program by layer and by layer group");
   auto o = std::make_shared<options>();
   command->add_option("FILE", o->path, "The .tmodel")->required();
   command->add_option("--trace", o->trace, "Write the timeline as Chrome trace events (JSON), for Perfetto");
   command->add_option("--html", o->html, "Write a page with the timeline, both memories over time and a roofline");
+  command->add_flag("--json", o->json, "Print JSON");
   command->callback([&chosen, o] {
     chosen = [o] {
       const isa::program program = isa::from_bytes(host::read_file(o->path), o->path);
       const chip::facts chip = chip_named(std::string(program.info.target.chip.view()));
-      const isa::core_stream* stream = only_stream(program);
-      if (stream == nullptr)
-        refuse(text("'") << o->path << "' is not one stream for one core, which is what can be profiled so far");
+      if (program.info.networks.size() != 1 || program.info.networks[0].host_steps() > 0)
+        refuse(text("'") << o->path
+                         << "' has host steps, whose time is not predicted: only programs without can be profiled");
       const isa::network& n = program.info.networks[0];
-      const timing::profile p = timing::profile_of(n, *stream, chip);
+      const isa::core_stream* stream = only_stream(program);
+      if (stream == nullptr && !o->html.empty())
+        refuse(text("'") << o->path << "' is for several cores, which the page does not show: use --trace");
+      const timing::profile p = timing::profile_of(n, chip);
       const dtype_id type = compute_type(program.info.quantize);
-      print_table(n, p, chip, type);
+      if (o->json) {
+        fmt::print("{}", json_of(program, n, p, chip));
+      } else {
+        print_table(n, p, chip, type);
+      }
       if (!o->trace.empty()) host::write_file(o->trace, trace_of(n, p, chip));
       if (!o->html.empty())
         host::write_file(o->html, page("tmpu profile: " + std::string(n.name.view()) + " on " + std::string(chip.name),

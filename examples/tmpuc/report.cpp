@@ -108,7 +108,7 @@ std::string page_of(const check_request& r, const checked_model& m) {
   std::string code;
   if (const isa::core_stream* stream = only_stream(m.program); stream != nullptr && !n.layers.empty()) {
     const chip::facts chip = chip_named(r.compile.chip);
-    const timing::profile p = timing::profile_of(n, *stream, chip);
+    const timing::profile p = timing::profile_of(n, chip);
     body += timeline_body();
     code = timeline_code(n, *stream, p, chip, compute_type(m.program.info.quantize));
   } else {

@@ -5,6 +5,7 @@
 #include "tmpu/canonicalize/canonicalize.hpp"
 #include "tmpu/chip/chip.hpp"
 #include "tmpu/codegen/codegen.hpp"
+#include "tmpu/group/cores.hpp"
 #include "tmpu/group/group.hpp"
 #include "tmpu/ir/verify.hpp"
 #include "tmpu/lower/lower.hpp"
@@ -35,6 +36,7 @@ struct session {
   bool float_io = false;                                ///< int8: inputs and outputs stay f32
   const tmpu::calibrate::qtable* layers = nullptr;      ///< int8: layers that compute in another dtype
   tmpu::group::effort opt = tmpu::group::effort::full;  ///< of the search for layer groups
+  std::int32_t cores = 1;                               ///< of the chip, that share the layer groups
   const tmpu::calibrate::table* calibration = nullptr;  ///< for int8
   tmpu::canonicalize::options canonicalize{};           ///< rules that are left out
   vec<tmpu::canonicalize::rule_count>* fired = nullptr; ///< where to put how often each rule changed the graph
@@ -81,7 +83,12 @@ template <class Lists, class DType> struct lower {
 struct group {
   static constexpr stage from = stage::lowered;
   static constexpr graph<stage::grouped> run(graph<from> g, const session& s) {
-    return tmpu::group::layer_group_pass::run(std::move(g), s.chip, s.opt, s.misfit);
+    if (s.cores < 1 || s.cores > s.chip.cores)
+      refuse(text("a program for ") << s.cores << " cores was asked for, but " << s.chip.name << " has "
+                                    << s.chip.cores);
+    auto grouped = tmpu::group::layer_group_pass::run(std::move(g), s.chip, s.opt, s.misfit);
+    if (s.cores > 1) tmpu::group::share_among_cores(grouped, s.chip, s.cores);
+    return grouped;
   }
 };
 
@@ -97,7 +104,7 @@ template <class Lists, class DType> struct codegen {
   static constexpr isa::program run(const graph<from>& g, const session& s) {
     const std::string_view mode = tmpu::lower::mode_name(DType::id, s.weights.type);
     return tmpu::codegen::codegen_pass<typename Lists::emitters>::run(
-        g, s.chip, s.network, s.asymmetric ? std::string_view("int8 asymmetric") : mode, s.structure_only);
+        g, s.chip, s.network, s.asymmetric ? std::string_view("int8 asymmetric") : mode, s.structure_only, s.cores);
   }
 };
 

@@ -107,7 +107,7 @@ struct bm1684x {
                               .channels = 64};
 };
 
-/// After public parameters of the BM1688, one of its two cores in use; f32 rate *.
+/// After public parameters of the BM1688; f32 rate *.
 struct bm1688 {
   static constexpr facts info{.name = "bm1688",
                               .lanes = 32,

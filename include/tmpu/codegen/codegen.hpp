@@ -3,7 +3,7 @@
 
 #include "tmpu/codegen/emitters.hpp"
 #include "tmpu/core/packed.hpp"
-#include "tmpu/group/tiling.hpp"
+#include "tmpu/group/cores.hpp"
 #include "tmpu/memory/assign.hpp"
 #include "tmpu/timing/timeline.hpp"
 
@@ -17,13 +17,14 @@ public:
   constexpr group_emitter() = default;
   constexpr group_emitter(const graph_body& g, const layer_group& plan, std::span<const std::int32_t> readers,
                           const chip::facts& chip, stream_builder& out, std::int32_t group)
-      : g_(&g), plan_(&plan), chip_(&chip), out_(&out), group_(group),
-        tiling_(g, plan.first, plan.count, readers), slices_{plan.n_slices, plan.c_slices, plan.h_slices,
-                                                             plan.k_slices},
-        boxes_(tiling_.infer(slices_, 0, chip.lanes)), content_(tiling_.buffers().size()),
-        current_(tiling_.buffers().size()) {}
+      : group_emitter(g, plan, readers, chip, out, group, {0, group::slices_of(plan).steps()}) {}
+  /// Of a core that takes these steps.
+  constexpr group_emitter(const graph_body& g, const layer_group& plan, std::span<const std::int32_t> readers,
+                          const chip::facts& chip, stream_builder& out, std::int32_t group, const group::part& steps)
+      : g_(&g), plan_(&plan), chip_(&chip), out_(&out), group_(group), tiling_(g, plan.first, plan.count, readers),
+        slices_(group::slices_of(plan)), steps_(steps), boxes_(tiling_.infer(slices_, steps.first, chip.lanes)),
+        content_(tiling_.buffers().size()), current_(tiling_.buffers().size()) {}
 
-  [[nodiscard]] constexpr std::int64_t steps() const { return slices_.steps(); }
   [[nodiscard]] constexpr std::size_t buffer_count() const { return boxes_.size(); }
   /// The first step loads this buffer.
   [[nodiscard]] constexpr bool loads_first(std::size_t b) const {
@@ -33,10 +34,9 @@ public:
 
   /// `before(id)` is called before node `id` runs for the last time.
   template <class Before> constexpr void run(Before&& before) {
-    const std::int64_t steps = slices_.steps();
-    for (std::int64_t step = 0; step < steps; ++step) {
+    for (std::int64_t step = steps_.first; step < steps_.last; ++step) {
       group::tiling::boxes next;
-      const bool last = step + 1 == steps;
+      const bool last = step + 1 == steps_.last;
       for (std::size_t b = 0; b < current_.size(); ++b) current_[b] = content_[b].current;
       if (!last) {
         next = tiling_.infer(slices_, step + 1, chip_->lanes);
@@ -49,6 +49,17 @@ public:
       if (!last && plan_->ahead == 0) load_all(next);
       boxes_ = std::move(next);
     }
+  }
+
+  /// By itself, with its first loads in its own stream.
+  constexpr void run_alone() {
+    const auto due = [&](node_id id) {
+      for (std::size_t b = 0; b < buffer_count(); ++b) {
+        if (loads_first(b) && plan_->buffers[b].issue <= id) load_first(b);
+      }
+    };
+    due(plan_->first);
+    run(due);
   }
 
 private:
@@ -134,6 +145,7 @@ private:
   std::int32_t group_ = 0; // its number
   group::tiling tiling_;
   group::slices slices_;
+  group::part steps_;          // that are emitted
   group::tiling::boxes boxes_; // of the step at hand
   vec<content> content_;       // what the copies of each loaded buffer hold
   vec<std::int32_t> current_;  // the copy of each loaded buffer that the step at hand uses
@@ -198,24 +210,25 @@ constexpr vec<std::uint8_t> pack_weights(const graph_body& g) {
   for (std::size_t i = 0; i < g.tensors.size(); ++i) {
     const auto t = static_cast<tensor_id>(i);
     if (!g.is_constant(t) || g.at(t).address == none) continue;
-    auto at = static_cast<std::size_t>(g.at(t).address);
     const dtype_id type = g.at(t).type;
     const vec<std::uint8_t> packed = is_packed(type) ? pack_elements(type, g.bytes(t)) : vec<std::uint8_t>();
-    for (const std::uint8_t byte : is_packed(type) ? packed.span() : g.bytes(t)) bytes[at++] = byte;
+    const std::span<const std::uint8_t> own = is_packed(type) ? packed.span() : g.bytes(t);
+    copy_elements(own.data(), own.size(), bytes.data() + g.at(t).address);
   }
   return bytes;
 }
 } // namespace detail
 
 /// Code generation: layer groups, slices and addresses become the instruction stream, with weights, inputs and outputs. `structure_only`
-/// leaves the bytes of the weights out: such a program cannot run, but has sizes and cycles.
+/// leaves the bytes of the weights out: such a program cannot run, but has sizes and cycles. A group that several cores share is a segment of
+/// its own, with a stream for each core; neighbours that one core does alone are one stream.
 template <class Emitters> struct codegen_pass {
   static constexpr std::string_view name = "codegen";
   static constexpr stage from = stage::addressed;
 
   static constexpr isa::program run(const graph<stage::addressed>& g, const chip::facts& chip,
                                     std::string_view network_name, std::string_view quantize,
-                                    bool structure_only = false) {
+                                    bool structure_only = false, std::int32_t cores = 1) {
     const vec<std::int32_t> readers = group::last_readers(g);
     stream_builder out(chip.lanes);
     isa::network network{};
@@ -230,9 +243,9 @@ template <class Emitters> struct codegen_pass {
     vec<first_load> loads; // in the order of the stream: by node, then by group
     std::int32_t number = 0;
     for (const layer_group& lg : g.groups) {
-      const std::int32_t group = number++;
-      if (!tpu::is_tiled(g, lg.first)) continue;
-      tiled.push_back(group_emitter(g, lg, readers, chip, out, group));
+      const std::int32_t number_of_group = number++;
+      if (cores > 1 || !tpu::is_tiled(g, lg.first)) continue;
+      tiled.push_back(group_emitter(g, lg, readers, chip, out, number_of_group));
       for (std::size_t b = 0; b < tiled.back().buffer_count(); ++b) {
         if (!tiled.back().loads_first(b)) continue;
         std::size_t place = loads.size();
@@ -244,7 +257,7 @@ template <class Emitters> struct codegen_pass {
     std::size_t at = 0;
     number = 0;
     for (const layer_group& lg : g.groups) {
-      const std::int32_t group = number++;
+      const std::int32_t number_of_group = number++;
       if (tpu::is_host(g, lg.first)) {
         close_stream(network, out, chip);
         for (node_id id = lg.first; id < lg.first + lg.count; ++id) {
@@ -256,20 +269,24 @@ template <class Emitters> struct codegen_pass {
         continue;
       }
       if (tpu::is_tiled(g, lg.first)) {
-        const auto issue_one = [&] {
-          tiled[loads[loaded].group].load_first(loads[loaded].buffer);
-          ++loaded;
-        };
-        const auto comes_first = [&](const first_load& x) {
-          return x.issue < lg.first || (x.issue == lg.first && x.group == at);
-        };
-        while (loaded < loads.size() && comes_first(loads[loaded])) issue_one(); // before the first of several steps
-        tiled[at].run([&](node_id id) {
-          while (loaded < loads.size() && loads[loaded].issue <= id) issue_one();
-        });
-        ++at;
+        if (cores > 1) {
+          share(g, lg, readers, chip, cores, number_of_group, network, out);
+        } else {
+          const auto issue_one = [&] {
+            tiled[loads[loaded].group].load_first(loads[loaded].buffer);
+            ++loaded;
+          };
+          const auto comes_first = [&](const first_load& x) {
+            return x.issue < lg.first || (x.issue == lg.first && x.group == at);
+          };
+          while (loaded < loads.size() && comes_first(loads[loaded])) issue_one(); // before the first of several steps
+          tiled[at].run([&](node_id id) {
+            while (loaded < loads.size() && loads[loaded].issue <= id) issue_one();
+          });
+          ++at;
+        }
       } else {
-        out.owner(lg.first, group);
+        out.owner(lg.first, number_of_group);
         transfer_context c{.g = g, .chip = chip, .id = lg.first, .out = out, .local_peak = 0};
         dispatch<Emitters>(c);
         out.trace_in_global(g.result(lg.first));
@@ -307,17 +324,42 @@ template <class Emitters> struct codegen_pass {
   }
 
 private:
+  /// A group for several cores. What one core takes alone goes on in its stream; loads stay within the group.
+  static constexpr void share(const graph_body& g, const layer_group& lg, std::span<const std::int32_t> readers,
+                              const chip::facts& chip, std::int32_t cores, std::int32_t number, isa::network& network,
+                              stream_builder& out) {
+    using group_emitter = detail::group_emitter<Emitters>;
+    const group::slices s = group::slices_of(lg);
+    const std::int64_t sharing = group::cores_of(s, cores);
+    if (sharing == 1) {
+      group_emitter(g, lg, readers, chip, out, number).run_alone();
+      return;
+    }
+    close_stream(network, out, chip);
+    vec<isa::core_stream> streams;
+    for (std::int64_t core = 0; core < sharing; ++core) {
+      stream_builder own(chip.lanes, static_cast<std::uint8_t>(core));
+      group_emitter(g, lg, readers, chip, own, number, group::steps_of_core(s, cores, core)).run_alone();
+      streams.push_back(own.take());
+    }
+    add_segment(network, std::move(streams), chip);
+  }
   /// What was emitted so far becomes a segment; nothing becomes one only where it must.
   static constexpr void close_stream(isa::network& network, stream_builder& out, const chip::facts& chip,
                                      bool must = false) {
     if (!must && out.count() == 0) return;
-    isa::segment segment{};
-    segment.cores.push_back(out.take());
-    const timing::timeline line = timing::simulate(segment.cores[0], chip);
-    network.cycles += line.cycles;
-    network.dma_bytes += line.dma_bytes;
-    network.segments.push_back(std::move(segment));
+    vec<isa::core_stream> streams;
+    streams.push_back(out.take());
+    add_segment(network, std::move(streams), chip);
     out = stream_builder(chip.lanes);
+  }
+  static constexpr void add_segment(isa::network& network, vec<isa::core_stream> streams, const chip::facts& chip) {
+    isa::segment segment{};
+    segment.cores = std::move(streams);
+    const timing::segment_time time = timing::simulate(segment, chip);
+    network.cycles += time.cycles;
+    network.dma_bytes += time.dma_bytes;
+    network.segments.push_back(std::move(segment));
   }
 };
 

@@ -12,7 +12,7 @@ namespace tmpu::codegen {
 /// wait. Code generation so never thinks about synchronisation: what is right in program order is right on the engines.
 class stream_builder {
 public:
-  constexpr explicit stream_builder(std::int32_t lanes) : lanes_(lanes) {}
+  constexpr explicit stream_builder(std::int32_t lanes, std::uint8_t core = 0) : lanes_(lanes), core_(core) {}
 
   template <class Instruction> constexpr std::uint32_t emit(const Instruction& instruction) {
     constexpr auto own = static_cast<std::size_t>(Instruction::engine);
@@ -38,7 +38,7 @@ public:
 
     isa::header h{};
     if (needed > 0) {
-      h.first = {.core = 0, .engine = static_cast<isa::engine>(other), .count = needed};
+      h.first = {.core = core_, .engine = static_cast<isa::engine>(other), .count = needed};
       known_done_[own] = needed;
     }
     isa::append(stream_, h, instruction);
@@ -99,6 +99,7 @@ private:
   }
 
   std::int32_t lanes_;
+  std::uint8_t core_;
   isa::core_stream stream_{};
   vec<access> history_[2];
   std::uint32_t issued_[2] = {0, 0};

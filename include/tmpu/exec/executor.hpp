@@ -29,6 +29,13 @@ struct no_host {
   }
 };
 
+/// What runs the cores of a segment: calls core(0), ..., core(count - 1), which may run at the same time. This one does not.
+struct one_by_one {
+  template <class Core> constexpr void operator()(std::size_t count, Core&& core) const {
+    for (std::size_t i = 0; i < count; ++i) core(i);
+  }
+};
+
 namespace detail {
 template <class... Is> constexpr bool opcodes_differ() {
   constexpr std::uint8_t codes[] = {Is::opcode...};
@@ -83,10 +90,12 @@ public:
   /// Runs the network: inputs and outputs are the bytes of the io tensors in their order. After each instruction that completes a part
   /// of a traced tensor, `observe(trace_point, local_ref, memory)` is called with the part, or, where the tensor is seen in global
   /// memory, `observe(trace_point, traced_tensor, memory)`. `host(host_step, memory)` does what stands between the streams; inputs and
-  /// outputs in the host's slots are its own: their bytes here are none.
-  template <class Observe = no_observer, class Host = no_host>
+  /// outputs in the host's slots are its own: their bytes here are none. `cores` runs the cores of a segment that do not wait for each
+  /// other, in program order and without an observer; otherwise they take turns.
+  template <class Observe = no_observer, class Host = no_host, class Cores = one_by_one>
   constexpr vec<vec<std::uint8_t>> run(memory& m, std::span<const std::span<const std::uint8_t>> inputs,
-                                       const interleaving& order = {}, Observe&& observe = {}, Host&& host = {}) {
+                                       const interleaving& order = {}, Observe&& observe = {}, Host&& host = {},
+                                       Cores&& cores = {}) {
     if (inputs.size() != network_->inputs.size()) {
       refuse(text("the program has ") << network_->inputs.size() << " inputs, but " << inputs.size() << " were given");
     }
@@ -100,14 +109,22 @@ public:
       std::uint8_t* to = m.activations().data() + isa::offset_of(t.address);
       for (const std::uint8_t b : inputs[i]) *to++ = b;
     }
+    add_cores(m);
     std::size_t first = 0;
     for (const isa::segment& s : network_->segments) {
       if (s.kind == isa::segment_kind::host) {
         host(s.step, m);
         continue;
       }
-      if (order.order == interleaving::kind::program_order && s.cores.size() == 1) {
-        run_in_program_order(first, s.cores[0], m, observe);
+      if (order.order == interleaving::kind::program_order && apart(first, s.cores.size())) {
+        const auto core = [&](std::size_t c) {
+          run_in_program_order(first + c, s.cores[c], memory_of(m, c), workspaces_[c], observe);
+        };
+        if constexpr (std::is_same_v<std::remove_cvref_t<Observe>, no_observer>) {
+          cores(s.cores.size(), core);
+        } else {
+          one_by_one{}(s.cores.size(), core);
+        }
       } else {
         run_interleaved(first, s, m, order, observe);
       }
@@ -180,6 +197,7 @@ private:
       at += size;
     }
     cores_.push_back(std::move(steps));
+    waits_for_others_.push_back(0);
   }
   template <class I> static constexpr std::uint32_t kind_of() {
     std::uint32_t kind = 0;
@@ -188,8 +206,25 @@ private:
     return found;
   }
 
+  // Whether no core of the segment waits for another one.
+  [[nodiscard]] constexpr bool apart(std::size_t first, std::size_t cores) const {
+    for (std::size_t c = 0; c < cores; ++c) {
+      if (waits_for_others_[first + c] != 0) return false;
+    }
+    return true;
+  }
+  // Local memory and room to work in for each core; the first has the memory given.
+  constexpr void add_cores(memory& m) {
+    std::size_t most = 1;
+    for (const isa::segment& s : network_->segments) most = s.cores.size() > most ? s.cores.size() : most;
+    if (workspaces_.size() < most) workspaces_.resize(most);
+    if (!others_.empty() && others_[0].activations().data() != m.activations().data()) others_ = {};
+    while (others_.size() + 1 < most) others_.push_back(m.beside());
+  }
+  constexpr memory& memory_of(memory& m, std::size_t core) { return core == 0 ? m : others_[core - 1]; }
+
   // Program order of one core must itself fulfil every wait; several cores must not wait for each other in a circle.
-  constexpr void check_order(const isa::segment& s) const {
+  constexpr void check_order(const isa::segment& s) {
     const std::size_t first = cores_.size() - s.cores.size();
     if (s.cores.size() == 1) {
       std::uint32_t done[2] = {};
@@ -207,6 +242,13 @@ private:
         ++done[static_cast<std::size_t>(x.engine)];
       }
       return;
+    }
+    for (std::size_t c = 0; c < s.cores.size(); ++c) {
+      for (const step& x : cores_[first + c]) {
+        for (const isa::wait& w : x.waits) {
+          if (w.count != 0 && w.core != c) waits_for_others_[first + c] = 1;
+        }
+      }
     }
     queues q(*this, first, s.cores.size());
     while (q.advance(interleaving{}, [](std::size_t, std::size_t) {})) {}
@@ -274,8 +316,8 @@ private:
 
   template <class Observe>
   constexpr void run_step(const step& s, std::uint32_t number, const isa::core_stream& stream, std::size_t& trace,
-                          memory& m, Observe& observe) {
-    kernels[s.kind](*this, s.index, m, workspace_);
+                          memory& m, workspace& w, Observe& observe) {
+    kernels[s.kind](*this, s.index, m, w);
     while (trace < stream.trace.size() && stream.trace[trace].index < number) ++trace;
     for (std::size_t t = trace; t < stream.trace.size() && stream.trace[t].index == number; ++t) {
       const isa::trace_point& point = stream.trace[t];
@@ -292,10 +334,11 @@ private:
     }
   }
   template <class Observe>
-  constexpr void run_in_program_order(std::size_t core, const isa::core_stream& stream, memory& m, Observe& observe) {
+  constexpr void run_in_program_order(std::size_t core, const isa::core_stream& stream, memory& m, workspace& w,
+                                      Observe& observe) {
     std::size_t trace = 0;
     std::uint32_t number = 0;
-    for (const step& s : cores_[core]) run_step(s, number++, stream, trace, m, observe);
+    for (const step& s : cores_[core]) run_step(s, number++, stream, trace, m, w, observe);
   }
   template <class Observe>
   constexpr void run_interleaved(std::size_t first, const isa::segment& s, memory& m, const interleaving& order,
@@ -303,7 +346,8 @@ private:
     queues q(*this, first, s.cores.size());
     while (q.advance(order, [&](std::size_t core, std::size_t number) {
       std::size_t trace = 0;
-      run_step(cores_[first + core][number], static_cast<std::uint32_t>(number), s.cores[core], trace, m, observe);
+      run_step(cores_[first + core][number], static_cast<std::uint32_t>(number), s.cores[core], trace,
+               memory_of(m, core), workspaces_[core], observe);
     })) {}
   }
 
@@ -312,7 +356,9 @@ private:
   limits most_;
   std::tuple<vec<Is>...> decoded_;
   vec<vec<step>> cores_;
-  workspace workspace_;
+  vec<std::uint8_t> waits_for_others_; // of each core in cores_: whether it waits for another one
+  vec<workspace> workspaces_;
+  vec<memory> others_; // the memories of cores 1, 2, ...
 };
 
 /// The executor of the standard instruction set.

@@ -97,6 +97,7 @@ template <class Storage, class Wide> constexpr typename Storage::word narrow(Wid
 /// Memory of one core's machine: local memory lane by lane, the activation region, the weights (read only).
 class memory {
 public:
+  constexpr memory() = default;
   /// Bytes behind the last lane: vector kernels read, but never write, that far beyond an operand.
   static constexpr std::int64_t slack = 64;
   constexpr memory(std::int32_t lanes, std::int64_t local_bytes, std::int64_t activation_bytes,
@@ -108,6 +109,12 @@ public:
                    std::span<const std::uint8_t> weights)
       : lanes_(lanes), local_bytes_(local_bytes), local_(std::move(local)), activations_(std::move(activations)),
         weights_(weights) {}
+
+  /// Another core of the same machine: local memory of its own, and the activations and weights of this one, which outlives it.
+  [[nodiscard]] constexpr memory beside() {
+    return {lanes_, local_bytes_, vec<std::uint8_t>(local_.size()), vec<std::uint8_t>::over(activations_.span()),
+            weights_};
+  }
 
   [[nodiscard]] constexpr std::int32_t lanes() const { return lanes_; }
   [[nodiscard]] constexpr std::int64_t local_bytes() const { return local_bytes_; }
@@ -189,11 +196,11 @@ private:
     }
   }
 
-  std::int32_t lanes_;
+  std::int32_t lanes_ = 1;
   int shift_ = std::has_single_bit(static_cast<std::uint32_t>(lanes_))
                    ? std::countr_zero(static_cast<std::uint32_t>(lanes_))
                    : -1; ///< lanes are 2 to this power, or -1
-  std::int64_t local_bytes_;
+  std::int64_t local_bytes_ = 0;
   vec<std::uint8_t> local_;
   vec<std::uint8_t> activations_;
   std::span<const std::uint8_t> weights_;

@@ -9,7 +9,9 @@
 #include "tmpu/ir/evaluate.hpp"
 #include "tmpu/tpu/op.hpp"
 
+#include <exception>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace tmpu::host {
@@ -54,6 +56,28 @@ inline std::vector<named_value> run_graph(const graph_body& g, std::span<const v
   }
   return out;
 }
+
+/// Runs core(0), ..., core(count - 1) at the same time, each on a thread. Errors: those of the first core that has one.
+struct in_threads {
+  template <class Core> void operator()(std::size_t count, Core&& core) const {
+    std::vector<std::exception_ptr> failed(count);
+    const auto guarded = [&](std::size_t i) {
+      try {
+        core(i);
+      } catch (...) {
+        failed[i] = std::current_exception();
+      }
+    };
+    {
+      std::vector<std::jthread> others;
+      for (std::size_t i = 1; i < count; ++i) others.emplace_back(guarded, i);
+      guarded(0);
+    }
+    for (const std::exception_ptr& f : failed) {
+      if (f) std::rethrow_exception(f);
+    }
+  }
+};
 
 /// A program on the reference TPU. The program outlives the runner; runs follow each other on one machine.
 class runner {
@@ -142,8 +166,9 @@ private:
   template <class Observe>
   vec<vec<std::uint8_t>> start(std::span<const std::span<const std::uint8_t>> inputs, const exec::interleaving& order,
                                Observe&& observe) {
-    return executor_.run(memory_, inputs, order, observe,
-                         [&](const isa::host_step& s, exec::memory& m) { steps_.run(s, m.activations()); });
+    return executor_.run(
+        memory_, inputs, order, observe,
+        [&](const isa::host_step& s, exec::memory& m) { steps_.run(s, m.activations()); }, in_threads{});
   }
   [[nodiscard]] std::vector<named_value> outputs(const vec<vec<std::uint8_t>>& bytes) const {
     std::vector<named_value> out;

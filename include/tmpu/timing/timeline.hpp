@@ -92,4 +92,20 @@ constexpr timeline simulate(const isa::core_stream& stream, const chip::facts& c
   return line;
 }
 
+/// A segment: its cores start together, each with the bandwidth that the chip has for a core, and it ends with the last of them.
+struct segment_time {
+  std::int64_t cycles = 0;
+  std::int64_t dma_bytes = 0;
+};
+template <class Instructions = unpack<decltype(isa::instructions)>>
+constexpr segment_time simulate(const isa::segment& segment, const chip::facts& chip) {
+  segment_time time;
+  for (std::size_t core = 0; core < segment.cores.size(); ++core) {
+    const timeline line = simulate<Instructions>(segment.cores[core], chip, static_cast<std::uint8_t>(core));
+    time.cycles = line.cycles > time.cycles ? line.cycles : time.cycles;
+    time.dma_bytes += line.dma_bytes;
+  }
+  return time;
+}
+
 } // namespace tmpu::timing
