@@ -301,6 +301,19 @@ def test_commands():
     ok(f"{four_way} --tolerance 0.9999999,0.9999999 --html report.html", 1)
     check('class="bad">FAILED' in content("report.html").decode(), "the page of a failed check says so")
 
+    # several cores: the results of one, a profile of all
+    for cores in (1, 2):
+        ok(f"compile {CNN} --chip bm1688 --quantize f16 --cores {cores} -o cores{cores}.tmodel")
+        ok(f"run cores{cores}.tmodel {DIGITS} --samples 4 --checked -o cores{cores}.npz")
+    ok("compare cores1.npz cores2.npz --tolerance 1,1")
+    ok("compile %s --chip bm1688 --quantize f16 -o cores.tmodel" % CNN)
+    check(content("cores.tmodel") == content("cores1.tmodel"), "one core is what --cores says by default")
+    of_all = same_json("profile cores2.tmodel --json", ("network", "cycles", "milliseconds", "dma_bytes", "bound_bytes", "layers", "groups"))
+    check(of_all["dma_bytes"] >= of_all["bound_bytes"] > 0, "a program moves at least its bound")
+    check(of_all["cycles"] == same_json("info cores2.tmodel --json", ("cycles",))["cycles"], "profile and info predict the same")
+    refused("profile cores2.tmodel --html cores.html", "several cores", "--trace")
+    refused(f"compile {CNN} --chip bm1688 --quantize f16 --cores 3 -o out.tmodel", "--cores 3", "at most 2")
+
     # two programs
     ok(f"compile {CNN} --chip nano --quantize f16 -o one.tmodel")
     ok(f"compile {CNN} --chip nano --quantize f16 -o same.tmodel")
