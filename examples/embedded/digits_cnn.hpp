@@ -18,16 +18,16 @@ struct digits_cnn {
     const auto t_input = m.input("input", tmpu::dtype_id::u8, {1, 1, 28, 28}, {0x1.010102p-8F, 0});
     const auto t_onnx_Conv_28_i8 = m.constant("onnx::Conv_28.i8", tmpu::dtype_id::i8, {8, 1, 3, 3}, bytes_of_t_onnx_Conv_28_i8);
     const auto t_onnx_Conv_29_params = m.constant("onnx::Conv_29.params", tmpu::dtype_id::i32, {8, 3}, bytes_of_t_onnx_Conv_29_params);
-    const auto t_f_f_2_Relu_output_0 = m.add<tmpu::tpu::conv>({"/f/f.2/Relu_output_0", tmpu::dtype_id::u8, {0x1.1b5b5cp-6F, 0}, "/f/f.0/Conv"}, {.kernel_shape = {3, 3}, .strides = {1, 1}, .dilations = {1, 1}, .pads = {1, 1, 1, 1}, .group = 1, .clamp = {0x0p+0F, 0x1.fep+7F}}, {t_input, t_onnx_Conv_28_i8, t_onnx_Conv_29_params});
-    const auto t_f_f_3_MaxPool_output_0 = m.add<tmpu::tpu::pool>({"/f/f.3/MaxPool_output_0", tmpu::dtype_id::u8, {0x1.1b5b5cp-6F, 0}, "/f/f.3/MaxPool"}, {.kind = 0, .kernel_shape = {2, 2}, .strides = {2, 2}, .dilations = {1, 1}, .pads = {0, 0, 0, 0}, .count_include_pad = 0, .multiplier = 0, .shift = 0}, {t_f_f_2_Relu_output_0});
+    const auto t_f_f_2_Relu_output_0 = m.add<tmpu::tpu::conv>({"/f/f.2/Relu_output_0", tmpu::dtype_id::u8, {0x1.780836p-6F, 0}, "/f/f.0/Conv"}, {.kernel_shape = {3, 3}, .strides = {1, 1}, .dilations = {1, 1}, .pads = {1, 1, 1, 1}, .group = 1, .clamp = {0x0p+0F, 0x1.fep+7F}}, {t_input, t_onnx_Conv_28_i8, t_onnx_Conv_29_params});
+    const auto t_f_f_3_MaxPool_output_0 = m.add<tmpu::tpu::pool>({"/f/f.3/MaxPool_output_0", tmpu::dtype_id::u8, {0x1.780836p-6F, 0}, "/f/f.3/MaxPool"}, {.kind = 0, .kernel_shape = {2, 2}, .strides = {2, 2}, .dilations = {1, 1}, .pads = {0, 0, 0, 0}, .count_include_pad = 0, .multiplier = 0, .shift = 0}, {t_f_f_2_Relu_output_0});
     const auto t_onnx_Conv_31_i8 = m.constant("onnx::Conv_31.i8", tmpu::dtype_id::i8, {16, 8, 3, 3}, bytes_of_t_onnx_Conv_31_i8);
     const auto t_onnx_Conv_32_params = m.constant("onnx::Conv_32.params", tmpu::dtype_id::i32, {16, 3}, bytes_of_t_onnx_Conv_32_params);
-    const auto t_f_f_6_Relu_output_0 = m.add<tmpu::tpu::conv>({"/f/f.6/Relu_output_0", tmpu::dtype_id::u8, {0x1.f4b4b4p-6F, 0}, "/f/f.4/Conv"}, {.kernel_shape = {3, 3}, .strides = {1, 1}, .dilations = {1, 1}, .pads = {1, 1, 1, 1}, .group = 1, .clamp = {0x0p+0F, 0x1.fep+7F}}, {t_f_f_3_MaxPool_output_0, t_onnx_Conv_31_i8, t_onnx_Conv_32_params});
-    const auto t_f_f_7_MaxPool_output_0 = m.add<tmpu::tpu::pool>({"/f/f.7/MaxPool_output_0", tmpu::dtype_id::u8, {0x1.f4b4b4p-6F, 0}, "/f/f.7/MaxPool"}, {.kind = 0, .kernel_shape = {2, 2}, .strides = {2, 2}, .dilations = {1, 1}, .pads = {0, 0, 0, 0}, .count_include_pad = 0, .multiplier = 0, .shift = 0}, {t_f_f_6_Relu_output_0});
-    const auto t_f_f_8_Flatten_output_0 = m.add<tmpu::tpu::reshape>({"/f/f.8/Flatten_output_0", tmpu::dtype_id::u8, {0x1.f4b4b4p-6F, 0}, "/f/f.8/Flatten"}, {.shape = {1, 784}}, {t_f_f_7_MaxPool_output_0});
+    const auto t_f_f_6_Relu_output_0 = m.add<tmpu::tpu::conv>({"/f/f.6/Relu_output_0", tmpu::dtype_id::u8, {0x1.58514cp-5F, 0}, "/f/f.4/Conv"}, {.kernel_shape = {3, 3}, .strides = {1, 1}, .dilations = {1, 1}, .pads = {1, 1, 1, 1}, .group = 1, .clamp = {0x0p+0F, 0x1.fep+7F}}, {t_f_f_3_MaxPool_output_0, t_onnx_Conv_31_i8, t_onnx_Conv_32_params});
+    const auto t_f_f_7_MaxPool_output_0 = m.add<tmpu::tpu::pool>({"/f/f.7/MaxPool_output_0", tmpu::dtype_id::u8, {0x1.58514cp-5F, 0}, "/f/f.7/MaxPool"}, {.kind = 0, .kernel_shape = {2, 2}, .strides = {2, 2}, .dilations = {1, 1}, .pads = {0, 0, 0, 0}, .count_include_pad = 0, .multiplier = 0, .shift = 0}, {t_f_f_6_Relu_output_0});
+    const auto t_f_f_8_Flatten_output_0 = m.add<tmpu::tpu::reshape>({"/f/f.8/Flatten_output_0", tmpu::dtype_id::u8, {0x1.58514cp-5F, 0}, "/f/f.8/Flatten"}, {.shape = {1, 784}}, {t_f_f_7_MaxPool_output_0});
     const auto t_f_9_weight_i8 = m.constant("f.9.weight.i8", tmpu::dtype_id::i8, {10, 784}, bytes_of_t_f_9_weight_i8);
     const auto t_f_9_bias_params = m.constant("f.9.bias.params", tmpu::dtype_id::i32, {10, 3}, bytes_of_t_f_9_bias_params);
-    const auto t_output = m.add<tmpu::tpu::matmul>({"output", tmpu::dtype_id::i8, {0x1.7e3c78p-3F, 0}, "/f/f.9/Gemm"}, {.clamp = {-0x1p+7F, 0x1.fcp+6F}}, {t_f_f_8_Flatten_output_0, t_f_9_weight_i8, t_f_9_bias_params});
+    const auto t_output = m.add<tmpu::tpu::matmul>({"output", tmpu::dtype_id::i8, {0x1.801986p-3F, 0}, "/f/f.9/Gemm"}, {.clamp = {-0x1p+7F, 0x1.fcp+6F}}, {t_f_f_8_Flatten_output_0, t_f_9_weight_i8, t_f_9_bias_params});
     m.output(t_output);
     return m.take();
   }
@@ -37,8 +37,8 @@ private:
       "\360\001\201\343\310\022Gh\027>\326\264\201\300\361\3238Y\236\334.3\347F\333\354\177\001\305\211\343\005\334\201\304#\353wb%\001\323\327\201\252\225'N"
       "\201\363Oq-\232\003\314q\223\201\237nH\206@7\3265(\014\177\272\211";
   static constexpr unsigned char bytes_of_t_onnx_Conv_29_params[] =
-      " \003\000\000G\363\042W&\000\000\000\240\017\000\000<\242\253V&\000\000\000\232\361\377\377BONv'\000\000\000.\077\000\000#l\320M'\000\000\000"
-      "x\005\000\000s\367\217A&\000\000\000\253\372\377\377\205\261\246U&\000\000\000\240\022\000\000\375\251GR&\000\000\000\356\361\377\377(\350\357p'\000\000\000";
+      " \003\000\000,G\251A&\000\000\000\240\017\000\000 ^OA&\000\000\000\232\361\377\377i\024&Y'\000\000\000.\077\000\000\261\330Eu(\000\000\000"
+      "x\005\000\000\313\355\316b'\000\000\000\253\372\377\377\322\274\212@&\000\000\000\240\022\000\000*\320\000|'\000\000\000\356\361\377\377\375g\032U'\000\000\000";
   static constexpr unsigned char bytes_of_t_onnx_Conv_31_i8[] =
       "\375\337\372\313\300\026\266\350\013\352\376\035G\011\012#\013\355\377\353*,\353\021\370\012\375\306(0\364C\033A-\354\363\325\006\370\300\031\317\372\017\346\370\367"
       "\020\364\013\356\354\032=\326\360\370\311a\347\014\177G\000\374\077\012\353\003\014\012\370\021\266\023,\301\373\240\321+\275\317\025\356\276C\323\313\017\345k\014\274d"
@@ -65,10 +65,10 @@ private:
       "\004\002\014\310\3515j\307\042\353\261G\347\000\024\024\351\377w\377\312\177\011\026\252\315\332\374'\342%\006\314\221\265Q\201\314).O\042\373\372\025\347\373\326"
       "\347\325\371\371\001\314\011\023\026\042\027\001\042\006&\344PZ\021\343\353\337\372\027\011\321\341\004\363\334K-\327hB\344\026\375\240\367(B\263+%\356B\026";
   static constexpr unsigned char bytes_of_t_onnx_Conv_32_params[] =
-      "A\337\377\377E\042Tx'\000\000\000#\334\377\377\211>,@'\000\000\000\304\332\377\377\220\247/U'\000\000\000V\042\000\000^\011\242A&\000\000\000"
-      "/\353\377\377\332\134\213E'\000\000\000\032\352\377\377\346\260\250['\000\000\000\271C\000\000\274*\272W'\000\000\000\251\270\377\377x\376\232Y'\000\000\000"
-      "\211H\000\000\372\304\351b'\000\000\000G.\000\000\332\250+~'\000\000\000o\376\377\377A}\332n'\000\000\000\376\311\377\377\323\253zt'\000\000\000"
-      "%*\000\000{\330\325g'\000\000\000\346\365\377\377M\270\004}'\000\000\000\3470\000\000TM\330o(\000\000\0008\361\377\377\203pLZ'\000\000\000";
+      "S\347\377\377\256\021\033t'\000\000\000\372\344\377\377\224e\327{(\000\000\000\362\343\377\377\301Q2R'\000\000\000\340\031\000\000\276\276\250~'\000\000\000"
+      "Q\360\377\377\254\216\032C'\000\000\000\200\357\377\377\3243qX'\000\000\000\0103\000\000\215\000\246T'\000\000\000>\312\377\377g\364uV'\000\000\000"
+      "\2506\000\000k\033q_'\000\000\000\337\042\000\000\017\034\276y'\000\000\000\322\376\377\377N\215\366j'\000\000\000M\327\377\377\3450dp'\000\000\000"
+      "\302\037\000\000\017\3660d'\000\000\000d\370\377\377S\205\241x'\000\000\000\331$\000\000\017u\353k(\000\000\000\335\364\377\377:,!W'\000\000\000";
   static constexpr unsigned char bytes_of_t_f_9_weight_i8[] =
       "\021\002\375\017\011\370\006\016\375\347\000\333\310\354\023\357\016\034\321\346\363\006\361\017\022\021\011\360\010\371\0028) \015\005\353\355\334\377\375\005\013\376\345\252\315\362"
       "\012\353\373\354\336\357\001\017\366\364\342\341\366\007\022\010\376\377\036'\020\002\026\024\015+\031\031\377\030\024\004\020\012\004\375\036\020\367\272\324\347\003\011\376\350\254\265"
@@ -235,7 +235,7 @@ private:
       "\011\010'\011\341\005\014\363\366\013\375\371\006\012\365\014\362\346\362\362\005\376\376\335\300\260\001\377\004\371\267\277\271\322\351\002\007\354\372 \023\351\002\373\350\027>("
       "\016\354\362\364\373\321\330\360\003\007\360\356\364\357\026\376";
   static constexpr unsigned char bytes_of_t_f_9_bias_params[] =
-      "\340\377\377\377v\364nG)\000\000\000\000\006\000\000\205\277\203v*\000\000\000\312\002\000\000\361\177HP*\000\000\000\021\000\000\000Ux\020Y*\000\000\000"
-      "d\376\377\377\217\270bt*\000\000\000\014\376\377\377\350G\036W*\000\000\000\204\000\000\000\272p\345k*\000\000\000\003\377\377\3773\334$a*\000\000\000"
-      "\216\376\377\377\253\212\363w*\000\000\000\363\377\377\377\351\245R\134*\000\000\000";
+      "\351\377\377\377\202\215\304a)\000\000\000]\004\000\000JW\032Q)\000\000\000\007\002\000\000\372M\341m*\000\000\000\014\000\000\000\274\000\346y*\000\000\000"
+      "\324\376\377\377\023]\245O)\000\000\000\224\376\377\377:'<w*\000\000\000`\000\000\000n \326I)\000\000\000H\377\377\377uuzB)\000\000\000"
+      "\363\376\377\377M\010\026R)\000\000\000\366\377\377\377\253\264[~*\000\000\000";
 };
