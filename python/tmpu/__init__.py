@@ -186,11 +186,11 @@ def _as_files(model, calibration):
         yield os.fspath(model), "" if calibration is None else os.fspath(calibration)
 
 
-def _how(chip, quantize, calibration, asymmetric, weight_group, float_io, qtable, opt, disable_rules):
+def _how(chip, quantize, calibration, asymmetric, weight_group, float_io, qtable, opt, cores, disable_rules):
     how = _native.How()
     how.chip, how.quantize, how.calibration, how.asymmetric = chip, quantize, calibration, asymmetric
     how.weight_group, how.float_io, how.qtable = weight_group, float_io, "" if qtable is None else os.fspath(qtable)
-    how.opt, how.without = opt, list(disable_rules)
+    how.opt, how.cores, how.without = opt, cores, list(disable_rules)
     return how
 
 
@@ -224,7 +224,7 @@ def _onnxruntime(path, data, samples, folder):
 
 
 def compile(model, *, chip: str, quantize: str = "f32", calibration=None, asymmetric: bool = False, weight_group: int = 0,
-            float_io: bool = False, qtable=None, opt: int = 2, input_shapes=None, disable_rules=()) -> Model:
+            float_io: bool = False, qtable=None, opt: int = 2, cores: int = 1, input_shapes=None, disable_rules=()) -> Model:
     """Compiles an ONNX model to the instruction stream of a chip, as `tmpuc compile` does: the bytes are the same.
 
     model: the path of an .onnx or .tflite file, its bytes, or an onnx.ModelProto.
@@ -236,11 +236,12 @@ def compile(model, *, chip: str, quantize: str = "f32", calibration=None, asymme
     float_io: int8 whose inputs and outputs stay float32.
     qtable: int8 with layers in another dtype: the path of a table as `tmpuc sensitivity` writes it.
     opt: how layer groups are searched: 0 none, 1 greedy, 2 full search.
+    cores: how many of the chip's cores share the layer groups.
     input_shapes: {name: shape} of inputs with free dimensions.
     disable_rules: names of rules of canonicalize that are left out.
     """
     with _as_files(model, calibration) as (path, table):
-        how = _how(chip, quantize, table, asymmetric, weight_group, float_io, qtable, opt, disable_rules)
+        how = _how(chip, quantize, table, asymmetric, weight_group, float_io, qtable, opt, cores, disable_rules)
         return Model(_native.compile(path, _shapes(input_shapes), how))
 
 
@@ -256,8 +257,8 @@ def calibrate(model, *, samples, method: str = "auto", input_shapes=None, disabl
 
 
 def check(model, *, chip: str, quantize: str = "f32", data, calibration=None, samples: int = 16, reference=None, tolerance=None,
-          asymmetric: bool = False, weight_group: int = 0, float_io: bool = False, qtable=None, opt: int = 2, input_shapes=None,
-          disable_rules=()) -> Report:
+          asymmetric: bool = False, weight_group: int = 0, float_io: bool = False, qtable=None, opt: int = 2, cores: int = 1,
+          input_shapes=None, disable_rules=()) -> Report:
     """Compiles a model, runs it at every stage on the data and compares ONNX, Top, Tpu and Chip tensor by tensor.
 
     data: {name: array} or the array of the only input; the first axis counts the samples. Preprocessed as the network expects it.
@@ -270,7 +271,7 @@ def check(model, *, chip: str, quantize: str = "f32", data, calibration=None, sa
     with _as_files(model, calibration) as (path, table), tempfile.TemporaryDirectory(prefix="tmpu-") as folder:
         if reference == "onnxruntime":
             reference = _onnxruntime(path, data, samples, folder)
-        how = _how(chip, quantize, table, asymmetric, weight_group, float_io, qtable, opt, disable_rules)
+        how = _how(chip, quantize, table, asymmetric, weight_group, float_io, qtable, opt, cores, disable_rules)
         found = _native.check(path, _shapes(input_shapes), how, data, samples, "" if reference is None else os.fspath(reference),
                               tolerance)
     return Report(found["passed"], json.loads(found["json"])["table"], found["text"], found["html"])

@@ -63,6 +63,7 @@ def compile(
     float_io: bool = ...,
     qtable: Optional[_Path] = ...,
     opt: int = ...,
+    cores: int = ...,
     input_shapes: Optional[Mapping[str, Sequence[int]]] = ...,
     disable_rules: Sequence[str] = ...,
 ) -> Model: ...
@@ -89,6 +90,7 @@ def check(
     float_io: bool = ...,
     qtable: Optional[_Path] = ...,
     opt: int = ...,
+    cores: int = ...,
     input_shapes: Optional[Mapping[str, Sequence[int]]] = ...,
     disable_rules: Sequence[str] = ...,
 ) -> Report: ...

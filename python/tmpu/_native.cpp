@@ -267,6 +267,7 @@ struct how {
   bool float_io = false;
   std::string qtable;
   int opt = 2;
+  int cores = 1;
   std::vector<std::string> without;
 };
 tmpuc::compile_options options_of(const std::string& path, const shapes& input_shapes, const how& h) {
@@ -282,6 +283,8 @@ tmpuc::compile_options options_of(const std::string& path, const shapes& input_s
   o.calibration = h.calibration;
   if (h.opt < 0 || h.opt > 2) refuse(text("opt ") << h.opt << " is not known: it is 0, 1 or 2");
   o.opt = h.opt;
+  if (h.cores < 1) refuse(text("cores ") << h.cores << " is no number of cores: give 1 or more");
+  o.cores = h.cores;
   return o;
 }
 
@@ -385,6 +388,7 @@ PYBIND11_MODULE(_native, m) {
       .def_readwrite("float_io", &how::float_io)
       .def_readwrite("qtable", &how::qtable)
       .def_readwrite("opt", &how::opt)
+      .def_readwrite("cores", &how::cores)
       .def_readwrite("without", &how::without);
 
   py::class_<model>(m, "Model")

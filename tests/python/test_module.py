@@ -79,6 +79,15 @@ def test_a_program_from_a_file_from_bytes_and_saved_again(compiled, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "a.tmodel"]
 
 
+def test_cores_share_a_program_with_the_same_results(digits, tmp_path):
+    alone, both = (tmpu.compile(CNN, chip="bm1688", quantize="f16", cores=n) for n in (1, 2))
+    subject = digits[:1]
+    assert alone.to_bytes() != both.to_bytes()
+    assert np.array_equal(*(m.run(subject)[m.outputs[0].name] for m in (alone, both)))
+    with pytest.raises(tmpu.Error, match="--cores 3 is more than bm1688 has"):
+        tmpu.compile(CNN, chip="bm1688", cores=3)
+
+
 def test_models_from_bytes_are_those_from_files():
     assert len(tmpu.compile(CNN.read_bytes(), chip="nano", quantize="f16").to_bytes()) > 4096
     assert tmpu.chips() == ["bm1684x", "bm1688", "bm1690", "cv184x", "nano"]
