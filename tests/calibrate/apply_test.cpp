@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tmpu/calibrate/apply.hpp"
 
+#include "tmpu/calibrate/calibrate.hpp"
 #include "tmpu/calibrate/quantize_range.hpp"
 #include "tmpu/ir/verify.hpp"
 #include "toy_ops.hpp"

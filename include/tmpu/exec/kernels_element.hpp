@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tmpu/core/math.hpp"
-#include "tmpu/exec/kernels_sum.hpp"
+#include "tmpu/exec/kernels_dma.hpp"
 
 namespace tmpu::exec {
 
