@@ -2,8 +2,8 @@
 // Whatever a calibration table, the statistics of a part of the samples or a table of layers' dtypes holds: it is refused in one line, or
 // printed it is read as the same, and printed again the same text. Of statistics each method makes a table.
 #include "fuzz/seeds.hpp"
+#include "tmpu/calibrate/qtable.hpp"
 #include "tmpu/calibrate/statistics.hpp"
-#include "tmpu/lower/qtable.hpp"
 
 namespace {
 
@@ -22,8 +22,8 @@ void read(std::string_view content) {
     const auto s = twice(content, [](std::string_view c) { return calibrate::parse_statistics(c, "fuzz.part"); });
     unpack<decltype(calibrate::methods)>::for_each(
         [&]<class Method>() { fuzz::one_line([&] { static_cast<void>(s.finish(Method::name)); }); });
-  } else if (content.starts_with(lower::detail::qtable_title)) {
-    static_cast<void>(twice(content, [](std::string_view c) { return lower::parse_qtable(c, "fuzz.qtable"); }));
+  } else if (content.starts_with(calibrate::detail::qtable_title)) {
+    static_cast<void>(twice(content, [](std::string_view c) { return calibrate::parse_qtable(c, "fuzz.qtable"); }));
   } else {
     static_cast<void>(twice(content, [](std::string_view c) { return calibrate::parse(c, "fuzz.cali"); }));
   }
