@@ -13,7 +13,8 @@ inline constexpr auto operators = hana::tuple_t<
     conv_2d, depthwise_conv_2d, transpose_conv, fully_connected, batch_matmul,
     pool<"AVERAGE_POOL_2D", top::average_pool>, pool<"MAX_POOL_2D", top::max_pool>,
     // images
-    resize_bilinear, resize_nearest_neighbor, depth_to_space, space_to_depth, space_to_batch_nd, batch_to_space_nd,
+    resize_bilinear, resize_nearest_neighbor, space_and_depth<"DEPTH_TO_SPACE", top::depth_to_space>,
+    space_and_depth<"SPACE_TO_DEPTH", top::space_to_depth>, space_to_batch_nd, batch_to_space_nd,
     // one operand
     one<"RELU", top::relu>, bounds<"RELU6", 0, 6>, bounds<"RELU_N1_TO_1", -1, 1>, bounds<"RELU_0_TO_1", 0, 1>,
     one<"LOGISTIC", top::sigmoid>, one<"TANH", top::tanh>, one<"HARD_SWISH", top::hard_swish>, one<"ELU", top::elu>,

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "tmpu/tflite/importing.hpp"
-#include "tmpu/tflite/sums.hpp"
 #include "tmpu/top/cast.hpp"
 #include "tmpu/top/constants.hpp"
 #include "tmpu/top/gather.hpp"
@@ -48,20 +47,13 @@ struct resize_nearest_neighbor {
     detail::add_resize(m, a);
   }
 };
-struct depth_to_space {
-  static constexpr std::int32_t code = code_of("DEPTH_TO_SPACE");
+/// Between blocks of channels and places, by option 0.
+template <operator_name Name, class Op> struct space_and_depth {
+  static constexpr std::int32_t code = Name.code();
   static void add(importing& m) {
-    top::depth_to_space::attributes a{};
+    typename Op::attributes a{};
     a.blocksize = m.integer(0);
-    m.result(m.channels_last(m.add<top::depth_to_space>(a, {m.channels_first(m.operand(0))})));
-  }
-};
-struct space_to_depth {
-  static constexpr std::int32_t code = code_of("SPACE_TO_DEPTH");
-  static void add(importing& m) {
-    top::space_to_depth::attributes a{};
-    a.blocksize = m.integer(0);
-    m.result(m.channels_last(m.add<top::space_to_depth>(a, {m.channels_first(m.operand(0))})));
+    m.result(m.channels_last(m.add<Op>(a, {m.channels_first(m.operand(0))})));
   }
 };
 

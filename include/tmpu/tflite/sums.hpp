@@ -19,15 +19,6 @@
 /// TensorFlow Lite's operators that compute: convolutions, pools, functions, reductions.
 namespace tmpu::tflite {
 
-/// The name of an operator as a template argument.
-template <std::size_t Size> struct operator_name {
-  char of[Size];
-  consteval operator_name(const char (&name)[Size]) : of() { // NOLINT: a literal is one
-    for (std::size_t i = 0; i < Size; ++i) of[i] = name[i];
-  }
-  [[nodiscard]] consteval std::int32_t code() const { return code_of({of, Size - 1}); }
-};
-
 namespace detail {
 /// The window's attributes that all of TensorFlow Lite's windows have: option 0 is the padding (SAME or VALID), then the strides.
 template <class Attributes>
@@ -40,38 +31,37 @@ void set_window(Attributes& a, const importing& m, std::int64_t height, std::int
 
 // --- convolutions, matrix products, pools ----------------------------------------------------------------------------
 
+namespace detail {
+/// Conv of operand 0 with weights w [OC, IC / groups, KH, KW] and the bias that operand 2 is; `dilation`: the number of the option of
+/// dilation_w_factor, behind which dilation_h_factor stands.
+inline void convolve(importing& m, tensor_id w, std::int64_t groups, int dilation, std::int8_t activation) {
+  const shape d = m.dims_of(w);
+  top::conv::attributes a{};
+  set_window(a, m, d[2], d[3]);
+  a.dilations = {m.integer(dilation + 1, 1), m.integer(dilation, 1)};
+  a.group = groups;
+  vec<tensor_id> operands{m.channels_first(m.operand(0)), w};
+  if (m.has(2)) operands.push_back(m.operand(2));
+  m.result(m.channels_last(m.add<top::conv>(a, operands.span())), activation);
+}
+} // namespace detail
+
 /// x [N, H, W, IC], weights [OC, KH, KW, IC / groups], bias [OC].
 struct conv_2d {
   static constexpr std::int32_t code = code_of("CONV_2D");
   static void add(importing& m) {
     const tensor_id w = m.permuted(1, {0, 3, 1, 2});
     const shape d = m.dims_of(w);
-    top::conv::attributes a{};
-    detail::set_window(a, m, d[2], d[3]);
-    a.dilations = {m.integer(5, 1), m.integer(4, 1)};
     if (d[1] < 1 || m.dim(0, 3) % d[1] != 0)
       m.fail(text("weights ") << d.print() << " do not fit x " << m.dims(0).print());
-    a.group = m.dim(0, 3) / d[1];
-    vec<tensor_id> operands{m.channels_first(m.operand(0)), w};
-    if (m.has(2)) operands.push_back(m.operand(2));
-    m.result(m.channels_last(m.add<top::conv>(a, operands.span())), m.byte(3));
+    detail::convolve(m, w, m.dim(0, 3) / d[1], 4, m.byte(3));
   }
 };
 
 /// x [N, H, W, C], weights [1, KH, KW, C * multiplier], bias [C * multiplier].
 struct depthwise_conv_2d {
   static constexpr std::int32_t code = code_of("DEPTHWISE_CONV_2D");
-  static void add(importing& m) {
-    const tensor_id w = m.permuted(1, {3, 0, 1, 2});
-    const shape d = m.dims_of(w);
-    top::conv::attributes a{};
-    detail::set_window(a, m, d[2], d[3]);
-    a.dilations = {m.integer(6, 1), m.integer(5, 1)};
-    a.group = m.dim(0, 3);
-    vec<tensor_id> operands{m.channels_first(m.operand(0)), w};
-    if (m.has(2)) operands.push_back(m.operand(2));
-    m.result(m.channels_last(m.add<top::conv>(a, operands.span())), m.byte(4));
-  }
+  static void add(importing& m) { detail::convolve(m, m.permuted(1, {3, 0, 1, 2}), m.dim(0, 3), 5, m.byte(4)); }
 };
 
 /// The shape of the result, weights [OC, KH, KW, IC], x [N, H, W, IC], bias [OC].

@@ -279,6 +279,15 @@ consteval std::int32_t code_of(std::string_view name) {
   throw "no operator of TensorFlow Lite has this name";
 }
 
+/// The name of an operator as a template argument.
+template <std::size_t Size> struct operator_name {
+  char of[Size];
+  consteval operator_name(const char (&name)[Size]) : of() { // NOLINT: a literal is one
+    for (std::size_t i = 0; i < Size; ++i) of[i] = name[i];
+  }
+  [[nodiscard]] consteval std::int32_t code() const { return code_of({of, Size - 1}); }
+};
+
 /// The parts of a model that are read, by their names in the schema. The bytes outlive it.
 class model {
 public:
