@@ -80,7 +80,7 @@ def version(compiler):
 def operators_of_top():
     """How many operators Top has: the names between the brackets of its list, comments apart."""
     text = (ROOT / "include/tmpu/top/operators.hpp").read_text(encoding="utf-8")
-    listed = re.search(r"operators = hana::tuple_t<(.*?)>;", text, re.S).group(1)
+    listed = re.search(r"constexpr list<(.*?)>\s*operators;", text, re.S).group(1)
     return len([name for name in re.sub(r"//.*", "", listed).split(",") if name.strip()])
 
 

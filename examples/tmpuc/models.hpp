@@ -2,8 +2,8 @@
 #pragma once
 
 #include "command.hpp"
-#include "tmpu/calibrate/qtable.hpp"
-#include "tmpu/calibrate/table.hpp"
+#include "tmpu/calibrate/qtable_text.hpp"
+#include "tmpu/calibrate/table_text.hpp"
 #include "tmpu/canonicalize/canonicalize.hpp"
 #include "tmpu/chip/chip.hpp"
 #include "tmpu/core/reflect.hpp"

@@ -26,7 +26,8 @@
 
 // Calibration
 #include "tmpu/calibrate/calibrate.hpp"
-#include "tmpu/calibrate/table.hpp"
+#include "tmpu/calibrate/qtable_text.hpp"
+#include "tmpu/calibrate/table_text.hpp"
 
 // Programs: the .tmodel file, its listing, predicted cycles
 #include "tmpu/isa/disasm.hpp"

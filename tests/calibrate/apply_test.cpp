@@ -3,6 +3,7 @@
 
 #include "tmpu/calibrate/calibrate.hpp"
 #include "tmpu/calibrate/quantize_range.hpp"
+#include "tmpu/calibrate/table_text.hpp"
 #include "tmpu/ir/verify.hpp"
 #include "toy_ops.hpp"
 

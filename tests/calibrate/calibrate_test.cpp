@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tmpu/calibrate/calibrate.hpp"
 
+#include "tmpu/calibrate/table_text.hpp"
 #include "tmpu/ir/builder.hpp"
 #include "toy_ops.hpp"
 

@@ -3,6 +3,7 @@
 #include "tmpu/calibrate/correct.hpp"
 
 #include "tmpu/calibrate/apply.hpp"
+#include "tmpu/calibrate/table_text.hpp"
 #include "tmpu/ir/builder.hpp"
 
 #include <doctest/doctest.h>

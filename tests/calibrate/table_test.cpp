@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tmpu/calibrate/table.hpp"
+#include "tmpu/calibrate/table_text.hpp"
 
 #include <doctest/doctest.h>
 

@@ -290,7 +290,7 @@ struct half_of_greatest {
   }
 };
 TEST_CASE("a method of one's own") {
-  constexpr auto mine = hana::tuple_t<kl, half_of_greatest>;
+  constexpr auto mine = list<kl, half_of_greatest>();
   CHECK(choose_range<unpack<decltype(mine)>>("half", one_of_each()).threshold == 1.0F);
 }
 

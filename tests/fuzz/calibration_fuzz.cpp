@@ -2,8 +2,9 @@
 // Whatever a calibration table, the statistics of a part of the samples or a table of layers' dtypes holds: it is refused in one line, or
 // printed it is read as the same, and printed again the same text. Of statistics each method makes a table.
 #include "fuzz/seeds.hpp"
-#include "tmpu/calibrate/qtable.hpp"
+#include "tmpu/calibrate/qtable_text.hpp"
 #include "tmpu/calibrate/statistics.hpp"
+#include "tmpu/calibrate/table_text.hpp"
 
 namespace {
 

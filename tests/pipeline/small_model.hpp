@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/calibrate/table.hpp"
+#include "tmpu/calibrate/table_text.hpp"
 #include "tmpu/ir/builder.hpp"
 #include "tmpu/top/conv.hpp"
 #include "tmpu/top/elementwise.hpp"

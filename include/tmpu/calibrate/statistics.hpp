@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/calibrate/lines.hpp"
 #include "tmpu/calibrate/observer.hpp"
 #include "tmpu/calibrate/table.hpp"
 #include "tmpu/calibrate/threshold.hpp"

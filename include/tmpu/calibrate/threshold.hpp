@@ -373,7 +373,7 @@ struct automatic {
 };
 
 /// The methods that the driver offers (registry).
-inline constexpr auto methods = hana::tuple_t<automatic, kl, mse, percentile, minmax, aciq_gauss, aciq_laplace>;
+inline constexpr list<automatic, kl, mse, percentile, minmax, aciq_gauss, aciq_laplace> methods;
 
 /// The range that a method chooses; that of a dead tensor is the guard (see least_magnitude).
 template <threshold_method Method> constexpr activation_range choose_range(const histogram& h) {

@@ -21,7 +21,7 @@
 namespace tmpu::canonicalize {
 
 /// The rules of the canonical form (registry). The order is the priority at one node.
-inline constexpr auto rules = hana::tuple_t<
+inline constexpr list<
     // what is known before the inputs are
     fold_constants, remove_identity,
     // copies that copy nothing
@@ -45,6 +45,7 @@ inline constexpr auto rules = hana::tuple_t<
     // what parts operators goes behind them
     move_transpose, move_transpose_axes, move_reshape,
     // the largest pieces, when all of theirs have been found
-    fuse_attention>;
+    fuse_attention>
+    rules;
 
 } // namespace tmpu::canonicalize

@@ -186,6 +186,6 @@ struct nano {
 static_assert(chip<bm1684x> && chip<bm1688> && chip<bm1690> && chip<cv184x> && chip<nano>);
 
 /// The chips that the driver knows (registry). A chip of one's own is appended to it.
-inline constexpr auto chips = hana::tuple_t<bm1684x, bm1688, bm1690, cv184x, nano>;
+inline constexpr list<bm1684x, bm1688, bm1690, cv184x, nano> chips;
 
 } // namespace tmpu::chip

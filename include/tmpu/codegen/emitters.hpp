@@ -400,11 +400,11 @@ struct emit_upsample {
 };
 
 /// The emitters (registry).
-inline constexpr auto emitters =
-    hana::tuple_t<emit_conv, emit_matmul, emit_pool, emit_binary, emit_unary, emit_lookup, emit_cast, emit_reduce,
-                  emit_softmax, move_reshape, move_transpose, move_concat, move_slice, move_pad, move_expand,
-                  emit_compare, emit_select, emit_integer, emit_convert, move_gather, move_scatter, move_combine,
-                  emit_join, emit_upsample>;
+inline constexpr list<emit_conv, emit_matmul, emit_pool, emit_binary, emit_unary, emit_lookup, emit_cast, emit_reduce,
+                      emit_softmax, move_reshape, move_transpose, move_concat, move_slice, move_pad, move_expand,
+                      emit_compare, emit_select, emit_integer, emit_convert, move_gather, move_scatter, move_combine,
+                      emit_join, emit_upsample>
+    emitters;
 
 namespace detail {
 template <class Op, class... Es> constexpr bool has_emitter(list<Es...>) {

@@ -170,6 +170,6 @@ struct i8 {
 };
 
 /// The dtypes that the rules must cover for every operator (registry).
-inline constexpr auto dtypes = hana::tuple_t<f32, f16, bf16, i8>;
+inline constexpr list<f32, f16, bf16, i8> dtypes;
 
 } // namespace tmpu

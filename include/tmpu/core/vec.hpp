@@ -42,7 +42,7 @@ public:
     reserve(count);
     for (std::size_t i = 0; i < count; ++i) push_back(value);
   }
-  constexpr vec(std::initializer_list<T> items) { append(std::span<const T>(items.begin(), items.size())); }
+  constexpr vec(std::initializer_list<T> items) { append(items.begin(), items.size()); }
   constexpr explicit vec(std::span<const T> items) { append(items); }
   /// An empty vec that grows into `space`, which outlives it, before it allocates.
   static constexpr vec borrowing(std::span<T> space) {
@@ -59,10 +59,15 @@ public:
     return v;
   }
 
-  constexpr vec(const vec& other) { append(other.span()); }
+  constexpr vec(const vec& other) { append(other.data_, other.size_); }
   constexpr vec(vec&& other) noexcept { take(other); }
   constexpr vec& operator=(const vec& other) {
-    if (this != &other) *this = vec(other);
+    if (this != &other) {
+      vec copy;
+      copy.append(other.data_, other.size_);
+      release();
+      take(copy);
+    }
     return *this;
   }
   constexpr vec& operator=(vec&& other) noexcept {
@@ -127,13 +132,15 @@ public:
     data_[size_] = std::move(value);
     return data_[size_++];
   }
-  constexpr void append(std::span<const T> items) {
-    if (size_ + items.size() > capacity_) {
+  constexpr void append(std::span<const T> items) { append(items.data(), items.size()); }
+  /// `items` [count], which are not of this array.
+  constexpr void append(const T* items, std::size_t count) {
+    if (size_ + count > capacity_) {
       const std::size_t doubled = capacity_ * 2;
-      reserve(size_ + items.size() > doubled ? size_ + items.size() : doubled);
+      reserve(size_ + count > doubled ? size_ + count : doubled);
     }
-    copy_elements(items.data(), items.size(), data_ + size_);
-    size_ += items.size();
+    copy_elements(items, count, data_ + size_);
+    size_ += count;
   }
   constexpr void insert(std::size_t at, T value) {
     push_back(T());

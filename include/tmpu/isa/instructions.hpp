@@ -451,8 +451,8 @@ struct convert {
 };
 
 /// The instruction set (registry): the executor's table, the listing and the timing model are made from it.
-inline constexpr auto instructions =
-    hana::tuple_t<dma_load, dma_store, dma_gather, dma_scatter, dma_combine, conv, depthwise, matmul, pool, binary,
-                  unary, lookup, cast, reduce, fill, compare, select, integer, convert, dequant>;
+inline constexpr list<dma_load, dma_store, dma_gather, dma_scatter, dma_combine, conv, depthwise, matmul, pool, binary,
+                      unary, lookup, cast, reduce, fill, compare, select, integer, convert, dequant>
+    instructions;
 
 } // namespace tmpu::isa

@@ -60,7 +60,7 @@ template <class Op> using reshape = in_all<reshape_family<Op>::template rule>;
 
 /// The lowering rules (registry), by family: op x dtype, and chip where a rule is for one only. A rule or a family of one's own is
 /// appended to it.
-inline constexpr auto rules = hana::tuple_t<
+inline constexpr list<
     in_all<conv_rule>, in_all<gemm_rule>, in_all<matmul_rule>, //
     detail::pool<top::max_pool, isa::pool_kind::max>, detail::pool<top::average_pool, isa::pool_kind::average>,
     in_all<max_pool_places_rule>, in_all<conv_axes_rule>, in_floats_only<conv_activations_rule>,
@@ -152,7 +152,8 @@ inline constexpr auto rules = hana::tuple_t<
     in_f32_only<arg_family<top::arg_max, isa::reduce_kind::max>::rule>,
     in_f32_only<arg_family<top::arg_min, isa::reduce_kind::min>::rule>, in_f32_only<hardmax_rule>,
     in_floats_only<trilu_rule>, in_f32_only<loss_family<top::negative_log_likelihood_loss>::rule>,
-    in_f32_only<loss_family<top::softmax_cross_entropy_loss>::rule>>;
+    in_f32_only<loss_family<top::softmax_cross_entropy_loss>::rule>>
+    rules;
 
 /// Operators that deliberately have no rule, and why: canonicalize rewrites or folds them, or what they make depends on the elements. One
 /// that is left in a graph stays as a host step. `word` stands in the tables of operators.

@@ -8,7 +8,7 @@
 namespace tmpu::tflite {
 
 /// What is read of TensorFlow Lite's operators (registry). Each block has the number in the format, and the nodes of Top that it becomes.
-inline constexpr auto operators = hana::tuple_t<
+inline constexpr list<
     // convolutions, matrix products, pools
     conv_2d, depthwise_conv_2d, transpose_conv, fully_connected, batch_matmul,
     pool<"AVERAGE_POOL_2D", top::average_pool>, pool<"MAX_POOL_2D", top::max_pool>,
@@ -36,6 +36,7 @@ inline constexpr auto operators = hana::tuple_t<
     // shapes and moves
     reshape, squeeze, expand_dims, transpose, concatenation, pack, unpack, split, split_v, slice, strided_slice,
     pad<"PAD">, pad<"PADV2">, mirror_pad, gather, embedding_lookup, gather_nd, tile, broadcast_to, reverse, shape_of,
-    one_hot>;
+    one_hot>
+    operators;
 
 } // namespace tmpu::tflite

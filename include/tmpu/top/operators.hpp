@@ -42,7 +42,7 @@ namespace tmpu::top {
 
 /// The registry: importing, coverage and dispatch know the operators of this list. An operator that is appended here is
 /// known everywhere; one that is left out makes the build faster.
-inline constexpr auto operators = hana::tuple_t<
+inline constexpr list<
     // convolutions and matrix products
     conv, conv_transpose, deform_conv, col2im, gemm, matmul,
     // pools
@@ -78,6 +78,7 @@ inline constexpr auto operators = hana::tuple_t<
     // random numbers
     random_uniform, random_uniform_like, random_normal, random_normal_like, bernoulli, multinomial,
     // sums of products, losses, n-grams
-    einsum, det, negative_log_likelihood_loss, softmax_cross_entropy_loss, tf_idf_vectorizer>;
+    einsum, det, negative_log_likelihood_loss, softmax_cross_entropy_loss, tf_idf_vectorizer>
+    operators;
 
 } // namespace tmpu::top

@@ -16,8 +16,8 @@
 namespace tmpu::tpu {
 
 /// The chip-level operators (registry): stage files, the emitters' coverage and the operator table are made from it.
-inline constexpr auto operators =
-    hana::tuple_t<conv, matmul, pool, binary, unary, lookup, cast, reduce, softmax, reshape, transpose, concat, slice,
-                  pad, expand, compare, select, integer, convert, gather, scatter, combine, join, upsample>;
+inline constexpr list<conv, matmul, pool, binary, unary, lookup, cast, reduce, softmax, reshape, transpose, concat,
+                      slice, pad, expand, compare, select, integer, convert, gather, scatter, combine, join, upsample>
+    operators;
 
 } // namespace tmpu::tpu
