@@ -3,6 +3,7 @@
 
 #include "support.hpp"
 #include "tmpu/calibrate/apply.hpp"
+#include "tmpu/calibrate/qtable_text.hpp"
 #include "tmpu/canonicalize/canonicalize.hpp"
 #include "tmpu/lower/quantizers.hpp"
 
