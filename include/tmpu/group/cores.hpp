@@ -18,7 +18,9 @@ constexpr std::int64_t cores_of(const slices& s, std::int64_t cores) {
   const std::int64_t results = s.steps() / s.k;
   return cores < results ? cores : results;
 }
-constexpr slices slices_of(const layer_group& lg) { return {lg.n_slices, lg.c_slices, lg.h_slices, lg.k_slices}; }
+constexpr slices slices_of(const layer_group& lg) {
+  return {lg.n_slices, lg.c_slices, lg.h_slices, lg.k_slices, lg.c_inside};
+}
 
 namespace detail {
 /// Predicted cycles of a core that takes these steps: its computation beside its transfers, of which the first and last do not overlap.
@@ -84,15 +86,20 @@ constexpr void recut(const catalog& c, const tiling& t, const slices& base, std:
     const std::int64_t wanted = round_up(count, cores);
     return wanted < limit ? wanted : (limit > count ? limit : count);
   };
-  const slices one_c{base.n, more(base.c, most.c), base.h, base.k};
-  const std::int64_t rest = ceil_div(cores, one_c.c);
+  const auto cut = [&](std::int64_t n, std::int64_t channels, std::int64_t h) {
+    return slices{n, channels, h, base.k, base.c_inside};
+  };
+  const std::int64_t more_n = more(base.n, most.n);
+  const std::int64_t more_c = more(base.c, most.c);
+  const std::int64_t more_h = more(base.h, most.h);
+  const std::int64_t rest = ceil_div(cores, more_c);
   const slices ways[] = {base,
-                         {base.n, base.c, more(base.h, most.h), base.k},
-                         {more(base.n, most.n), base.c, base.h, base.k},
-                         {more(base.n, most.n), base.c, more(base.h, most.h), base.k},
-                         one_c,
-                         {base.n, one_c.c, rest > base.h && rest <= most.h ? rest : base.h, base.k},
-                         {base.n, one_c.c, more(base.h, most.h), base.k}};
+                         cut(base.n, base.c, more_h),
+                         cut(more_n, base.c, base.h),
+                         cut(more_n, base.c, more_h),
+                         cut(base.n, more_c, base.h),
+                         cut(base.n, more_c, rest > base.h && rest <= most.h ? rest : base.h),
+                         cut(base.n, more_c, more_h)};
   for (const slices& s : ways) {
     const std::int64_t cycles = longest_core(c, t, s, cores);
     if (best.fits && cycles >= best.cycles) continue;

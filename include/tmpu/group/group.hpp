@@ -20,16 +20,27 @@ constexpr std::int64_t next_count(std::int64_t count, std::int64_t most) {
   return count < most && next > most ? most : next;
 }
 
+/// The axis along which numbers of slices are tried.
+struct row_axis {
+  bool along_n = false;
+  [[nodiscard]] constexpr std::int64_t& of(slices& s) const { return along_n ? s.n : s.h; }
+  [[nodiscard]] constexpr std::int64_t of(const tpu::view4& v) const { return along_n ? v.n : v.h; }
+  [[nodiscard]] constexpr std::int64_t of(const places& p) const { return along_n ? p.n : p.h; }
+};
+
 /// A way to cut a group that an estimate found to fit.
 struct candidate {
   bool fits = false;
   slices cut;
+  row_axis rows;
   bool ahead = false;
   std::int64_t cycles = 0;
+  std::int64_t transfers = 0;
 };
 
-/// Finds the best way to cut each group. A number of slices along H is tried from the least that fits, and a few more, since more slices overlap
-/// better. K is cut only where nothing else helps, C only in groups of one node.
+/// Finds the best way to cut each group. A number of slices along the axis of rows is tried from the least that fits, and a few more, since more
+/// slices overlap better: H, or N where a result has one row (products, [M,K]). K is cut only where nothing else helps, C only in groups of one
+/// node, inside or outside of the rows.
 class cutter {
 public:
   static constexpr std::int32_t tries = 3; ///< numbers of slices that overlap loads and computation
@@ -41,14 +52,16 @@ public:
     out.clear();
     const node_id last = end - 1;
     if (!c_->node(last).tiled) { // a host step, or moves data in global memory: a group of its own
-      out.push_back({.fits = true, .cut = {}, .ahead = false, .cycles = 0});
+      out.push_back({.fits = true, .cut = {}, .rows = {}, .ahead = false, .cycles = 0, .transfers = 0});
       return;
     }
     out.push_back(alone(last));
     if (!out[0].fits) return;
     const tpu::view4& v = c_->at(c_->node(last).result).dims;
     for (std::int32_t size = 2; size <= most && size <= end; ++size) out.push_back({});
-    for (std::int64_t n = 1; n <= v.n; n = n == v.n ? n + 1 : v.n) sweep(end, n, out);
+    sweep(end, {}, {}, out);
+    if (v.n > 1 && v.h > 1) sweep(end, {.n = v.n}, {}, out);
+    if (v.n > 1 && v.h == 1) sweep(end, {}, {.along_n = true}, out);
     while (!out.back().fits) out.pop_back();
   }
   /// Bytes of a lane that the smallest tile of the node needs that was asked for last.
@@ -57,7 +70,7 @@ public:
 private:
   struct runner {
     walk at;
-    std::int64_t rows = 0; ///< its number of slices along H
+    std::int64_t rows = 0; ///< its number of slices along the axis of rows
     bool alive = false;
   };
 
@@ -69,9 +82,10 @@ private:
     return runners_.size() - 1;
   }
 
-  static constexpr void keep_better(candidate& best, const slices& cut, bool ahead, std::int64_t cycles) {
-    if (best.fits && best.cycles <= cycles) return;
-    best = {.fits = true, .cut = cut, .ahead = ahead, .cycles = cycles};
+  /// C inside loads rows in bursts, which overlap worse than the estimate has it: it has to save transfers.
+  static constexpr void keep_better(candidate& best, const slices& cut, row_axis rows, bool ahead, const estimate& e) {
+    if (best.fits && (best.cycles <= e.cycles || (cut.c_inside && best.transfers <= e.transfers))) return;
+    best = {.fits = true, .cut = cut, .rows = rows, .ahead = ahead, .cycles = e.cycles, .transfers = e.transfers};
   }
 
   /// All ways to cut one node.
@@ -79,8 +93,10 @@ private:
     const catalog::entry& e = c_->node(id);
     const tpu::view4& v = c_->at(e.result).dims;
     const std::int64_t lanes = c_->chip().lanes;
-    const std::int64_t most_n = e.cut.n ? v.n : 1;
+    const row_axis rows{.along_n = !e.cut.h || v.h == 1};
+    const std::int64_t most_n = e.cut.n && !rows.along_n ? v.n : 1;
     const std::int64_t most_c = e.cut.c ? ceil_div(v.c, lanes) : 1;
+    const std::int64_t most = rows.along_n ? (e.cut.n ? v.n : 1) : v.h;
     const std::int64_t most_k = e.cut.k ? e.inner : 1;
     candidate best;
     least_bytes_ = 0;
@@ -88,20 +104,21 @@ private:
     for (std::int64_t k = 1; k <= most_k && !best.fits; k *= 2) {
       for (std::int64_t n = 1; n <= most_n; n = n == most_n ? n + 1 : most_n) {
         for (std::int64_t c = 1; c <= most_c && (!best.fits || c <= 4 * least_c); c = next_count(c, most_c)) {
-          for (const bool ahead : {true, false}) {
-            alone(id, {n, c, 1, k}, e.cut.h ? v.h : 1, ahead, best);
-            if (best.fits && least_c == 0) least_c = c;
+          for (const bool c_inside : {false, true}) {
+            if (c_inside && (c == 1 || most * n == 1)) break;
+            for (const bool ahead : {true, false}) alone(id, {n, c, 1, k, c_inside}, rows, most, ahead, best);
           }
+          if (best.fits && least_c == 0) least_c = c;
         }
       }
     }
     return best;
   }
-  /// The least number of slices along H with which the node fits, by bisection (more slices never need more rows at once), and a few more.
-  constexpr void alone(node_id id, slices s, std::int64_t most, bool ahead, candidate& best) {
+  /// The least number of slices of rows with which the node fits, by bisection (more slices never need more rows at once), and a few more.
+  constexpr void alone(node_id id, slices s, row_axis rows, std::int64_t most, bool ahead, candidate& best) {
     walk& w = runners_[idle()].at;
-    const auto look = [&](std::int64_t h) {
-      s.h = h;
+    const auto look = [&](std::int64_t count) {
+      rows.of(s) = count;
       w.begin(id + 1, s);
       w.extend();
       const estimate e = w.look(ahead);
@@ -120,13 +137,13 @@ private:
     }
     for (int i = 0; i < (ahead ? tries : 1) && high <= most; ++i, high = next_count(high, most)) {
       const estimate e = look(high);
-      if (fits(e)) keep_better(best, s, ahead, e.cycles);
+      if (fits(e)) keep_better(best, s, rows, ahead, e);
     }
   }
   [[nodiscard]] constexpr bool fits(const estimate& e) const { return e.bytes <= c_->chip().local_bytes; }
 
-  /// Groups of two nodes and more: a walk for each number of slices along H that still can fit, side by side.
-  constexpr void sweep(node_id end, std::int64_t n, vec<candidate>& out) {
+  /// Groups of two nodes and more: a walk for each number of slices of rows that still can fit, side by side.
+  constexpr void sweep(node_id end, const slices& base, row_axis rows, vec<candidate>& out) {
     for (runner& r : runners_) r.alive = false;
     std::int64_t least = 1; // fewer slices do not fit any more
     for (std::size_t size = 2; size <= out.size(); ++size) {
@@ -134,16 +151,16 @@ private:
       int overlapping = 0;
       std::int64_t most = least; // until a walk tells how many rows there are
       bool any = false;
-      for (std::int64_t h = least; h <= most && overlapping < tries; h = next_count(h, most)) {
-        runner* r = reach(end, n, h, static_cast<std::int32_t>(size));
+      for (std::int64_t count = least; count <= most && overlapping < tries; count = next_count(count, most)) {
+        runner* r = reach(end, base, rows, count, static_cast<std::int32_t>(size));
         if (r == nullptr) break;
-        most = r->at.rows();
-        if (h > most) break;
+        most = rows.of(r->at.most_slices());
+        if (count > most) break;
         const estimate whole = r->at.look(false);
         if (!fits(whole)) {
-          if (h == least) { // nor with more nodes
+          if (count == least) { // nor with more nodes
             r->alive = false;
-            least = next_count(h, h + h);
+            least = next_count(count, count + count);
           }
           continue;
         }
@@ -151,22 +168,23 @@ private:
         const estimate twice = r->at.look(true);
         if (fits(twice)) {
           ++overlapping;
-          keep_better(best, r->at.cut(), true, twice.cycles);
+          keep_better(best, r->at.cut(), rows, true, twice);
         } else {
-          keep_better(best, r->at.cut(), false, whole.cycles);
+          keep_better(best, r->at.cut(), rows, false, whole);
         }
       }
       if (!any) return;
     }
   }
   /// The walk with this number of slices, at this size; null where the nodes cannot be cut so.
-  constexpr runner* reach(node_id end, std::int64_t n, std::int64_t h, std::int32_t size) {
+  constexpr runner* reach(node_id end, slices s, row_axis rows, std::int64_t count, std::int32_t size) {
     std::size_t i = 0;
-    while (i < runners_.size() && !(runners_[i].alive && runners_[i].rows == h)) ++i;
+    while (i < runners_.size() && !(runners_[i].alive && runners_[i].rows == count)) ++i;
     if (i == runners_.size()) {
       i = idle();
-      runners_[i].at.begin(end, {n, 1, h, 1});
-      runners_[i].rows = h;
+      rows.of(s) = count;
+      runners_[i].at.begin(end, s);
+      runners_[i].rows = count;
       runners_[i].alive = true;
     }
     runner& r = runners_[i];
@@ -257,11 +275,13 @@ private:
     }
     const tiling t(c.graph(), first, size, c.readers());
     if (!t.legal()) return p;
-    std::int64_t rows = 1;
-    for (const tiling::buffer& b : t.buffers()) rows = b.stored && b.dims.h > rows ? b.dims.h : rows;
+    std::int64_t most = 1;
+    for (const tiling::buffer& b : t.buffers())
+      most = b.stored && what.rows.of(b.dims) > most ? what.rows.of(b.dims) : most;
     slices s = what.cut;
+    std::int64_t& count = what.rows.of(s);
     constexpr int tries = 4;
-    for (int i = 0; i < tries && !p.fits && s.h <= rows; ++i, s.h = detail::next_count(s.h, rows)) {
+    for (int i = 0; i < tries && !p.fits && count <= most; ++i, count = detail::next_count(count, most)) {
       if (what.ahead) p = make_plan(t, s, 1, c.chip());
       if (!p.fits) p = make_plan(t, s, 0, c.chip());
     }

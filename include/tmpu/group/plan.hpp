@@ -109,6 +109,7 @@ constexpr plan make_plan(const tiling& t, const slices& s, std::int32_t ahead, c
   out.schedule.c_slices = static_cast<std::int32_t>(s.c);
   out.schedule.h_slices = static_cast<std::int32_t>(s.h);
   out.schedule.k_slices = static_cast<std::int32_t>(s.k);
+  out.schedule.c_inside = s.c_inside;
   return out;
 }
 

@@ -5,13 +5,33 @@
 
 namespace tmpu::group {
 
-/// How a layer group is cut: number of slices along N, C and H of its results and along the inner sum K.
+/// A step of a group, or a count of slices, by axis.
+struct places {
+  std::int64_t n = 0;
+  std::int64_t c = 0;
+  std::int64_t h = 0;
+  std::int64_t k = 0;
+};
+
+/// How a layer group is cut: number of slices along N, C and H of its results and along the inner sum K; and the order of its steps. With C
+/// outside, the weights of a slice of channels are loaded once and all rows pass over them; with C inside, a slice of rows is loaded once and
+/// all weights pass over it. Parts of a sum follow each other.
 struct slices {
   std::int64_t n = 1;
   std::int64_t c = 1;
   std::int64_t h = 1;
   std::int64_t k = 1;
+  bool c_inside = false;
   [[nodiscard]] constexpr std::int64_t steps() const { return n * c * h * k; }
+  [[nodiscard]] constexpr std::int64_t step_at(const places& p) const {
+    const std::int64_t rows = p.n * h + p.h;
+    return (c_inside ? rows * c + p.c : p.c * n * h + rows) * k + p.k;
+  }
+  [[nodiscard]] constexpr places places_of(std::int64_t step) const {
+    const std::int64_t at = step / k;
+    const std::int64_t rows = c_inside ? at / c : at % (n * h);
+    return {rows / h, c_inside ? at % c : at / (n * h), rows % h, step % k};
+  }
 };
 
 /// The s-th of `count` nearly equal parts of [0, size).
@@ -23,15 +43,13 @@ constexpr part part_of(std::int64_t size, std::int64_t count, std::int64_t s) {
   return {size * s / count, size * (s + 1) / count};
 }
 
-/// The slice of a stored result that step (n, c, h) of these slices makes. Cuts along C fall on multiples of the lanes,
+/// The slice of a stored result that a step of these slices makes. Cuts along C fall on multiples of the lanes,
 /// so that a channel stays in its lane.
 constexpr tpu::box stored_slice(const tpu::view4& v, const slices& s, std::int64_t step, std::int64_t lanes) {
-  std::int64_t at = step / s.k;
-  const part h = part_of(v.h, s.h, at % s.h);
-  at /= s.h;
-  const part c = part_of(ceil_div(v.c, lanes), s.c, at % s.c);
-  at /= s.c;
-  const part n = part_of(v.n, s.n, at);
+  const places at = s.places_of(step);
+  const part h = part_of(v.h, s.h, at.h);
+  const part c = part_of(ceil_div(v.c, lanes), s.c, at.c);
+  const part n = part_of(v.n, s.n, at.n);
   const std::int64_t c1 = c.last * lanes;
   return {n.first, n.last, c.first * lanes, c1 < v.c ? c1 : v.c, h.first, h.last};
 }

@@ -44,6 +44,7 @@ constexpr std::int64_t overlapped(std::int64_t compute, std::int64_t dma, std::i
 struct estimate {
   std::int64_t bytes = 0; ///< of a lane
   std::int64_t cycles = 0;
+  std::int64_t transfers = 0; ///< cycles of its transfers alone
 };
 
 /// Estimates all groups that end before one node and are cut in one way, the shortest first. Backward slice inference goes
@@ -60,7 +61,7 @@ public:
     end_ = first_ = end;
     slices_ = s;
     used_ = 0;
-    rows_ = 1;
+    most_slices_ = {1, 1, 1, 1};
     compute_ = dma_ = loads_ = loads_twice_ = most_ = most_twice_ = 0;
     height_.clear();
     height_twice_.clear();
@@ -68,22 +69,20 @@ public:
     const auto count = [](std::int64_t x) { return x < 3 ? x : 3; };
     const auto place = [](std::int64_t i, std::int64_t x) { return i < 2 ? i : x - 1; };
     const auto weight = [](std::int64_t i, std::int64_t x) { return x > 3 && i == 1 ? x - 2 : 1; };
-    for (std::int64_t ci = 0; ci < count(s.c); ++ci) {
-      for (std::int64_t hi = 0; hi < count(s.h); ++hi) {
-        for (std::int64_t ki = 0; ki < count(s.k); ++ki) {
-          samples_.push_back({.step = (place(ci, s.c) * s.h + place(hi, s.h)) * s.k + place(ki, s.k),
-                              .times = s.n * weight(ci, s.c) * weight(hi, s.h) * weight(ki, s.k),
-                              .last_part = ki == count(s.k) - 1});
-        }
-      }
+    const slices few{count(s.n), count(s.c), count(s.h), count(s.k), s.c_inside}; // in the order of the steps
+    for (std::int64_t i = 0; i < few.steps(); ++i) {
+      const places p = few.places_of(i);
+      samples_.push_back({.step = s.step_at({place(p.n, s.n), place(p.c, s.c), place(p.h, s.h), place(p.k, s.k)}),
+                          .times = weight(p.n, s.n) * weight(p.c, s.c) * weight(p.h, s.h) * weight(p.k, s.k),
+                          .last_part = p.k == few.k - 1});
     }
   }
 
   [[nodiscard]] constexpr const slices& cut() const { return slices_; }
   [[nodiscard]] constexpr node_id first() const { return first_; }
   [[nodiscard]] constexpr node_id end() const { return end_; }
-  /// The most rows of a stored result: more slices along H make no sense.
-  [[nodiscard]] constexpr std::int64_t rows() const { return rows_; }
+  /// The greatest extents of a stored result along N and H: more slices make no sense.
+  [[nodiscard]] constexpr const places& most_slices() const { return most_slices_; }
   [[nodiscard]] constexpr std::int32_t size() const { return end_ - first_; }
 
   /// Takes the node in front into the group; false where it cannot be tiled together with what is there.
@@ -104,7 +103,8 @@ public:
     height_.push_back(0);
     height_twice_.push_back(0);
     const bool stored = c_->readers()[static_cast<std::size_t>(y.tensor)] >= end_;
-    if (stored && y.dims.h > rows_) rows_ = y.dims.h;
+    if (stored && y.dims.n > most_slices_.n) most_slices_.n = y.dims.n;
+    if (stored && y.dims.h > most_slices_.h) most_slices_.h = y.dims.h;
     // Known to the nodes in front even where no sampled step computes anything: tensors may have fewer slices than the group.
     for (std::size_t o = 0; o < e.count; ++o) static_cast<void>(find_or_add(c_->operand_of(e, o).slot));
     std::int64_t scratch = 0;
@@ -159,7 +159,8 @@ public:
   /// Of the group so far. `ahead`: what changes from step to step is loaded a step before and has two copies; with one step, what a
   /// node needs is loaded while the node before it runs.
   [[nodiscard]] constexpr estimate look(bool ahead) {
-    estimate e{.cycles = detail::overlapped(compute_, dma_, slices_.steps() > 1 ? slices_.steps() : size() + 1, ahead)};
+    estimate e{.cycles = detail::overlapped(compute_, dma_, slices_.steps() > 1 ? slices_.steps() : size() + 1, ahead),
+               .transfers = dma_};
     if (slices_.steps() > 1) {
       e.bytes = ahead ? most_twice_ + loads_twice_ : most_ + loads_;
       return e;
@@ -268,7 +269,7 @@ private:
   vec<std::uint32_t> stamp_; // slot -> the generation that touched it last
   vec<std::int32_t> local_;  // slot -> its number in this group
   std::size_t used_ = 0;
-  std::int64_t rows_ = 1;
+  places most_slices_;
   vec<state> states_;
   vec<tpu::box> boxes_;
   vec<sample> samples_;

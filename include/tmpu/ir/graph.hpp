@@ -87,12 +87,13 @@ struct local_buffer {
 };
 
 /// Nodes [first, first + count) that run slice by slice in local memory. The slices cut the group's results along
-/// N, C (channels), H (rows); K cuts the inner sum of a single convolution or matrix product. What changes from step to step is loaded
-/// `ahead` (0 or 1) steps before it is needed.
+/// N, C (channels), H (rows); K cuts the inner sum of a single convolution or matrix product. The steps go through N and H for each slice
+/// along C, or with `c_inside` through C for each slice along N and H. What changes from step to step is loaded `ahead` (0 or 1) steps before
+/// it is needed.
 struct layer_group {
   TMPU_STRUCT((node_id, first), (std::int32_t, count), (std::int32_t, n_slices), (std::int32_t, c_slices),
-              (std::int32_t, h_slices), (std::int32_t, k_slices), (std::int32_t, ahead), (std::int64_t, cycles),
-              (vec<local_buffer>, buffers));
+              (std::int32_t, h_slices), (std::int32_t, k_slices), (bool, c_inside), (std::int32_t, ahead),
+              (std::int64_t, cycles), (vec<local_buffer>, buffers));
 };
 
 /// The facts of a graph that every stage has. Passes are functions from graph<A> to graph<B>; helpers that do not care

@@ -34,7 +34,7 @@ template <stage S> text print(const graph<S>& g) {
     if (group < g.groups.size() && g.groups[group].first == id) {
       const layer_group& lg = g.groups[group];
       out << "  group " << group << ": slices n=" << lg.n_slices << " c=" << lg.c_slices << " h=" << lg.h_slices
-          << " k=" << lg.k_slices << " cycles=" << lg.cycles << '\n';
+          << " k=" << lg.k_slices << (lg.c_inside ? " c inside" : "") << " cycles=" << lg.cycles << '\n';
       for (const local_buffer& b : lg.buffers) {
         out << "    local " << (b.tensor == none ? std::string_view("scratch") : g.name(b.tensor)) << " @" << b.address
             << " bytes=" << b.bytes << " copies=" << b.copies << '\n';
