@@ -2,6 +2,7 @@
 #include "tmpu/group/group.hpp"
 
 #include "lowered_models.hpp"
+#include "tmpu/group/cores.hpp"
 #include "tmpu/ir/verify.hpp"
 
 #include <doctest/doctest.h>
@@ -33,8 +34,50 @@ TEST_CASE("stored slices partition the tensor") {
   for (const tpu::view4 v : {tpu::view4{1, 24, 16, 4}, tpu::view4{3, 10, 7, 1}, tpu::view4{2, 65, 1, 1}}) {
     for (const group::slices s :
          {group::slices{1, 1, 1, 1}, group::slices{1, 2, 5, 1}, group::slices{2, 3, 4, 2}, group::slices{3, 1, 7, 1}}) {
-      if (s.n <= v.n) check_slices_partition(v, s, 8);
+      if (s.n > v.n) continue;
+      check_slices_partition(v, s, 8);
+      group::slices inside = s;
+      inside.c_inside = true;
+      check_slices_partition(v, inside, 8);
     }
+  }
+}
+
+TEST_CASE("steps and places are each other's inverse, in either order") {
+  for (const bool c_inside : {false, true}) {
+    const group::slices s{2, 3, 4, 2, c_inside};
+    for (std::int64_t step = 0; step < s.steps(); ++step) CHECK(s.step_at(s.places_of(step)) == step);
+    CHECK(s.places_of(2).h == (c_inside ? 0 : 1)); // the step behind both parts of the first sum
+    CHECK(s.places_of(2).c == (c_inside ? 1 : 0));
+  }
+}
+
+TEST_CASE("a product whose weights and rows both exceed local memory loads one of them once") {
+  lowered_models::builder b;
+  const tensor_id x = b.input({48, 96});
+  b.output(b.dense(x, 640)); // in a lane of nano (8 KiB): 18 KiB of rows, 30 KiB of weights
+  for (const group::effort how : {group::effort::none, group::effort::full}) {
+    const auto g = group::layer_group_pass::run(b.g, chip::nano::info, how);
+    REQUIRE(g.groups.size() == 1);
+    const group::slices s = group::slices_of(g.groups[0]);
+    CHECK(s.n > 1);
+    CHECK(s.n < 48);
+    CHECK(s.c > 1);
+    const vec<std::int32_t> readers = group::last_readers(g);
+    const group::tiling t(g, 0, 1, readers);
+    std::int64_t loaded[2] = {};
+    tpu::box held[2] = {};
+    for (std::int64_t step = 0; step < s.steps(); ++step) {
+      const group::tiling::boxes boxes = t.infer(s, step, chip::nano::info.lanes);
+      for (const std::size_t o : {std::size_t{0}, std::size_t{1}}) {
+        const std::size_t at = t.operand_buffer(0, o);
+        if (step > 0 && held[o] == boxes[at]) continue;
+        held[o] = boxes[at];
+        loaded[o] += boxes[at].n() * boxes[at].c() * boxes[at].h() * t.buffers()[at].dims.w;
+      }
+    }
+    CHECK(loaded[1] == 640 * 96); // the weights
+    CHECK(loaded[0] == s.c * 48 * 96);
   }
 }
 

@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+
 using namespace tmpu;
 
 namespace {
@@ -47,6 +49,41 @@ TEST_CASE("the estimate of a group has the bytes of its plan; three steps along 
     }
   }
   CHECK(compared > 500);
+}
+
+TEST_CASE("the estimate of a product has the bytes of its plan and each load as often as it comes") {
+  lowered_models::builder b;
+  b.output(b.dense(b.input({30, 64}), 256));
+  const chip::facts& chip = chip::nano::info;
+  const group::catalog c(b.g, chip);
+  group::walk w(c);
+  const group::tiling t(b.g, 0, 1, c.readers());
+  for (const bool c_inside : {false, true}) {
+    for (const std::int64_t n : {1, 2, 3}) {
+      for (const std::int64_t channels : {1, 2, 3}) {
+        const group::slices s{n, channels, 1, 1, c_inside};
+        w.begin(1, s);
+        REQUIRE(w.extend());
+        CAPTURE(c_inside);
+        CAPTURE(n);
+        CAPTURE(channels);
+        CHECK(w.look(false).bytes == bytes_of(t, s, 0, chip));
+        if (s.steps() > 1) CHECK(w.look(true).bytes == bytes_of(t, s, 1, chip));
+        // Loads of x, of the weights and their parameters, and stores.
+        const auto times = [&](std::int64_t inner, std::int64_t outer) { return inner > 1 ? inner * outer : 1; };
+        const std::int64_t rows = c_inside ? n : times(n, channels);
+        const std::int64_t columns = c_inside ? times(channels, n) : channels;
+        const auto moved = [&](std::int64_t bytes, std::int64_t count, std::int64_t a_second) {
+          return count * group::detail::transfer_cycles(bytes / count, a_second, chip);
+        };
+        const std::int64_t wanted = moved(30 * 64 * 4 * (rows / n), rows, chip.load_bytes_per_second) +
+                                    moved(256 * 64 * 4 * (columns / channels), columns, chip.load_bytes_per_second) +
+                                    moved(256 * 4 * (columns / channels), columns, chip.load_bytes_per_second) +
+                                    moved(30 * 256 * 4, n * channels, chip.store_bytes_per_second);
+        CHECK(std::abs(w.look(true).transfers - wanted) * 50 < wanted); // parts are only nearly equal
+      }
+    }
+  }
 }
 
 TEST_CASE("a group with a node more in front costs what a new walk says") {

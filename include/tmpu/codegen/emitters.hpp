@@ -214,7 +214,8 @@ struct move_concat {
     std::int64_t offset = 0;
     for (std::size_t i = 0; i < c.g.operands(c.id).size(); ++i) {
       const shape& x = c.operand(i).dims;
-      c.copy(c.between(c.operand_address(i), x, transfer_context::strides(x), 0, c.result_address(), to, offset));
+      if (!c.in_place(i, offset))
+        c.copy(c.between(c.operand_address(i), x, transfer_context::strides(x), 0, c.result_address(), to, offset));
       offset += x[axis] * to[axis];
     }
   }
@@ -231,7 +232,8 @@ struct move_slice {
       offset += a.starts[d] * from[d];
       from[d] *= a.steps[d];
     }
-    c.copy(c.between(c.operand_address(0), y, from, offset, c.result_address(), transfer_context::strides(y), 0));
+    if (!c.in_place(0, -offset))
+      c.copy(c.between(c.operand_address(0), y, from, offset, c.result_address(), transfer_context::strides(y), 0));
   }
 };
 

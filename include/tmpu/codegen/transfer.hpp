@@ -32,6 +32,12 @@ struct transfer_context {
   constexpr std::uint64_t operand_address(std::size_t i) const { return address_of(g, g.operand(id, i)); }
   constexpr std::uint64_t result_address() const { return address_of(g, g.result(id)); }
 
+  /// Operand i begins `offset` elements behind the begin of the result: memory assignment (memory::views) has let it lie where it belongs,
+  /// since what is copied never overlaps its copy.
+  [[nodiscard]] constexpr bool in_place(std::size_t i, std::int64_t offset) const {
+    return operand_address(i) == result_address() + static_cast<std::uint64_t>(offset * bytes_of(result().type));
+  }
+
   /// Row-major strides of a shape, in elements.
   [[nodiscard]] static constexpr vec<std::int64_t> strides(const shape& s) {
     vec<std::int64_t> list(s.rank(), 1);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tmpu/group/issue.hpp"
-#include "tmpu/tpu/move.hpp"
+#include "tmpu/memory/views.hpp"
 
 namespace tmpu::group {
 
@@ -237,11 +237,12 @@ struct layer_group_pass {
         *found = std::move(bad);
         plans.clear();
       }
+      const memory::views inside(g);
       issuer loads(g, chip);
       for (plan& p : plans) {
         if (c.node(p.schedule.first).tiled) {
           loads.settle(p);
-        } else if (!is<tpu::reshape>(g, p.schedule.first)) {
+        } else if (tpu::is_host(g, p.schedule.first) || !inside.moves_nothing(p.schedule.first)) {
           loads.barrier(p.schedule.first + p.schedule.count);
         }
         groups.push_back(std::move(p.schedule));

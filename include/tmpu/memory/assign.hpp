@@ -4,7 +4,7 @@
 #include "tmpu/ir/graph.hpp"
 #include "tmpu/memory/check.hpp"
 #include "tmpu/memory/place.hpp"
-#include "tmpu/tpu/operators.hpp"
+#include "tmpu/memory/views.hpp"
 
 namespace tmpu::memory {
 
@@ -15,12 +15,6 @@ struct report {
 };
 
 namespace detail {
-/// The tensor whose bytes a tensor shares: a reshape is its operand under another shape.
-constexpr tensor_id storage_of(const graph_body& g, tensor_id t) {
-  while (g.at(t).producer != none && is<tpu::reshape>(g, g.at(t).producer)) t = g.operand(g.at(t).producer, 0);
-  return t;
-}
-
 /// For each tensor whether it lies with the host: only host steps touch it, or the machine cannot hold it.
 constexpr vec<std::uint8_t> kept_by_host(const graph_body& g) {
   vec<std::uint8_t> by_host(g.tensors.size());
@@ -44,8 +38,12 @@ constexpr vec<std::uint8_t> kept_by_host(const graph_body& g) {
 } // namespace detail
 
 /// Memory assignment: an address for every tensor that lies in global memory. Activations that are read outside of the group
-/// that makes them share one region by their lifetimes (in groups); constants follow each other in the weight region. Inputs live
-/// from the start, outputs to the end. What only host steps touch gets a numbered slot of the host.
+/// that makes them share one region by their lifetimes; what lies inside of another tensor (views) lives with it. Constants follow each other in
+/// the weight region. Inputs live from the start, outputs to the end. What only host steps touch gets a numbered slot of the host.
+///
+/// Lifetimes go by nodes: node n reads at time 2n and stores at 2n + 1. A group that runs in one step loads what a node reads before that node
+/// and stores its result right behind it, so that a result may take the place of what is not read any more. A group of several steps reads and
+/// stores all the time.
 struct memory_pass {
   static constexpr std::string_view name = "memory";
   static constexpr stage from = stage::grouped;
@@ -54,25 +52,32 @@ struct memory_pass {
   static constexpr std::int64_t search_steps = 20'000;
 
   static constexpr graph<stage::addressed> run(graph<stage::grouped> g, const chip::facts& chip) {
-    const std::int64_t end = static_cast<std::int64_t>(g.groups.size());
     constexpr std::int64_t never = -1;
     vec<std::int64_t> first(g.tensors.size(), never);
     vec<std::int64_t> last(g.tensors.size(), never);
+    const views inside(g);
     const vec<std::uint8_t> slots = detail::kept_by_host(g);
     const auto touch = [&](tensor_id t, std::int64_t time) {
       if (slots[static_cast<std::size_t>(t)] != 0) return;
-      const auto s = static_cast<std::size_t>(detail::storage_of(g, t));
+      const auto s = static_cast<std::size_t>(inside.of(t).root);
       if (first[s] == never || time < first[s]) first[s] = time;
       if (time > last[s]) last[s] = time;
     };
+    vec<std::int64_t> stored_at(g.nodes.size());
+    for (const layer_group& lg : g.groups) {
+      for (node_id id = lg.first; id < lg.first + lg.count; ++id)
+        stored_at[static_cast<std::size_t>(id)] = in_one_step(g, lg) ? 2 * id + 1 : 2 * lg.first;
+    }
+    const auto touch_stored = [&](tensor_id t) {
+      if (g.at(t).producer != none) touch(t, stored_at[static_cast<std::size_t>(g.at(t).producer)]);
+    };
     for (const tensor_id t : g.inputs) touch(t, 0);
-    for (std::int64_t time = 0; time < end; ++time) {
-      const layer_group& lg = g.groups[static_cast<std::size_t>(time)];
+    for (const layer_group& lg : g.groups) {
       for (node_id id = lg.first; id < lg.first + lg.count; ++id) {
         for (const tensor_id t : g.operands(id)) {
           if (t == none || g.is_constant(t) || g.at(t).producer >= lg.first) continue;
-          touch(t, time);
-          if (g.at(t).producer != none) touch(t, group_of(g, g.at(t).producer));
+          touch(t, in_one_step(g, lg) ? 2 * id : 2 * (lg.first + lg.count) - 1);
+          touch_stored(t);
         }
       }
     }
@@ -81,8 +86,8 @@ struct memory_pass {
         refuse(text("output '") << g.name(t) << "' is " << (g.is_constant(t) ? "a constant" : "an input of the model")
                                 << ", so that there is nothing to compile for it: take it out of the model's outputs");
       }
-      touch(t, group_of(g, g.at(t).producer));
-      touch(t, end);
+      touch_stored(t);
+      touch(t, 2 * static_cast<std::int64_t>(g.nodes.size()));
     }
     vec<lifetime> lifetimes;
     vec<tensor_id> owners;
@@ -102,8 +107,8 @@ struct memory_pass {
     g.activation_bound = placed.lower_bound;
     for (std::size_t i = 0; i < g.tensors.size(); ++i) {
       const auto t = static_cast<tensor_id>(i);
-      const tensor_id s = detail::storage_of(g, t);
-      if (s != t) g.at(t).address = g.at(s).address;
+      const views::view v = inside.of(t);
+      if (v.root != t && g.at(v.root).address != none) g.at(t).address = g.at(v.root).address + v.offset;
     }
     assign_weights(g, chip);
     if (text bad = check(g); !bad.empty()) refuse(std::move(bad));
@@ -111,11 +116,8 @@ struct memory_pass {
   }
 
 private:
-  static constexpr std::int64_t group_of(const graph_body& g, node_id id) {
-    std::int64_t group = 0;
-    while (g.groups[static_cast<std::size_t>(group)].first + g.groups[static_cast<std::size_t>(group)].count <= id)
-      ++group;
-    return group;
+  static constexpr bool in_one_step(const graph_body& g, const layer_group& lg) {
+    return tpu::is_tiled(g, lg.first) && lg.n_slices * lg.c_slices * lg.h_slices * lg.k_slices == 1;
   }
   static constexpr void assign_weights(graph_body& g, const chip::facts& chip) {
     std::int64_t at = 0;
