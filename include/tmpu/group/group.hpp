@@ -21,26 +21,23 @@ constexpr std::int64_t next_count(std::int64_t count, std::int64_t most) {
 }
 
 /// The axis along which numbers of slices are tried.
-struct row_axis {
-  bool along_n = false;
-  [[nodiscard]] constexpr std::int64_t& of(slices& s) const { return along_n ? s.n : s.h; }
-  [[nodiscard]] constexpr std::int64_t of(const tpu::view4& v) const { return along_n ? v.n : v.h; }
-  [[nodiscard]] constexpr std::int64_t of(const places& p) const { return along_n ? p.n : p.h; }
-};
+enum class axis : std::uint8_t { n, c, h };
+constexpr std::int64_t& along(slices& s, axis a) { return a == axis::n ? s.n : a == axis::c ? s.c : s.h; }
+constexpr std::int64_t along(const places& p, axis a) { return a == axis::n ? p.n : a == axis::c ? p.c : p.h; }
 
 /// A way to cut a group that an estimate found to fit.
 struct candidate {
   bool fits = false;
   slices cut;
-  row_axis rows;
+  axis tried = axis::h;
   bool ahead = false;
   std::int64_t cycles = 0;
   std::int64_t transfers = 0;
 };
 
-/// Finds the best way to cut each group. A number of slices along the axis of rows is tried from the least that fits, and a few more, since more
-/// slices overlap better: H, or N where a result has one row (products, [M,K]). K is cut only where nothing else helps, C only in groups of one
-/// node, inside or outside of the rows.
+/// Finds the best way to cut each group. A number of slices along one axis is tried from the least that fits, and a few more, since more slices
+/// overlap better: along H; where a result has one row (products, [M,K], rows over the lanes) along N and along C. Only in groups of one node
+/// C is cut beside another axis, inside or outside of it, and K where nothing else helps.
 class cutter {
 public:
   static constexpr std::int32_t tries = 3; ///< numbers of slices that overlap loads and computation
@@ -52,16 +49,17 @@ public:
     out.clear();
     const node_id last = end - 1;
     if (!c_->node(last).tiled) { // a host step, or moves data in global memory: a group of its own
-      out.push_back({.fits = true, .cut = {}, .rows = {}, .ahead = false, .cycles = 0, .transfers = 0});
+      out.push_back({.fits = true, .cut = {}, .tried = axis::h, .ahead = false, .cycles = 0, .transfers = 0});
       return;
     }
     out.push_back(alone(last));
     if (!out[0].fits) return;
     const tpu::view4& v = c_->at(c_->node(last).result).dims;
     for (std::int32_t size = 2; size <= most && size <= end; ++size) out.push_back({});
-    sweep(end, {}, {}, out);
-    if (v.n > 1 && v.h > 1) sweep(end, {.n = v.n}, {}, out);
-    if (v.n > 1 && v.h == 1) sweep(end, {}, {.along_n = true}, out);
+    sweep(end, {}, axis::h, out);
+    if (v.n > 1 && v.h > 1) sweep(end, {.n = v.n}, axis::h, out);
+    if (v.n > 1 && v.h == 1) sweep(end, {}, axis::n, out);
+    if (v.c > c_->chip().lanes && v.h == 1) sweep(end, {}, axis::c, out);
     while (!out.back().fits) out.pop_back();
   }
   /// Bytes of a lane that the smallest tile of the node needs that was asked for last.
@@ -70,7 +68,7 @@ public:
 private:
   struct runner {
     walk at;
-    std::int64_t rows = 0; ///< its number of slices along the axis of rows
+    std::int64_t count = 0; ///< of its slices along the axis that is tried
     bool alive = false;
   };
 
@@ -78,14 +76,14 @@ private:
     for (std::size_t i = 0; i < runners_.size(); ++i) {
       if (!runners_[i].alive) return i;
     }
-    runners_.push_back({.at = walk(*c_), .rows = 0, .alive = false});
+    runners_.push_back({.at = walk(*c_), .count = 0, .alive = false});
     return runners_.size() - 1;
   }
 
   /// C inside loads rows in bursts, which overlap worse than the estimate has it: it has to save transfers.
-  static constexpr void keep_better(candidate& best, const slices& cut, row_axis rows, bool ahead, const estimate& e) {
+  static constexpr void keep_better(candidate& best, const slices& cut, axis a, bool ahead, const estimate& e) {
     if (best.fits && (best.cycles <= e.cycles || (cut.c_inside && best.transfers <= e.transfers))) return;
-    best = {.fits = true, .cut = cut, .rows = rows, .ahead = ahead, .cycles = e.cycles, .transfers = e.transfers};
+    best = {.fits = true, .cut = cut, .tried = a, .ahead = ahead, .cycles = e.cycles, .transfers = e.transfers};
   }
 
   /// All ways to cut one node.
@@ -93,10 +91,10 @@ private:
     const catalog::entry& e = c_->node(id);
     const tpu::view4& v = c_->at(e.result).dims;
     const std::int64_t lanes = c_->chip().lanes;
-    const row_axis rows{.along_n = !e.cut.h || v.h == 1};
-    const std::int64_t most_n = e.cut.n && !rows.along_n ? v.n : 1;
+    const axis a = !e.cut.h || v.h == 1 ? axis::n : axis::h;
+    const std::int64_t most_n = e.cut.n && a == axis::h ? v.n : 1;
     const std::int64_t most_c = e.cut.c ? ceil_div(v.c, lanes) : 1;
-    const std::int64_t most = rows.along_n ? (e.cut.n ? v.n : 1) : v.h;
+    const std::int64_t most = a == axis::h ? v.h : e.cut.n ? v.n : 1;
     const std::int64_t most_k = e.cut.k ? e.inner : 1;
     candidate best;
     least_bytes_ = 0;
@@ -106,7 +104,7 @@ private:
         for (std::int64_t c = 1; c <= most_c && (!best.fits || c <= 4 * least_c); c = next_count(c, most_c)) {
           for (const bool c_inside : {false, true}) {
             if (c_inside && (c == 1 || most * n == 1)) break;
-            for (const bool ahead : {true, false}) alone(id, {n, c, 1, k, c_inside}, rows, most, ahead, best);
+            for (const bool ahead : {true, false}) alone(id, {n, c, 1, k, c_inside}, a, most, ahead, best);
           }
           if (best.fits && least_c == 0) least_c = c;
         }
@@ -114,11 +112,11 @@ private:
     }
     return best;
   }
-  /// The least number of slices of rows with which the node fits, by bisection (more slices never need more rows at once), and a few more.
-  constexpr void alone(node_id id, slices s, row_axis rows, std::int64_t most, bool ahead, candidate& best) {
+  /// The least number of slices along an axis with which the node fits, by bisection (more slices never need more rows at once), and a few more.
+  constexpr void alone(node_id id, slices s, axis a, std::int64_t most, bool ahead, candidate& best) {
     walk& w = runners_[idle()].at;
     const auto look = [&](std::int64_t count) {
-      rows.of(s) = count;
+      along(s, a) = count;
       w.begin(id + 1, s);
       w.extend();
       const estimate e = w.look(ahead);
@@ -137,13 +135,13 @@ private:
     }
     for (int i = 0; i < (ahead ? tries : 1) && high <= most; ++i, high = next_count(high, most)) {
       const estimate e = look(high);
-      if (fits(e)) keep_better(best, s, rows, ahead, e);
+      if (fits(e)) keep_better(best, s, a, ahead, e);
     }
   }
   [[nodiscard]] constexpr bool fits(const estimate& e) const { return e.bytes <= c_->chip().local_bytes; }
 
-  /// Groups of two nodes and more: a walk for each number of slices of rows that still can fit, side by side.
-  constexpr void sweep(node_id end, const slices& base, row_axis rows, vec<candidate>& out) {
+  /// Groups of two nodes and more: a walk for each number of slices along an axis that still can fit, side by side.
+  constexpr void sweep(node_id end, const slices& base, axis a, vec<candidate>& out) {
     for (runner& r : runners_) r.alive = false;
     std::int64_t least = 1; // fewer slices do not fit any more
     for (std::size_t size = 2; size <= out.size(); ++size) {
@@ -152,9 +150,9 @@ private:
       std::int64_t most = least; // until a walk tells how many rows there are
       bool any = false;
       for (std::int64_t count = least; count <= most && overlapping < tries; count = next_count(count, most)) {
-        runner* r = reach(end, base, rows, count, static_cast<std::int32_t>(size));
+        runner* r = reach(end, base, a, count, static_cast<std::int32_t>(size));
         if (r == nullptr) break;
-        most = rows.of(r->at.most_slices());
+        most = along(r->at.most_slices(), a);
         if (count > most) break;
         const estimate whole = r->at.look(false);
         if (!fits(whole)) {
@@ -168,23 +166,23 @@ private:
         const estimate twice = r->at.look(true);
         if (fits(twice)) {
           ++overlapping;
-          keep_better(best, r->at.cut(), rows, true, twice);
+          keep_better(best, r->at.cut(), a, true, twice);
         } else {
-          keep_better(best, r->at.cut(), rows, false, whole);
+          keep_better(best, r->at.cut(), a, false, whole);
         }
       }
       if (!any) return;
     }
   }
   /// The walk with this number of slices, at this size; null where the nodes cannot be cut so.
-  constexpr runner* reach(node_id end, slices s, row_axis rows, std::int64_t count, std::int32_t size) {
+  constexpr runner* reach(node_id end, slices s, axis a, std::int64_t count, std::int32_t size) {
     std::size_t i = 0;
-    while (i < runners_.size() && !(runners_[i].alive && runners_[i].rows == count)) ++i;
+    while (i < runners_.size() && !(runners_[i].alive && runners_[i].count == count)) ++i;
     if (i == runners_.size()) {
       i = idle();
-      rows.of(s) = count;
+      along(s, a) = count;
       runners_[i].at.begin(end, s);
-      runners_[i].rows = count;
+      runners_[i].count = count;
       runners_[i].alive = true;
     }
     runner& r = runners_[i];
@@ -208,7 +206,40 @@ struct misfit {
   [[nodiscard]] constexpr bool found() const { return bytes != 0; }
 };
 
-/// Layer group: partitions the nodes, in their order, into groups that run in local memory; a group has at most `max_nodes`.
+namespace detail {
+/// Puts nodes that move nothing behind one that ends a group anyway (a host step, a move, another one of them), where that stands between
+/// their operands and them: there they do not part what could be a group. `inside`: the views of the graph.
+constexpr void gather_views(graph_body& g, const memory::views& inside) {
+  vec<std::uint8_t> still(g.nodes.size());
+  for (std::size_t n = 0; n < still.size(); ++n)
+    still[n] = !tpu::is_host(g, static_cast<node_id>(n)) && inside.moves_nothing(static_cast<node_id>(n)) ? 1 : 0;
+  vec<std::uint8_t> placed(g.nodes.size());
+  vec<node_id> order;
+  const auto place = [&](node_id id) {
+    order.push_back(id);
+    placed[static_cast<std::size_t>(id)] = 1;
+  };
+  const auto ready = [&](node_id id) {
+    for (const tensor_id t : g.operands(id)) {
+      if (t != none && g.at(t).producer != none && placed[static_cast<std::size_t>(g.at(t).producer)] == 0)
+        return false;
+    }
+    return true;
+  };
+  for (node_id id = 0; id < static_cast<node_id>(still.size()); ++id) {
+    if (placed[static_cast<std::size_t>(id)] != 0) continue;
+    place(id);
+    if (tpu::is_tiled(g, id)) continue;
+    for (node_id later = id + 1; later < static_cast<node_id>(still.size()); ++later) {
+      const auto at = static_cast<std::size_t>(later);
+      if (still[at] != 0 && placed[at] == 0 && ready(later)) place(later);
+    }
+  }
+  g.reorder(order);
+}
+} // namespace detail
+
+/// Layer group: partitions the nodes, in their order but for those that move nothing (memory::views), into groups that run in local memory; a group has at most `max_nodes`.
 /// The full search is dynamic programming over the estimated cycles of each possible group; what was chosen is then placed in local memory,
 /// and where that fails the search goes on without it.
 ///
@@ -223,6 +254,7 @@ struct layer_group_pass {
   static constexpr graph<stage::grouped> run(graph<stage::lowered> g, const chip::facts& chip,
                                              effort how = effort::full, misfit* found = nullptr) {
     vec<layer_group> groups;
+    detail::gather_views(g, memory::views(g));
     {
       const catalog c(g, chip);
       vec<plan> plans;
@@ -277,10 +309,12 @@ private:
     const tiling t(c.graph(), first, size, c.readers());
     if (!t.legal()) return p;
     std::int64_t most = 1;
-    for (const tiling::buffer& b : t.buffers())
-      most = b.stored && what.rows.of(b.dims) > most ? what.rows.of(b.dims) : most;
+    for (const tiling::buffer& b : t.buffers()) {
+      const std::int64_t here = detail::along(most_slices(b.dims, c.chip().lanes), what.tried);
+      most = b.stored && here > most ? here : most;
+    }
     slices s = what.cut;
-    std::int64_t& count = what.rows.of(s);
+    std::int64_t& count = detail::along(s, what.tried);
     constexpr int tries = 4;
     for (int i = 0; i < tries && !p.fits && count <= most; ++i, count = detail::next_count(count, most)) {
       if (what.ahead) p = make_plan(t, s, 1, c.chip());

@@ -43,6 +43,9 @@ constexpr part part_of(std::int64_t size, std::int64_t count, std::int64_t s) {
   return {size * s / count, size * (s + 1) / count};
 }
 
+/// The most slices of a tensor along each axis that are not empty; cuts along C fall on multiples of the lanes.
+constexpr places most_slices(const tpu::view4& v, std::int64_t lanes) { return {v.n, ceil_div(v.c, lanes), v.h, 1}; }
+
 /// The slice of a stored result that a step of these slices makes. Cuts along C fall on multiples of the lanes,
 /// so that a channel stays in its lane.
 constexpr tpu::box stored_slice(const tpu::view4& v, const slices& s, std::int64_t step, std::int64_t lanes) {

@@ -81,7 +81,7 @@ public:
   [[nodiscard]] constexpr const slices& cut() const { return slices_; }
   [[nodiscard]] constexpr node_id first() const { return first_; }
   [[nodiscard]] constexpr node_id end() const { return end_; }
-  /// The greatest extents of a stored result along N and H: more slices make no sense.
+  /// Of a stored result: more slices make no sense.
   [[nodiscard]] constexpr const places& most_slices() const { return most_slices_; }
   [[nodiscard]] constexpr std::int32_t size() const { return end_ - first_; }
 
@@ -103,8 +103,12 @@ public:
     height_.push_back(0);
     height_twice_.push_back(0);
     const bool stored = c_->readers()[static_cast<std::size_t>(y.tensor)] >= end_;
-    if (stored && y.dims.n > most_slices_.n) most_slices_.n = y.dims.n;
-    if (stored && y.dims.h > most_slices_.h) most_slices_.h = y.dims.h;
+    if (stored) {
+      const places most = group::most_slices(y.dims, chip.lanes);
+      most_slices_.n = most.n > most_slices_.n ? most.n : most_slices_.n;
+      most_slices_.c = most.c > most_slices_.c ? most.c : most_slices_.c;
+      most_slices_.h = most.h > most_slices_.h ? most.h : most_slices_.h;
+    }
     // Known to the nodes in front even where no sampled step computes anything: tensors may have fewer slices than the group.
     for (std::size_t o = 0; o < e.count; ++o) static_cast<void>(find_or_add(c_->operand_of(e, o).slot));
     std::int64_t scratch = 0;

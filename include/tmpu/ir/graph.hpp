@@ -229,6 +229,22 @@ struct graph_body {
       if (t == from) t = to;
     }
   }
+  /// Puts the nodes into another order, `order[i]` to place i.
+  constexpr void reorder(std::span<const node_id> order) {
+    vec<node> moved;
+    vec<name_ref> names;
+    for (const node_id id : order) {
+      moved.push_back(node_at(id));
+      names.push_back(node_names_[static_cast<std::size_t>(id)]);
+    }
+    nodes = std::move(moved);
+    node_names_ = std::move(names);
+    for (std::size_t n = 0; n < nodes.size(); ++n) {
+      for (const tensor_id t : results(static_cast<node_id>(n))) {
+        if (t != none) at(t).producer = static_cast<node_id>(n);
+      }
+    }
+  }
   /// Takes out what no output needs, puts the nodes into a runnable order (stable) and packs pools and tensors, so that
   /// two graphs of the same content are equal in every byte. Graph inputs stay. Refuses a cycle.
   constexpr void tidy();

@@ -119,10 +119,11 @@ public:
     if (parts.size() == 1) return parts[0];
     return c_->emit_list<tpu::concat>(name(), {static_cast<std::int64_t>(axis)}, parts, c_->format_at(parts[0]));
   }
-  /// The rows of x [1, rows, 1, K] put together: [1, rows, 1, 1]. Long rows in two steps, so that a part fits into a lane.
+  /// The rows of x [1, rows, 1, K] put together: [1, rows, 1, 1]. In two steps where a row of f32 takes more than a sixteenth of a lane.
   constexpr tensor_id reduce(isa::reduce_kind kind, tensor_id x) {
     const std::int64_t count = dims(x)[3];
-    const std::int64_t part = part_of(count);
+    const std::int64_t sixteenth = c_->chip().local_bytes / 16 / bytes_of(dtype_id::f32);
+    const std::int64_t part = part_of(count, sixteenth > short_row ? sixteenth : short_row);
     const std::int64_t rows = dims(x)[1];
     const tpu::reduce::attributes a{.kind = static_cast<std::int64_t>(kind)};
     if (part == count) return c_->emit<tpu::reduce>(name(), a, {x}, f_);
@@ -215,9 +216,9 @@ public:
   }
 
 private:
-  /// The longest equal part of a row that is at most 512 elements; the row where there is none.
-  [[nodiscard]] static constexpr std::int64_t part_of(std::int64_t count) {
-    constexpr std::int64_t longest = 512;
+  static constexpr std::int64_t short_row = 512; ///< elements of a row that fits into a lane of any chip
+  /// The longest equal part of a row that is at most `longest` elements; the row where there is none.
+  [[nodiscard]] static constexpr std::int64_t part_of(std::int64_t count, std::int64_t longest = short_row) {
     if (count <= longest) return count;
     std::int64_t part = longest;
     while (count % part != 0) --part;
