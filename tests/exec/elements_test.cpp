@@ -110,19 +110,20 @@ TEST_CASE("binary") {
     const std::int32_t c = rng.between(1, 17);
     const std::int32_t h = rng.between(1, 4);
     const std::int32_t w = rng.between(1, 5);
-    const tensor a = broadcast_operand(m, type(), n, c, h, w);
+    const bool sums = !floating && i.kind != isa::binary_kind::mul && rng.between(0, 2) == 0;
+    const tensor a = broadcast_operand(m, sums ? dtype_id::i32 : type(), n, c, h, w);
     const tensor b = broadcast_operand(m, type(), n, c, h, w);
     tensor y = m.make(type(), n, c, h, w);
     const bool limited = rng.between(0, 1) == 0;
     i.low = limited ? -3.0F : -INFINITY;
     i.high = limited ? 5.0F : INFINITY;
     if (!floating) {
-      i.a_zero = rng.between(-9, 9);
+      i.a_zero = sums ? 0 : rng.between(-9, 9);
       i.b_zero = rng.between(-9, 9);
       i.y_zero = rng.between(-9, 9);
       i.shift = rng.between(0, 1) == 0 ? rng.between(0, 5) : 32;
       const auto multiplier = [&] { return i.shift < 10 ? rng.between(1, 20) : rng.between(1 << 29, 0x7FFF'FFFF); };
-      i.a_multiplier = multiplier();
+      i.a_multiplier = sums ? std::min(multiplier(), 1 << 30) : multiplier();
       i.b_multiplier = multiplier();
     }
     const auto of = [](const tensor& t, auto bn, auto bc, auto bh, auto bw) {
@@ -281,7 +282,8 @@ TEST_CASE("lookup") {
 
 TEST_CASE("cast") {
   constexpr dtype_id all[] = {dtype_id::f32, dtype_id::f16, dtype_id::bf16, dtype_id::i8, dtype_id::u8};
-  for (const dtype_id tx : all) {
+  constexpr dtype_id from[] = {dtype_id::f32, dtype_id::f16, dtype_id::bf16, dtype_id::i8, dtype_id::u8, dtype_id::i32};
+  for (const dtype_id tx : from) {
     for (const dtype_id ty : all) {
       for (std::uint64_t seed = 1; seed <= 6; ++seed) {
         machine m(seed);
@@ -298,7 +300,7 @@ TEST_CASE("cast") {
         isa::cast i{.x = x.r,
                     .y = y.r,
                     .scale = 0.5F,
-                    .x_zero = rng.between(-5, 5),
+                    .x_zero = tx == dtype_id::i32 ? 0 : rng.between(-5, 5),
                     .y_zero = rng.between(-5, 5),
                     .multiplier = rng.between(1, 9),
                     .shift = rng.between(0, 4)};

@@ -22,7 +22,7 @@ sum_types random_types(tiles::generator& rng) {
     const dtype_id type = rng.one_of(dtype_id::f32, dtype_id::f16, dtype_id::bf16);
     return {type, type, rng.between(0, 3) == 0 ? dtype_id::f32 : type};
   }
-  return {rng.one_of(dtype_id::i8, dtype_id::u8), dtype_id::i8, rng.one_of(dtype_id::i8, dtype_id::u8)};
+  return {rng.one_of(dtype_id::i8, dtype_id::u8), dtype_id::i8, rng.one_of(dtype_id::i8, dtype_id::u8, dtype_id::i32)};
 }
 
 /// bias; or bias, multiplier, shift for sums of about 2^15.

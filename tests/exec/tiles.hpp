@@ -235,8 +235,8 @@ inline std::int64_t divided(std::int64_t p, std::int64_t by) {
   return p < 0 ? -q : q;
 }
 inline double saturated(std::int64_t v, dtype_id type, double low = -1e30, double high = 1e30) {
-  const double least = type == dtype_id::i8 ? -128.0 : 0.0;
-  const double greatest = type == dtype_id::i8 ? 127.0 : 255.0;
+  const double least = type == dtype_id::i32 ? -0x1p31 : type == dtype_id::i8 ? -128.0 : 0.0;
+  const double greatest = type == dtype_id::i32 ? 0x1p31 - 1.0 : type == dtype_id::i8 ? 127.0 : 255.0;
   auto d = static_cast<double>(v);
   d = d < low ? low : d > high ? high : d;
   return d < least ? least : d > greatest ? greatest : d;

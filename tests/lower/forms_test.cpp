@@ -104,6 +104,45 @@ TEST_CASE("resize") {
   check(m, in);
 }
 
+TEST_CASE("planes that grow by whole factors are rounded once in int8") {
+  struct form {
+    const char* places;
+    std::array<float, 2> scales;
+    bool once = true;
+  };
+  const form forms[] = {{"half_pixel", {2.0F, 2.0F}},        {"half_pixel", {4.0F, 2.0F}},
+                        {"asymmetric", {3.0F, 2.0F}},        {"pytorch_half_pixel", {2.0F, 4.0F}},
+                        {"half_pixel", {2.0F, 1.5F}, false}, {"align_corners", {2.0F, 2.0F}, false}};
+  for (const form& f : forms) {
+    CAPTURE(f.places);
+    for (const bool asymmetric : {false, true}) {
+      generator r;
+      model_builder m;
+      const auto x = m.input("x", dtype_id::f32, {2, 3, 5, 6});
+      top::resize::attributes a{};
+      a.mode = text("linear");
+      a.coordinate_transformation_mode = text(f.places);
+      const float scales[] = {1.0F, 1.0F, f.scales[0], f.scales[1]};
+      m.output(m.add<top::resize>("y", a, {x, none, m.constant("scales", make_value({4}, scales))}));
+      const auto g = canonical(m);
+      value in[] = {r.tensor({2, 3, 5, 6})};
+      for (float& v : in[0].f) v = std::round(v * 127.0F) / 127.0F; // int8 holds x itself
+      in[0].f[0] = -1.0F;
+      in[0].f[1] = asymmetric ? 127.0F / 128.0F : 1.0F;
+      if (asymmetric) {
+        for (float& v : in[0].f) v = std::round(v * 127.0F) / 128.0F;
+        in[0].f[0] = -1.0F;
+      }
+      const graph<stage::lowered> l =
+          lower::lower_all<i8>{}(calibrated(g, in), chip::nano::info, {.asymmetric = asymmetric, .float_io = true});
+      CHECK(verify(l).empty());
+      CHECK(on_chip(l));
+      const double quality = sqnr(evaluate(g, in)[static_cast<std::size_t>(g.outputs[0])].f, run(l, in));
+      CHECK((quality > 80.0) == f.once);
+    }
+  }
+}
+
 TEST_CASE("places along an axis: pads that copy, slices from the end") {
   for (const char* mode : {"constant", "reflect", "edge", "wrap"}) {
     CAPTURE(mode);

@@ -443,7 +443,7 @@ TEST_CASE("layers of a qtable compute in their own dtype") {
   CHECK(verify(l).empty());
   const auto type = [&](std::string_view name) { return l.at(l.find(name)).type; };
   CHECK(type("x") == dtype_id::i8);
-  CHECK(type("c1") == dtype_id::u8);
+  CHECK(type("c1") == dtype_id::i32); // a sum that f16 reads
   CHECK(type("c2") == dtype_id::f16);
   CHECK(type("f") == dtype_id::i8); // int8 reads it
   CHECK(type("y") == dtype_id::i8);
@@ -485,7 +485,7 @@ TEST_CASE("inputs and outputs in float keep their names") {
   CHECK(l.at(l.outputs[0]).type == dtype_id::f32);
   CHECK(l.name(l.inputs[0]) == "x");
   CHECK(l.name(l.outputs[0]) == "y");
-  CHECK(l.at(l.find("y.i8")).type == dtype_id::i8);
+  CHECK(l.at(l.find("y.i32")).type == dtype_id::i32); // the sums are not rounded to 8 bits on their way
   CHECK(l.at(l.find("c2")).type == dtype_id::i8);
 }
 
@@ -509,8 +509,125 @@ TEST_CASE("a sum that only float operators read is computed in f32") {
     CHECK(verify(l).empty());
     CHECK(l.at(l.find("more")).type == dtype_id::f32);
     CHECK(l.at(l.find("sum")).type == (also_int8 ? dtype_id::i8 : dtype_id::f32));
-    CHECK(l.at(l.find("p")).type == dtype_id::i8);
+    CHECK(l.at(l.find("p")).type == dtype_id::i32); // not rounded for the sums
   }
+}
+
+TEST_CASE("int8 rounds sums of products to 8 bits only for what reads 8 bits") {
+  generator r;
+  const value w1 = r.tensor({4, 3, 3, 3}, 0.3F);
+  const value w2 = r.tensor({4, 4, 1, 1}, 0.5F);
+  const value in[] = {r.tensor({1, 3, 6, 6}), r.tensor({1, 4, 6, 6}, 0.1F)};
+  const auto model = [&](bool also_conv) {
+    model_builder m;
+    const auto x = m.input("x", dtype_id::f32, {1, 3, 6, 6});
+    const auto z = m.input("z", dtype_id::f32, {1, 4, 6, 6});
+    top::conv::attributes pad{};
+    pad.pads = {1, 1, 1, 1};
+    const auto c = m.add<top::conv>("c", pad, {x, m.constant("w1", w1)});
+    const auto turned = m.add<top::transpose>("turned", {ints{0, 1, 3, 2}}, {c});
+    m.output(m.add<top::sub>("y", {.clamp = {-0.5F, 2.0F}}, {turned, z}));
+    if (also_conv) m.output(m.add<top::conv>("d", {}, {c, m.constant("w2", w2)}));
+    return canonical(m);
+  };
+  for (const bool asymmetric : {false, true}) {
+    const auto error_of_y = [&](const graph<stage::canonical>& g, dtype_id wanted) {
+      const graph<stage::lowered> l =
+          lower::lower_all<i8>{}(calibrated(g, in), chip::nano::info, {.asymmetric = asymmetric});
+      CHECK(verify(l).empty());
+      CHECK(l.at(l.find("c")).type == wanted);
+      CHECK(l.at(l.find("turned")).type == wanted);
+      CHECK(bytes_of(l.at(l.find("y")).type) == 1);
+      return sqnr(evaluate(g, in)[static_cast<std::size_t>(g.outputs[0])].f, run(l, in));
+    };
+    const double whole = error_of_y(model(false), dtype_id::i32);
+    const double rounded = error_of_y(model(true), dtype_id::i8);
+    INFO(whole << " dB, rounded " << rounded);
+    CHECK(whole > rounded + 0.5);
+  }
+}
+
+TEST_CASE("leaky_relu of a sum in int8 is rounded once") {
+  for (const float alpha : {0.0F, 0.1F, 1.0F, 1.5F, -0.25F}) {
+    CAPTURE(alpha);
+    generator r;
+    model_builder m;
+    const auto x = m.input("x", dtype_id::f32, {1, 3, 6, 6});
+    const auto c = m.add<top::conv>("c", {}, {x, m.constant("w", r.tensor({4, 3, 3, 3}, 0.3F))});
+    top::leaky_relu::attributes a{};
+    a.alpha = alpha;
+    m.output(m.add<top::leaky_relu>("y", a, {c}));
+    const auto g = canonical(m);
+    const value in[] = {r.tensor({1, 3, 6, 6})};
+    const graph<stage::lowered> l = lower::lower_all<i8>{}(calibrated(g, in), chip::nano::info);
+    CHECK(verify(l).empty());
+    CHECK(l.at(l.find("c")).type == dtype_id::i32);
+    CHECK(is<tpu::lookup>(l, l.at(l.find("y")).producer) == (alpha < 0.0F)); // a table has no use for 32 bits
+    check_close(g, in);
+  }
+}
+
+TEST_CASE("products of two activations are sums of integers in int8") {
+  struct form {
+    shape a;
+    shape b;
+    bool softmax;
+  };
+  const form forms[] = {{{2, 3, 4, 8}, {2, 3, 8, 5}, false}, {{3, 4, 6}, {6, 7}, true}, {{5, 6}, {2, 6, 3}, false}};
+  for (const form& f : forms) {
+    for (const bool asymmetric : {false, true}) {
+      generator r;
+      model_builder m;
+      const auto a = m.input("a", dtype_id::f32, f.a);
+      const auto b = m.input("b", dtype_id::f32, f.b);
+      top::softmax::attributes last{};
+      last.axis = -1;
+      const auto x = f.softmax ? m.add<top::softmax>("p", last, {a}) : a;
+      m.output(m.add<top::matmul>("y", {}, {x, b}));
+      m.output(m.add<top::softmax>("z", last, {m.add<top::matmul>("wide", {}, {x, b})}));
+      const auto g = canonical(m);
+      const value in[] = {r.tensor(f.a, 2.0F, 0.4F), r.tensor(f.b)};
+      const graph<stage::lowered> l =
+          lower::lower_all<i8>{}(calibrated(g, in), chip::nano::info, {.asymmetric = asymmetric});
+      CHECK(verify(l).empty());
+      CHECK(l.at(l.find("y")).type == dtype_id::i8);
+      CHECK(l.at(l.find("wide")).type == dtype_id::i32);
+      std::int64_t products = 0;
+      for (std::size_t i = 0; i < l.nodes.size(); ++i) {
+        const auto id = static_cast<node_id>(i);
+        if (!is<tpu::matmul>(l, id)) continue;
+        ++products;
+        for (const std::size_t k : {0U, 1U}) {
+          CHECK(bytes_of(l.at(l.operand(id, k)).type) == 1);
+          CHECK(l.at(l.operand(id, k)).quant.zero_point == 0);
+        }
+      }
+      CHECK(products >= 2);
+      CHECK(sqnr(evaluate(g, in)[static_cast<std::size_t>(g.outputs[0])].f, run(l, in)) >= 35.0);
+    }
+  }
+}
+
+TEST_CASE("attention in int8: exact sums of 8-bit integers, flat rows of many keys") {
+  // A softmax of 300 equal shares lies below half a step of 1/255; the exponentials do not.
+  generator r;
+  model_builder m;
+  const auto q = m.input("q", dtype_id::f32, {1, 1, 4, 8});
+  const auto k = m.input("k", dtype_id::f32, {1, 1, 300, 8});
+  const auto v = m.input("v", dtype_id::f32, {1, 1, 300, 6});
+  m.output(m.add<top::attention>("y", {}, {q, k, v}));
+  const auto g = canonical(m);
+  const value in[] = {r.tensor({1, 1, 4, 8}, 0.2F), r.tensor({1, 1, 300, 8}, 0.2F),
+                      r.tensor({1, 1, 300, 6}, 1.0F, 1.0F)};
+  const graph<stage::lowered> l = lower::lower_all<i8>{}(calibrated(g, in), chip::nano::info);
+  CHECK(verify(l).empty());
+  for (std::size_t i = 0; i < l.nodes.size(); ++i) {
+    const auto id = static_cast<node_id>(i);
+    if (!is<tpu::matmul>(l, id)) continue;
+    CHECK(bytes_of(l.at(l.operand(id, 0)).type) == 1);
+    CHECK(l.at(l.result(id)).type == dtype_id::i32);
+  }
+  CHECK(sqnr(evaluate(g, in)[static_cast<std::size_t>(g.outputs[0])].f, run(l, in)) >= 40.0);
 }
 
 TEST_CASE("a model with quantizers keeps its own scales, and lowering says the same in quantizers") {

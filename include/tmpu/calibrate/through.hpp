@@ -4,6 +4,7 @@
 #include "tmpu/calibrate/observer.hpp"
 #include "tmpu/calibrate/quantize_range.hpp"
 #include "tmpu/calibrate/table.hpp"
+#include "tmpu/calibrate/weighted.hpp"
 #include "tmpu/core/list.hpp"
 #include "tmpu/core/quantize.hpp"
 #include "tmpu/ir/evaluate.hpp"
@@ -32,6 +33,14 @@ constexpr bool is_seen_through(const graph_body& g, node_id id) {
          g.use_count(g.operand(id, 0)) == 1 &&
          (g.operand(id, 1) == none ||
           (g.is_constant(g.operand(id, 1)) && g.at(g.operand(id, 1)).type == dtype_id::f32));
+}
+
+/// Int8 does not round what the function reads (lower/unary.hpp, lower/binary.hpp).
+constexpr bool takes_sums(const graph_body& g, node_id id) {
+  const node_id made = g.at(g.operand(id, 0)).producer;
+  return (g.node_at(id).op == &record_of<top::leaky_relu> || g.node_at(id).op == &record_of<top::prelu>)&&made !=
+             none &&
+         weighted_at(g, made).node != none;
 }
 
 /// The node's function of these elements; slopes of channels by their root mean square.
@@ -197,7 +206,7 @@ template <class Seen> constexpr void look_through(const graph_body& g, table& t,
   }
   for (std::size_t i = 0; i < g.nodes.size(); ++i) {
     const auto id = static_cast<node_id>(i);
-    if (!detail::is_seen_through(g, id)) continue;
+    if (!detail::is_seen_through(g, id) || detail::takes_sums(g, id)) continue;
     activation_range* x = detail::range_in(t, g.name(g.operand(id, 0)));
     activation_range* y = detail::range_in(t, g.name(g.result(id)));
     const histogram* h = seen(g.operand(id, 0));

@@ -59,11 +59,13 @@ constexpr std::int64_t scaled_integer(double real, int shift) {
   return {static_cast<std::int32_t>(value), shift};
 }
 
-[[nodiscard]] constexpr multiplier_pair make_multipliers(double a, double b) {
+/// `spare`: so many bits are left free in each.
+[[nodiscard]] constexpr multiplier_pair make_multipliers(double a, double b, int spare = 0) {
   const multiplier ma = make_multiplier(a);
   const multiplier mb = make_multiplier(b);
   if (!ma.valid() || !mb.valid()) return {};
-  const int shift = ma.shift < mb.shift ? ma.shift : mb.shift;
+  const int shift = (ma.shift < mb.shift ? ma.shift : mb.shift) - spare;
+  if (shift < 0) return {};
   return {static_cast<std::int32_t>(detail::scaled_integer(a, shift)),
           static_cast<std::int32_t>(detail::scaled_integer(b, shift)), shift};
 }

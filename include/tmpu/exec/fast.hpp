@@ -173,7 +173,12 @@ inline bool run_dots(const isa::matmul& i, memory& m, const simd::kernels& k) {
         sum += partial > most ? most : partial < -most ? -most : partial;
       }
       if (i.part.finish) {
-        *where.y(n, o) = static_cast<std::uint8_t>(simd::finish_one(sum, f));
+        const std::int32_t y = simd::finish_one(sum, f);
+        if (i.y.type == dtype_id::i32) {
+          store(where.y(n, o), y);
+        } else {
+          *where.y(n, o) = static_cast<std::uint8_t>(y);
+        }
       } else {
         store(where.partial(n, o), sum);
       }
@@ -347,7 +352,7 @@ constexpr isa::binary flattened(isa::binary i) {
 }
 inline bool run_pairs(const isa::binary& i, memory& m, workspace& space, const simd::kernels& k) {
   if (!one_lane(i.y) || !over(i.y, i.a, m.lanes()) || !over(i.y, i.b, m.lanes()) || i.low > i.high ||
-      !small(i.a_zero) || !small(i.b_zero))
+      !small(i.a_zero) || !small(i.b_zero) || i.a.type == dtype_id::i32 || i.b.type == dtype_id::i32)
     return false;
   using enum simd::integer_pair::operation;
   simd::integer_pair p{.op = i.kind == isa::binary_kind::add   ? add

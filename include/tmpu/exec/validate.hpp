@@ -88,8 +88,11 @@ constexpr bool fits(const isa::local_ref& x, const isa::local_ref& y) {
 constexpr bool shift_ok(std::int32_t shift) { return shift >= 0 && shift <= 62; }
 /// A zero point, or what a tap in the padding is, of 8-bit integers.
 constexpr bool zero_ok(std::int32_t zero) { return zero >= -128 && zero <= 255; }
-/// [low, high] is an interval that an 8-bit type meets.
-constexpr bool clamp_ok(float low, float high) { return low <= high && low <= 255.0F && high >= -128.0F; }
+/// [low, high] is an interval that the integer type meets.
+constexpr bool clamp_ok(float low, float high, dtype_id type = dtype_id::u8) {
+  const bool wide = type == dtype_id::i32;
+  return low <= high && low <= (wide ? 0x1p31F : 255.0F) && high >= (wide ? -0x1p31F : -128.0F);
+}
 /// Sums of this many products of 8-bit integers stay in 32 bits.
 constexpr bool depth_ok(std::int64_t products) { return products <= 2147483647 / (255 * 128); }
 constexpr bool window_ok(std::int32_t kernel, std::int32_t stride, std::int32_t dilation, std::int32_t pad) {
@@ -108,12 +111,12 @@ constexpr bool params_ok(const isa::local_ref& params, const isa::local_ref& y) 
 }
 constexpr bool product_types(const isa::local_ref& x, const isa::local_ref& weight, const isa::local_ref& y) {
   if (is_floating(x.type)) return is_floating(weight.type) && is_floating(y.type);
-  return integer8(x.type) && weight.type == dtype_id::i8 && integer8(y.type);
+  return integer8(x.type) && weight.type == dtype_id::i8 && (integer8(y.type) || y.type == dtype_id::i32);
 }
 /// The numbers of an instruction that sums products of integers.
 template <class I> constexpr bool product_numbers(const I& i, std::int64_t products, std::int32_t pad_value) {
   return is_floating(i.y.type) ||
-         (zero_ok(pad_value) && zero_ok(i.y_zero) && clamp_ok(i.low, i.high) && depth_ok(products));
+         (zero_ok(pad_value) && zero_ok(i.y_zero) && clamp_ok(i.low, i.high, i.y.type) && depth_ok(products));
 }
 constexpr bool partial_ok(const isa::local_ref& partial, const isa::local_ref& y, const isa::sum_part& part) {
   if (!part.resume && part.finish) return true;
@@ -154,9 +157,14 @@ constexpr bool consistent(const isa::binary& i) {
   const bool floating = is_floating(i.y.type);
   if (floating != is_floating(i.a.type) || floating != is_floating(i.b.type) || !fits(i.a, i.y) || !fits(i.b, i.y))
     return false;
-  return floating ||
-         (integer8(i.a.type) && integer8(i.b.type) && integer8(i.y.type) && !isa::floats_only(i.kind) &&
-          shift_ok(i.shift) && zero_ok(i.a_zero) && zero_ok(i.b_zero) && zero_ok(i.y_zero) && clamp_ok(i.low, i.high));
+  // Sums of 32 bits times their multiplier leave room for the other operand.
+  const auto operand_ok = [&](const isa::local_ref& x, std::int32_t zero, std::int32_t multiplier) {
+    return integer8(x.type) || (x.type == dtype_id::i32 && i.kind != isa::binary_kind::mul && zero == 0 &&
+                                multiplier >= -(1 << 30) && multiplier <= 1 << 30);
+  };
+  return floating || (operand_ok(i.a, i.a_zero, i.a_multiplier) && operand_ok(i.b, i.b_zero, i.b_multiplier) &&
+                      integer8(i.y.type) && !isa::floats_only(i.kind) && shift_ok(i.shift) && zero_ok(i.a_zero) &&
+                      zero_ok(i.b_zero) && zero_ok(i.y_zero) && clamp_ok(i.low, i.high));
 }
 constexpr bool consistent(const isa::unary& i) {
   return same_dims(i.x, i.y) && is_floating(i.x.type) && is_floating(i.y.type);
@@ -166,8 +174,9 @@ constexpr bool consistent(const isa::lookup& i) {
          i.table.w == 256 && i.table.n == 1 && i.table.c == 1 && i.table.h == 1;
 }
 constexpr bool consistent(const isa::cast& i) {
+  const bool sums = i.x.type == dtype_id::i32 && i.x_zero == 0;
   return same_dims(i.x, i.y) && shift_ok(i.shift) && zero_ok(i.x_zero) && zero_ok(i.y_zero) &&
-         (is_floating(i.x.type) || integer8(i.x.type)) && (is_floating(i.y.type) || integer8(i.y.type)) &&
+         (is_floating(i.x.type) || integer8(i.x.type) || sums) && (is_floating(i.y.type) || integer8(i.y.type)) &&
          (is_floating(i.x.type) == is_floating(i.y.type) || i.scale > 0.0F);
 }
 constexpr bool consistent(const isa::dequant& i) {

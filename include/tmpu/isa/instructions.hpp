@@ -113,7 +113,8 @@ struct sum_part {
 /// Two-dimensional convolution, groups g: x [n, IC, ih, iw], w [1, OC, IC/g, kh*kw] (compact), params [1, OC, 1, k], y [n, OC, oh, ow],
 /// partial [n, OC, oh, ow] of i32 or f32 (unused where the sum is not split).
 /// Sum order (ic, kh, kw). Float: taps outside x contribute nothing; params = bias f32 (k = 1): y = clamp(sum + bias).
-/// Integer: taps outside x have the value pad_value; params i32 (k = 3) = bias, multiplier, shift: y = clamp(y_zero + requantize(sum + bias)).
+/// Integer: taps outside x have the value pad_value; params i32 (k = 3) = bias, multiplier, shift: y = clamp(y_zero + requantize(sum + bias)),
+/// of 8 bits or 32.
 struct conv {
   static constexpr std::uint8_t opcode = 0x10;
   static constexpr std::string_view name = "conv";
@@ -198,7 +199,8 @@ constexpr bool floats_only(binary_kind k) {
 
 /// y = clamp(a op b), element by element; a dimension of a or b that is 1 is broadcast (c = 1 needs spread::copy).
 /// Integer, with A = a - a_zero and B = b - b_zero: add, sub, max, min: (A * a_multiplier op B * b_multiplier) shifted right by `shift`;
-/// mul: requantize(A * B, a_multiplier, shift); plus y_zero. Float only: div; pow: a to the power b; rest: what a leaves when as many b as
+/// mul: requantize(A * B, a_multiplier, shift); plus y_zero. Operands have 8 bits; but those of mul, they may be i32 (zero 0,
+/// |multiplier| up to 2^30). Float only: div; pow: a to the power b; rest: what a leaves when as many b as
 /// fit are taken from it, with the sign of a (exact; NaN for an infinite a or a b of 0).
 struct binary {
   static constexpr std::uint8_t opcode = 0x20;
@@ -306,7 +308,8 @@ struct lookup {
 };
 
 /// Changes the element type. Float to float: one rounding. Float to integer: round_half_away(x / scale) + y_zero, saturated.
-/// Integer to float: (x - x_zero) * scale. Integer to integer: y_zero + requantize(x - x_zero, multiplier, shift).
+/// Integer (8 bits, or i32 with a zero point of 0) to float: (x - x_zero) * scale; to an integer of 8 bits: y_zero + requantize(x - x_zero,
+/// multiplier, shift).
 struct cast {
   static constexpr std::uint8_t opcode = 0x23;
   static constexpr std::string_view name = "cast";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tmpu/lower/binary.hpp"
+#include "tmpu/lower/product.hpp"
 #include "tmpu/lower/rows.hpp"
 #include "tmpu/top/attention.hpp"
 
@@ -88,16 +89,23 @@ private:
 
 /// attention -> for each head the products of q (times scale) and the keys; softcap; what is added to the scores or hides them; softmax of the
 /// rows; for each head the products with the values. A row that sees no key is 0.
+///
+/// int8: both products are exact sums of integers with zero points of 0, all else is f32. Of the softmax the second one takes the exponentials,
+/// of which the greatest of a row is 1 (u8, 1/255): a scale of its own for each query. The sum of a row divides what is made of them.
 template <class Dtype> struct attention_rule {
   using op = top::attention;
   using dtype = Dtype;
   static constexpr bool any_type = true; // masks are bool, numbers of valid keys integers
+  static constexpr bool symmetric = true;
+  static constexpr bool integers = !is_floating(Dtype::id);
   static constexpr std::int64_t most_heads = 256;
   static constexpr bool takes(const context& c, node_id) {
     const shape q = heads_of(c, 0);
+    if (integers && !takes_integers(c)) return false;
     return q[0] * q[1] <= most_heads && (!c.has(3) || c.carries(3)) && (!c.has(6) || c.carries(6));
   }
   static constexpr void apply(context& c, node_id) {
+    if (integers) c.compute_in(dtype_id::f32);
     const auto a = c.attributes<op>();
     const shape dq = heads_of(c, 0);
     sequence s(c);
@@ -111,20 +119,27 @@ template <class Dtype> struct attention_rule {
     const std::int64_t shared = dq[1] / dk[1]; // heads of q that read one of k and v
     const float scale = a.scale == 0.0F ? 1.0F / math::sqrt(static_cast<float>(dq[3])) : static_cast<float>(a.scale);
     tensor_id q = s.reshape(by_heads(c, s, 0), {heads * dq[2], dq[3]});
-    if (scale != 1.0F) q = s.binary(isa::binary_kind::mul, q, s.scalar(scale, 2));
+    if (scale != 1.0F && !integers) q = s.binary(isa::binary_kind::mul, q, s.scalar(scale, 2));
     const tensor_id k = s.reshape(keys, {dk.elements() / dk[3], dk[3]});
     const tensor_id v = s.reshape(s.transpose(values, {0, 1, 3, 2}), {dv.elements() / dv[2], dv[2]});
-    // The rows of x for each head of q, times those of w.
-    const auto products = [&](tensor_id x, tensor_id w, std::int64_t rows) {
+    // The rows of x for each head of q, times those of w; sums of integers become floats, times `times`.
+    const auto products = [&](tensor_id x, tensor_id w, std::int64_t rows, float times) {
+      format sums{dtype_id::i32, {}};
+      if (integers) {
+        const double real = detail::scale_at(c, x) * detail::scale_at(c, w) * static_cast<double>(times);
+        sums.quant.scale = static_cast<float>(real);
+      }
       vec<tensor_id> parts;
       for (std::int64_t h = 0; h < heads; ++h) {
         const std::int64_t of_w = h / dq[1] * dk[1] + h % dq[1] / shared;
-        parts.push_back(
-            s.product(s.slice(x, 0, h * dq[2], (h + 1) * dq[2]), s.slice(w, 0, of_w * rows, (of_w + 1) * rows)));
+        const tensor_id of_q = s.slice(x, 0, h * dq[2], (h + 1) * dq[2]);
+        const tensor_id of_k = s.slice(w, 0, of_w * rows, (of_w + 1) * rows);
+        parts.push_back(integers ? s.product(of_q, of_k, sums, 1.0) : s.product(of_q, of_k));
       }
-      return s.concat(parts, 0);
+      const tensor_id all = s.concat(parts, 0);
+      return integers ? c.cast_to(all, {dtype_id::f32, {}}) : all;
     };
-    tensor_id scores = s.reshape(products(q, k, dk[2]), {dq[0], dq[1], dq[2], dk[2]});
+    tensor_id scores = s.reshape(products(q, k, dk[2], scale), {dq[0], dq[1], dq[2], dk[2]});
     const auto show = [&](std::int64_t mode) {
       if (c.wants(3) && a.qk_matmul_output_mode == mode) s.finish(scores, 3);
     };
@@ -145,11 +160,24 @@ template <class Dtype> struct attention_rule {
     const tensor_id blind =
         each_sees ? none : s.compare(isa::compare_kind::equal, s.reduce(isa::reduce_kind::max, shares), hidden);
     if (!each_sees) shares = s.select(blind, zero, shares);
-    shares = s.softmax(shares);
-    if (!each_sees) shares = s.select(blind, zero, shares);
+    tensor_id total = none;
+    if (integers) {
+      const tensor_id below = s.binary(isa::binary_kind::sub, shares, s.reduce(isa::reduce_kind::max, shares));
+      shares = c.cast_to(s.unary(isa::unary_kind::exp, below), {dtype_id::u8, {1.0F / 255.0F, 0}});
+      total = s.reduce(isa::reduce_kind::sum, c.cast_to(shares, {dtype_id::f32, {}}));
+    } else {
+      shares = s.softmax(shares);
+      if (!each_sees) shares = s.select(blind, zero, shares);
+    }
     scores = shares;
     show(3);
-    const tensor_id y = products(s.reshape(shares, {heads * dq[2], dk[2]}), v, dv[3]);
+    tensor_id y = products(s.reshape(shares, {heads * dq[2], dk[2]}), v, dv[3], 1.0F);
+    if (integers) {
+      const tensor_id each = s.reshape(y, {1, heads * dq[2], 1, dv[3]});
+      y = s.binary(isa::binary_kind::div, each, total);
+      if (!each_sees) y = s.select(blind, zero, y);
+      y = s.reshape(y, {heads * dq[2], dv[3]});
+    }
     if (c.dims(0).rank() == 4) {
       s.finish(y);
     } else {
@@ -164,10 +192,18 @@ private:
     const top::detail::heads_view h(c.dims(i), i == 0 ? a.q_num_heads : a.kv_num_heads);
     return {h.batch, h.heads, h.length, h.width};
   }
+  /// Queries, keys and values whose ranges are known, those of the past are none, and only the result is asked for.
+  static constexpr bool takes_integers(const context& c) {
+    const std::int64_t keys = heads_of(c, 1)[2];
+    const auto given = [&](std::size_t i) { return c.has(i) && c.dims(i).elements() != 0; };
+    return detail::is_ranged(c, 0) && detail::is_ranged(c, 1) && detail::is_ranged(c, 2) && !given(4) && !given(5) &&
+           !c.wants(1) && !c.wants(2) && !c.wants(3) && detail::sums_fit(heads_of(c, 0)[3]) && detail::sums_fit(keys);
+  }
   static constexpr tensor_id by_heads(context& c, sequence& s, std::size_t i) {
-    if (c.dims(i).rank() == 4) return c.operand(i);
+    const tensor_id x = integers ? detail::symmetric_operand(c, i, i == 0) : c.operand(i);
+    if (c.dims(i).rank() == 4) return x;
     const shape d = heads_of(c, i);
-    return s.transpose(s.reshape(c.operand(i), {d[0], d[2], d[1], d[3]}), {0, 2, 1, 3});
+    return s.transpose(s.reshape(x, {d[0], d[2], d[1], d[3]}), {0, 2, 1, 3});
   }
   /// Keys or values, those of the past first.
   static constexpr tensor_id joined(context& c, sequence& s, std::size_t i, std::size_t past) {

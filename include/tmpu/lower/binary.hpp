@@ -21,9 +21,11 @@ constexpr bool folds_onto(const shape& operand, const shape& result) {
   const tpu::view4 y = tpu::fold(result);
   return (x.n == 1 || x.n == y.n) && (x.c == 1 || x.c == y.c) && (x.h == 1 || x.h == y.h) && (x.w == 1 || x.w == y.w);
 }
-constexpr tensor_id binary_operand(context& c, std::size_t i, std::size_t rank) {
+/// `sums`: sums of products are taken with all their bits.
+constexpr tensor_id binary_operand(context& c, std::size_t i, std::size_t rank, bool sums = false) {
   const shape dims = with_rank(c.dims(i), rank);
-  const tensor_id x = c.is_constant(i) ? c.constant_operand(i, dims) : c.reshape_to(c.operand(i), dims, ".aligned");
+  const tensor_id x =
+      c.is_constant(i) ? c.constant_operand(i, dims) : c.reshape_to(c.operand(i, sums), dims, ".aligned");
   if (folds_onto(dims, c.result_dims())) return x;
   text wanted(c.name(i)); // a broadcast that the instructions do not know: spread out in memory first
   wanted << ".expanded";
@@ -48,7 +50,7 @@ constexpr tpu::binary::attributes binary_attributes(const context& c, isa::binar
     out.a_multiplier = m.value;
     out.shift = m.shift;
   } else {
-    const multiplier_pair m = make_multipliers(as / ys, bs / ys);
+    const multiplier_pair m = make_multipliers(as / ys, bs / ys, context::is_whole(a) || context::is_whole(b) ? 1 : 0);
     if (!m.valid()) c.fail(why);
     out.a_multiplier = m.a;
     out.b_multiplier = m.b;
@@ -59,17 +61,19 @@ constexpr tpu::binary::attributes binary_attributes(const context& c, isa::binar
 } // namespace detail
 
 /// add, sub, mul, div -> binary; one operand may be a constant or broadcast.
-/// Integers: both operands are rescaled to y by multipliers that share a shift, one rounding; a constant is symmetric i8.
+/// Integers: both operands are rescaled to y by multipliers that share a shift, one rounding; a constant is symmetric i8. What add and
+/// sub read of sums of products is not rounded to 8 bits before.
 template <class Op, isa::binary_kind Kind> struct binary_family {
   template <class Dtype> struct rule {
     using op = Op;
     using dtype = Dtype;
     static constexpr bool elementwise = true;
+    static constexpr bool takes_sums = Kind == isa::binary_kind::add || Kind == isa::binary_kind::sub;
     static constexpr bool takes(const context& c, node_id) { return !(c.is_constant(0) && c.is_constant(1)); }
     static constexpr void apply(context& c, node_id) {
       const std::size_t rank = c.result_dims().rank();
-      const tensor_id a = detail::binary_operand(c, 0, rank);
-      const tensor_id b = detail::binary_operand(c, 1, rank);
+      const tensor_id a = detail::binary_operand(c, 0, rank, takes_sums);
+      const tensor_id b = detail::binary_operand(c, 1, rank, takes_sums);
       const format y = c.result_format();
       const floats clamp = c.template attributes<Op>().clamp;
       c.template emit_result<tpu::binary>(detail::binary_attributes(c, Kind, c.format_at(a), c.format_at(b), y, clamp),

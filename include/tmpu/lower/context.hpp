@@ -114,7 +114,7 @@ public:
   constexpr context(const graph_body& source, graph_body& target, const chip::facts& chip, dtype_id type,
                     const options& o)
       : source_(&source), target_(&target), chip_(&chip), options_(o), base_(type), compute_(type),
-        map_(source.tensors.size(), none), read_wide_(source.tensors.size(), 0) {}
+        map_(source.tensors.size(), none), read_wide_(source.tensors.size(), 0), whole_(source.tensors.size(), 0) {}
 
   // --- the Top side --------------------------------------------------------------------------------------------
   [[nodiscard]] constexpr const graph_body& source() const { return *source_; }
@@ -191,29 +191,45 @@ public:
   }
   [[nodiscard]] constexpr dtype_id result_type() const { return source_->at(source_->result(node_)).type; }
   [[nodiscard]] constexpr format result_format(std::size_t i = 0) const { return format_of(source_->result(node_, i)); }
+  /// The format of a result that is a sum of products: in int8 one that is only read in wider types or by additions is not rounded to 8
+  /// bits, but to i32.
+  [[nodiscard]] constexpr format sum_format() const {
+    const tensor_id t = source_->result(node_);
+    const format f = format_of(t);
+    return !floating() && whole_[static_cast<std::size_t>(t)] != 0 ? whole(f) : f;
+  }
+  /// The same scale with 12 fractional bits: what is left of 31 for the multiplier of an addition keeps as many.
+  [[nodiscard]] static constexpr format whole(const format& f) {
+    return {dtype_id::i32, {f.quant.scale * 0x1p-12F, 0}};
+  }
+  [[nodiscard]] static constexpr bool is_whole(const format& f) { return f.type == dtype_id::i32 && f.quant.present(); }
   /// The format of a Tpu tensor.
   [[nodiscard]] constexpr format format_at(tensor_id t) const { return {target_->at(t).type, target_->at(t).quant}; }
   [[nodiscard]] constexpr const shape& dims_at(tensor_id t) const { return target_->at(t).dims; }
   [[nodiscard]] constexpr bool is_made_constant(tensor_id t) const { return target_->is_constant(t); }
 
   // --- the Tpu side --------------------------------------------------------------------------------------------
-  /// Operand i as a Tpu tensor in the type that the node computes in.
-  constexpr tensor_id operand(std::size_t i) {
+  /// Operand i as a Tpu tensor in the type that the node computes in; `sums`: one that kept the bits of a sum keeps them.
+  constexpr tensor_id operand(std::size_t i, bool sums = false) {
     const tensor_id s = source_->operand(node_, i);
     if (s == none) fail(text("operand ") << i << " is absent");
     if (source_->is_constant(s)) return constant_operand(i, source_->at(s).dims);
     const tensor_id t = map_[static_cast<std::size_t>(s)];
     const format have = format_at(t);
-    const bool wide = is_floating(have.type) && !is_floating(compute_); // f32 of a host step
+    if (sums && is_whole(have) && !floating()) return t;
+    const bool wide = (is_floating(have.type) || is_whole(have)) && !floating(); // f32 of a host step, a sum
     return floating() || wide || !have.quant.present() ? cast_to(t, format_of(s)) : t;
   }
-  /// Operand i of a node that only moves elements: a float stays what it is where it is read as a float behind the move.
+  /// Operand i of a node that only moves elements: a float stays what it is where it is read as a float behind the move, a sum also where
+  /// it is only added to something.
   constexpr tensor_id moved_operand(std::size_t i) {
     const tensor_id s = source_->operand(node_, i);
     const tensor_id t = s == none || source_->is_constant(s) ? none : map_[static_cast<std::size_t>(s)];
-    const bool keeps = t != none && compute_ == base_ && is_floating(target_->at(t).type) &&
-                       tpu::holds(target_->at(t)) && read_wide_[static_cast<std::size_t>(source_->result(node_))] != 0;
-    return keeps ? t : operand(i);
+    if (t == none || compute_ != base_) return operand(i);
+    const tensor_id y = source_->result(node_);
+    if (!read_wide(y)) return operand(i, whole_[static_cast<std::size_t>(y)] != 0);
+    if (is_whole(format_at(t))) return cast_to(t, {dtype_id::f32, {}});
+    return is_floating(target_->at(t).type) && tpu::holds(target_->at(t)) ? t : operand(i);
   }
   /// Operand i as the host step takes it: in the type that it has in the model.
   constexpr tensor_id host_operand(std::size_t i) {
@@ -243,9 +259,12 @@ public:
   constexpr tensor_id constant_operand(std::size_t i, const shape& dims) {
     const value v = constant(i);
     if (!is_floating(v.type)) return constant_operand(i, dims, format_of(source_->operand(node_, i)));
-    if (floating()) return constant_operand(i, dims, {compute_, {}});
+    return floating() ? constant_operand(i, dims, {compute_, {}}) : symmetric_constant(i, dims);
+  }
+  /// A constant operand of floats in symmetric i8.
+  constexpr tensor_id symmetric_constant(std::size_t i, const shape& dims) {
     float greatest = 0.0F;
-    for (const float x : v.f) greatest = math::abs(x) > greatest ? math::abs(x) : greatest;
+    for (const float x : constant(i).f) greatest = math::abs(x) > greatest ? math::abs(x) : greatest;
     return constant_operand(i, dims, {dtype_id::i8, {greatest > 0.0F ? greatest / 127.0F : 1.0F, 0}});
   }
   constexpr tensor_id constant_operand(std::size_t i, const shape& dims, const format& f) {
@@ -445,6 +464,9 @@ public:
     return top_tensor != none && read_wide_[static_cast<std::size_t>(top_tensor)] != 0;
   }
 
+  /// Marks a Top tensor that is only read in wider types than that of the pass, or added to something.
+  constexpr void set_whole(tensor_id top_tensor) { whole_[static_cast<std::size_t>(top_tensor)] = 1; }
+
   static constexpr format quantized_format(const activation_range& range, bool asymmetric) {
     if (asymmetric) return {dtype_id::i8, calibrate::asymmetric_quantization(range)};
     bool is_unsigned = false;
@@ -487,6 +509,7 @@ private:
   node_id node_ = none;
   vec<tensor_id> map_;          // from Top tensors to Tpu tensors
   vec<std::uint8_t> read_wide_; // of Top tensors
+  vec<std::uint8_t> whole_;     // of Top tensors
   vec<cast_made> casts_;
 };
 

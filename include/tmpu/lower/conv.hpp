@@ -11,6 +11,7 @@ namespace tmpu::lower {
 template <class Dtype> struct conv_rule {
   using op = top::conv;
   using dtype = Dtype;
+  static constexpr bool sums = true;
   static constexpr bool takes(const context& c, node_id) {
     return c.dims(0).rank() == 4 && !c.is_constant(0) && c.is_constant(1) && (!c.has(2) || c.is_constant(2));
   }
@@ -21,7 +22,7 @@ template <class Dtype> struct conv_rule {
     const auto& h = window.own(0);
     const auto& v = window.own(1);
     const tensor_id x = c.operand(0);
-    const format y = c.result_format();
+    const format y = c.sum_format();
     const packed_weights packed = pack_weights(c, 1, 2, w, c.format_at(x), y);
     c.emit_result<tpu::conv>({.kernel_shape = {h.kernel, v.kernel},
                               .strides = {h.stride, v.stride},
@@ -37,6 +38,7 @@ template <class Dtype> struct conv_rule {
 template <class Dtype> struct gemm_rule {
   using op = top::gemm;
   using dtype = Dtype;
+  static constexpr bool sums = true;
   static constexpr bool takes(const context& c, node_id) {
     const auto a = c.attributes<op>();
     return a.alpha == 1.0F && a.beta == 1.0F && a.transA == 0 && a.transB == 1 && !c.is_constant(0) &&
@@ -45,7 +47,7 @@ template <class Dtype> struct gemm_rule {
   static constexpr void apply(context& c, node_id) {
     const auto a = c.attributes<op>();
     const tensor_id x = c.operand(0);
-    const format y = c.result_format();
+    const format y = c.sum_format();
     const packed_weights packed = pack_weights(c, 1, 2, c.constant(1), c.format_at(x), y);
     c.emit_result<tpu::matmul>({.clamp = bounds(a.clamp, y)}, packed.operands(x).span(), y);
   }
@@ -55,6 +57,7 @@ template <class Dtype> struct gemm_rule {
 template <class Dtype> struct matmul_rule {
   using op = top::matmul;
   using dtype = Dtype;
+  static constexpr bool sums = true;
   static constexpr bool takes(const context& c, node_id) {
     return c.dims(0).rank() >= 2 && !c.is_constant(0) && c.is_constant(1) && c.dims(1).rank() == 2 &&
            is_floating(c.source().at(c.source().operand(c.node(), 1)).type);
@@ -69,7 +72,7 @@ template <class Dtype> struct matmul_rule {
         w.f[static_cast<std::size_t>(n * inner + k)] = given.f[static_cast<std::size_t>(k * columns + n)];
     }
     const tensor_id x = c.reshape_to(c.operand(0), {c.dims(0).elements() / inner, inner}, ".rows");
-    const format y = c.result_format();
+    const format y = c.sum_format();
     const packed_weights packed = pack_weights(c, 1, 2, w, c.format_at(x), y);
     const tpu::matmul::attributes a{.clamp = bounds({}, y)};
     if (c.dims(0).rank() == 2) {

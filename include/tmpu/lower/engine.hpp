@@ -20,7 +20,9 @@ namespace tmpu::lower {
 /// chip that it is for (it then goes before the general rule), `takes`, which forms of the operator it can lower,
 /// `any_type`: it looks at the element types itself (other rules are only asked about nodes of floats), `moves`: its
 /// result is elements of operand 0 in whatever type they come, and `elementwise`: an element of its result depends on one
-/// of each operand at most; where the result is only read as float, it is computed in f32 as well. Or `computed_in` with the rule of a wider dtype.
+/// of each operand at most; where the result is only read as float, it is computed in f32 as well, and `sums`: its result, made with `sum_format`,
+/// is not rounded to 8 bits there; `symmetric`: it takes its operands with a zero point of 0; `takes_sums`: it
+/// takes operands that are not rounded. Or `computed_in` with the rule of a wider dtype.
 template <class Rule> concept rule = requires {
   typename Rule::op;
   { Rule::dtype::id } -> std::convertible_to<dtype_id>;
@@ -111,6 +113,9 @@ struct entry {
   bool any_type = false;
   bool moves = false;
   bool elementwise = false;
+  bool sums = false;
+  bool symmetric = false;
+  bool takes_sums = false;
 };
 template <class Rule> constexpr entry entry_of() {
   if constexpr (requires { typename Rule::computes; }) {
@@ -126,6 +131,9 @@ template <class Rule> constexpr entry entry_of() {
     if constexpr (requires { Rule::any_type; }) e.any_type = Rule::any_type;
     if constexpr (requires { Rule::moves; }) e.moves = Rule::moves;
     if constexpr (requires { Rule::elementwise; }) e.elementwise = Rule::elementwise;
+    if constexpr (requires { Rule::sums; }) e.sums = Rule::sums;
+    if constexpr (requires { Rule::symmetric; }) e.symmetric = Rule::symmetric;
+    if constexpr (requires { Rule::takes_sums; }) e.takes_sums = Rule::takes_sums;
     return e;
   }
 }
@@ -353,35 +361,42 @@ private:
     return found;
   }
 
-  /// Marks what is read in another type than that of the pass. An elementwise node whose readers all are such is computed in f32:
-  /// rounding its result would only lose bits (the residual stream of a transformer).
+  /// Marks what is read in another type than that of the pass. An elementwise node whose readers all are such is computed in f32, and the
+  /// sums of one keep their bits: rounding the result would only lose some (the residual stream of a transformer). Sums keep them for
+  /// additions, too.
   static constexpr void keep_floats(const graph_body& g, vec<const detail::entry*>& chosen, context& c,
                                     const options& o) {
-    vec<std::uint8_t> wide(g.tensors.size());
-    vec<std::uint8_t> narrow(g.tensors.size());
-    for (const tensor_id t : g.outputs) c.set_read_wide(t);
+    enum reader : std::uint8_t { wide = 1, narrow = 2, adds = 4 };
+    vec<std::uint8_t> readers(g.tensors.size());
+    for (const tensor_id t : g.outputs) {
+      c.set_read_wide(t);
+      if (keeps_float(o)) readers[static_cast<std::size_t>(t)] = wide;
+    }
     for (std::size_t i = chosen.size(); i-- > 0;) {
       const auto id = static_cast<node_id>(i);
       const tensor_id y = g.results(id).empty() ? none : g.results(id)[0];
-      const auto own = [&](const vec<std::uint8_t>& marks) {
-        return y != none && marks[static_cast<std::size_t>(y)] != 0;
-      };
-      if (chosen[i] != nullptr && chosen[i]->elementwise && chosen[i]->computes == Dtype::id && own(wide) &&
-          !own(narrow) && (o.layers == nullptr || o.layers->find(g.name(y)) == dtype_id::none)) {
+      const std::uint8_t own = y == none ? 0 : readers[static_cast<std::size_t>(y)];
+      const bool here = chosen[i] != nullptr && chosen[i]->computes == Dtype::id;
+      const bool moves = here && chosen[i]->moves;
+      if (here && own != 0 && (own & narrow) == 0 && (chosen[i]->sums || moves) && !is_floating(Dtype::id) &&
+          (keeps_float(o) || !g.is_output(y)))
+        c.set_whole(y);
+      if (here && own == wide && chosen[i]->elementwise &&
+          (o.layers == nullptr || o.layers->find(g.name(y)) == dtype_id::none)) {
         c.enter(id);
         if (const detail::entry* e = rule_for(c, id, dtype_id::f32, true); e != nullptr) chosen[i] = e;
         c.compute_in(Dtype::id);
       }
-      const bool moves = chosen[i] != nullptr && chosen[i]->moves && chosen[i]->computes == Dtype::id;
-      bool reads_wide = chosen[i] == nullptr || chosen[i]->computes != Dtype::id;
+      const bool now = chosen[i] != nullptr && chosen[i]->computes == Dtype::id;
+      bool reads_wide = !now || (chosen[i]->symmetric && o.asymmetric && !is_floating(Dtype::id));
+      const std::uint8_t reads = reads_wide ? wide : chosen[i]->takes_sums ? adds : narrow;
       if (moves) {
         for (const tensor_id t : g.results(id)) reads_wide = reads_wide || c.read_wide(t);
       }
       for (const tensor_id t : g.operands(id)) {
         if (t == none) continue;
-        const auto at = static_cast<std::size_t>(t);
-        if (moves ? own(wide) : reads_wide) wide[at] = 1;
-        if (moves ? own(narrow) : !reads_wide) narrow[at] = 1;
+        std::uint8_t& of = readers[static_cast<std::size_t>(t)];
+        of = static_cast<std::uint8_t>(of | (moves ? own : reads));
         if (reads_wide) c.set_read_wide(t);
       }
     }

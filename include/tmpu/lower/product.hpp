@@ -74,15 +74,50 @@ constexpr tensor_id products(sequence& s, tensor_id x, shape a, tensor_id w, sha
 }
 } // namespace detail
 
+namespace detail {
+/// Operand i of a product in int8 has a calibrated range (or is constant), so that it can be taken with a zero point of 0.
+constexpr bool is_ranged(const context& c, std::size_t i) {
+  const tensor& t = c.source().at(c.source().operand(c.node(), i));
+  return c.is_constant(i) || (t.range.known && !t.quant.present());
+}
+/// Sums over so many products of 8-bit integers fit into 32 bits.
+constexpr bool sums_fit(std::int64_t inner) { return inner <= 2147483647 / (255 * 128); }
+/// Operand i with a zero point of 0: in i8, or in u8 where it is never negative and `may_be_unsigned` (the first operand of a product).
+constexpr tensor_id symmetric_operand(context& c, std::size_t i, bool may_be_unsigned) {
+  if (c.is_constant(i)) return c.symmetric_constant(i, c.dims(i));
+  const tensor_id t = c.source().operand(c.node(), i);
+  activation_range range = c.source().at(t).range;
+  if (!may_be_unsigned && range.min >= 0.0F) range.min = -range.threshold;
+  return c.cast_to(c.lowered(t), context::quantized_format(range, false));
+}
+constexpr double scale_at(const context& c, tensor_id t) { return static_cast<double>(c.format_at(t).quant.scale); }
+} // namespace detail
+
 /// matmul of any two tensors -> a matrix product for each matrix of the second operand, put one behind the other.
+/// int8: exact sums of operands with zero points of 0.
 template <class Dtype> struct matmul_activations_rule {
   using op = top::matmul;
   using dtype = Dtype;
-  static constexpr bool takes(const context& c, node_id) { return detail::takes_matrices(c, 0, 1); }
+  static constexpr bool sums = true;
+  static constexpr bool symmetric = true;
+  static constexpr bool takes(const context& c, node_id) {
+    return detail::takes_matrices(c, 0, 1) &&
+           (is_floating(Dtype::id) ||
+            (detail::is_ranged(c, 0) && detail::is_ranged(c, 1) && detail::sums_fit(c.dims(0)[c.dims(0).rank() - 1])));
+  }
   static constexpr void apply(context& c, node_id) {
     sequence s(c);
-    const auto product = [&](tensor_id x, tensor_id w) { return s.product(x, w); };
-    s.finish(detail::products(s, c.operand(0), c.dims(0), c.operand(1), c.dims(1), product));
+    if constexpr (is_floating(Dtype::id)) {
+      const auto product = [&](tensor_id x, tensor_id w) { return s.product(x, w); };
+      s.finish(detail::products(s, c.operand(0), c.dims(0), c.operand(1), c.dims(1), product));
+    } else {
+      const tensor_id a = detail::symmetric_operand(c, 0, true);
+      const tensor_id b = detail::symmetric_operand(c, 1, false);
+      const format y = c.sum_format();
+      const double factor = detail::scale_at(c, a) * detail::scale_at(c, b) / static_cast<double>(y.quant.scale);
+      const auto product = [&](tensor_id x, tensor_id w) { return s.product(x, w, y, factor); };
+      s.finish(detail::products(s, a, c.dims(0), b, c.dims(1), product));
+    }
   }
 };
 
@@ -181,6 +216,7 @@ constexpr bool has_constant_weights(const context& c) {
 template <class Dtype> struct conv_axes_rule {
   using op = top::conv;
   using dtype = Dtype;
+  static constexpr bool sums = true;
   static constexpr bool takes(const context& c, node_id) { return detail::has_constant_weights(c); }
   static constexpr void apply(context& c, node_id) {
     const auto a = c.attributes<op>();
@@ -189,7 +225,7 @@ template <class Dtype> struct conv_axes_rule {
     w.dims = detail::with_depth(w.dims, window.axis);
     sequence s(c);
     const tensor_id x = c.operand(0);
-    const format y = c.result_format();
+    const format y = c.sum_format();
     const auto rest = detail::behind_x(pack_weights(c, 1, 2, w, c.format_at(x), y));
     s.finish(detail::convolve(c, s, x, window.axis, a.group, a.clamp, rest, y));
   }
@@ -251,13 +287,14 @@ constexpr tensor_id spread(context& c, sequence& s, tensor_id x, top::detail::wi
 template <class Dtype> struct conv_transpose_rule {
   using op = top::conv_transpose;
   using dtype = Dtype;
+  static constexpr bool sums = true;
   static constexpr bool takes(const context& c, node_id) { return detail::has_constant_weights(c); }
   static constexpr void apply(context& c, node_id) {
     const auto a = c.attributes<op>();
     const value w = c.constant(1);
     auto window = op::window_of(a, c.dims(0), w.dims);
     sequence s(c);
-    const format y = c.result_format();
+    const format y = c.sum_format();
     const tensor_id x = detail::spread(c, s, c.operand(0), window);
     const std::int64_t outputs = w.dims[1];
     const std::int64_t channels = w.dims[0] / a.group;

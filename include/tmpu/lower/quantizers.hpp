@@ -109,7 +109,7 @@ private:
       }
     }
     const tensor_id made = emit(id, operands);
-    set(y, made, f);
+    set(y, made, context::is_whole(f) ? format{} : f); // a sum that keeps its bits is a float
   }
   /// A constant operand as context::constant_operand makes it.
   constexpr tensor_id small_constant(tensor_id t) {

@@ -65,9 +65,9 @@ inline constexpr list<
     detail::pool<top::max_pool, isa::pool_kind::max>, detail::pool<top::average_pool, isa::pool_kind::average>,
     in_all<max_pool_places_rule>, in_all<conv_axes_rule>, in_floats_only<conv_activations_rule>,
     in_all<conv_transpose_rule>, in_floats_only<conv_transpose_activations_rule>, in_f32_only<lp_pool_rule>,
-    in_f32_only<global_lp_pool_rule>, in_floats_only<matmul_activations_rule>, in_floats_only<gemm_activations_rule>,
+    in_f32_only<global_lp_pool_rule>, in_copies<matmul_activations_rule>, in_floats_only<gemm_activations_rule>,
     in_floats_only<softmax_rule>, in_f32_only<log_softmax_rule>, in_f32_only<layer_norm_rule>,
-    in_f32_only<rms_norm_rule>, in_floats_only<rotary_embedding_rule>, in_floats_only<attention_rule>,
+    in_f32_only<rms_norm_rule>, in_floats_only<rotary_embedding_rule>, in_copies<attention_rule>,
     // norms, recurrent operators
     in_f32_only<group_norm_family<top::group_normalization>::rule>,
     in_f32_only<group_norm_family<top::instance_normalization>::rule>, in_f32_only<batch_norm_rule>,

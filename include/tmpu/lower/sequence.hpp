@@ -159,6 +159,20 @@ public:
     if (bias == none) bias = zeros({dims(w)[0], 1});
     return c_->emit<tpu::matmul>(name(), {.clamp = bounds({}, f_)}, {x, w, bias}, f_);
   }
+  /// The same of integers with zero points of 0: the sums in the format y, times `factor`.
+  constexpr tensor_id product(tensor_id x, tensor_id w, const format& y, double factor) {
+    const multiplier m = make_multiplier(factor);
+    if (!m.valid()) c_->fail("the scales of its operands and result are too far apart: check the calibration table");
+    value params(dtype_id::i32, {dims(w)[0], 3});
+    for (std::int64_t n = 0; n < dims(w)[0]; ++n) {
+      params.i.data()[n * 3 + 1] = m.value;
+      params.i.data()[n * 3 + 2] = m.shift;
+    }
+    text wanted(c_->result_name());
+    wanted << ".params";
+    const tensor_id list = c_->add_constant(wanted, params);
+    return c_->emit<tpu::matmul>(name(), {.clamp = bounds({}, y)}, {x, w, list}, y);
+  }
   /// y[..., o, ...] = the sum over i of w[o, i] * x[..., i, ...] along an axis (+ bias[o], [O, 1] of f32): constants of the rule.
   constexpr tensor_id weigh(tensor_id x, std::size_t axis, const value& w, tensor_id bias = none) {
     return along(x, axis, w.dims[0], [&](tensor_id rows) { return product(rows, rounded(w), bias); });

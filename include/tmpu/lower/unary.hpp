@@ -9,11 +9,13 @@
 namespace tmpu::lower {
 
 /// A function of one operand -> unary in floats, a table of 256 entries in integers:
-/// table[q] = quantize(f(dequantize(q))), f in f32 (core/activations.hpp).
+/// table[q] = quantize(f(dequantize(q))), f in f32 (core/activations.hpp). A sum of products that goes through leaky_relu is rounded once: the
+/// greater (alpha > 1: the lesser) of it and its alpha-fold.
 template <class Op, isa::unary_kind Kind> struct unary_family {
   template <class Dtype> struct rule {
     using op = Op;
     using dtype = Dtype;
+    static constexpr bool takes_sums = Kind == isa::unary_kind::leaky_relu;
     static constexpr bool takes(const context& c, node_id) {
       if (c.is_constant(0)) return false;
       for (std::size_t i = 1; i < c.operand_count(); ++i) { // the bounds of clip
@@ -23,13 +25,26 @@ template <class Op, isa::unary_kind Kind> struct unary_family {
     }
     static constexpr void apply(context& c, node_id) {
       const tpu::unary::attributes f = function_of(c);
-      const tensor_id x = c.operand(0);
+      const tensor_id x = c.operand(0, takes_sums && f.alpha >= 0.0F);
       const format y = c.result_format();
       if (c.floating()) {
         c.template emit_result<tpu::unary>(f, {x}, y);
         return;
       }
       const format in = c.format_at(x);
+      if (context::is_whole(in)) {
+        const isa::binary_kind kind = f.alpha <= 1.0F ? isa::binary_kind::max : isa::binary_kind::min;
+        const double scale = static_cast<double>(in.quant.scale) / static_cast<double>(y.quant.scale);
+        const multiplier_pair m = make_multipliers(scale, scale * static_cast<double>(f.alpha), 1);
+        if (!m.valid()) c.fail("the scales of its operand and result are too far apart: check the calibration table");
+        c.template emit_result<tpu::binary>({.kind = static_cast<std::int64_t>(kind),
+                                             .a_multiplier = m.a,
+                                             .b_multiplier = m.b,
+                                             .shift = m.shift,
+                                             .clamp = bounds({}, y)},
+                                            {x, x}, y);
+        return;
+      }
       value table(y.type, {256});
       for (std::size_t n = 0; n < 256; ++n) {
         const std::int64_t q = least_of(in.type) + static_cast<std::int64_t>(n);

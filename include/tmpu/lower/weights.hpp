@@ -99,7 +99,9 @@ constexpr packed_weights pack_integer(context& c, std::size_t weight_operand, st
       c.fail(text("output channel ") << oc << " could overflow int32 with its bias: check the range of '" << c.name(0)
                                      << "' in the calibration table");
     }
-    const multiplier m = make_multiplier(x_scale * scale / y_scale);
+    // A result of 32 bits saturates far beyond what int8 holds; the products of a nearly dead tensor may go even further.
+    const double factor = x_scale * scale / y_scale;
+    const multiplier m = make_multiplier(context::is_whole(y) && factor > 0x1p30 ? 0x1p30 : factor);
     if (!m.valid()) {
       c.fail(text("output channel ") << oc << " needs a multiplier beyond 2^31: check the range of '" << c.result_name()
                                      << "' in the calibration table");

@@ -25,7 +25,7 @@ inline constexpr std::int64_t tile_places = 64; ///< of one call
 inline constexpr std::int64_t tile_rows = 4;
 template <std::int64_t Count> inline constexpr auto extent = static_cast<std::size_t>(Count);
 
-/// What makes an 8-bit integer of a sum: clamp(zero + requantize(sum + bias, multiplier, shift)), see isa::conv.
+/// What makes a result of a sum, of 8 bits or 32: clamp(zero + requantize(sum + bias, multiplier, shift)), see isa::conv.
 struct integer_finish {
   std::int64_t most = 0x8000'0000; ///< no sum is further from 0
   std::int64_t bias = 0;

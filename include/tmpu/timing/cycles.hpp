@@ -132,7 +132,10 @@ constexpr std::int64_t cycles(const isa::conv& i, const chip::facts& chip) {
 constexpr std::int64_t cycles(const isa::depthwise& i, const chip::facts& chip) {
   // Each lane works alone: one tap of one element-width of outputs a cycle.
   const std::int64_t taps = std::int64_t{i.kernel_h} * i.kernel_w;
-  return chip.issue_cycles + detail::with_conflict(detail::pass(i.y, chip) * taps, detail::shares_bank(i.x, i.y, chip));
+  isa::local_ref sums = i.y;
+  sums.type = i.x.type;
+  return chip.issue_cycles +
+         detail::with_conflict(detail::pass(sums, chip) * taps, detail::shares_bank(i.x, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::matmul& i, const chip::facts& chip) {
   const isa::local_ref& out = i.part.finish ? i.y : i.partial;
@@ -145,8 +148,11 @@ constexpr std::int64_t cycles(const isa::pool& i, const chip::facts& chip) {
 }
 constexpr std::int64_t cycles(const isa::binary& i, const chip::facts& chip) {
   const bool function = i.kind == isa::binary_kind::pow || i.kind == isa::binary_kind::rest;
+  // Sums of products are wider than the result.
+  const bool sums = i.a.type == dtype_id::i32 || i.b.type == dtype_id::i32;
+  const std::int64_t width = sums ? 4 / bytes_of(i.y.type) : 1;
   return chip.issue_cycles +
-         detail::with_conflict((function ? 40 : 2) * detail::pass(i.y, chip),
+         detail::with_conflict((function ? 40 : 2) * width * detail::pass(i.y, chip),
                                detail::shares_bank(i.a, i.y, chip) || detail::shares_bank(i.b, i.y, chip));
 }
 constexpr std::int64_t cycles(const isa::compare& i, const chip::facts& chip) {

@@ -36,10 +36,10 @@ constexpr std::int64_t saturate(dtype_id type, std::int64_t x) {
   return x < low ? low : (x > high ? high : x);
 }
 
-/// x between bounds that are held as floats (integers below 2^24, or infinite).
+/// x between bounds that are held as floats (integers, or infinite).
 constexpr std::int64_t clamp_integer(std::int64_t x, float low, float high) {
-  if (static_cast<float>(x) < low) return static_cast<std::int64_t>(low);
-  if (static_cast<float>(x) > high) return static_cast<std::int64_t>(high);
+  if (static_cast<double>(x) < static_cast<double>(low)) return static_cast<std::int64_t>(low);
+  if (static_cast<double>(x) > static_cast<double>(high)) return static_cast<std::int64_t>(high);
   return x;
 }
 
