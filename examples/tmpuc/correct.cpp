@@ -70,7 +70,7 @@ void add_correct(CLI::App& app, work& chosen) {
       }
       const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
       host::write_file(o->out, calibrate::print(corrector.made()).view());
-      std::int64_t counts[3] = {};
+      std::int64_t counts[4] = {};
       for (const calibrate::correction& c : corrector.made().corrections) ++counts[static_cast<std::size_t>(c.is)];
       fmt::print("{} samples in {:.1f} s: {} tensors scaled, {} layers rounded, {} biases\n", data.samples(),
                  taken.count(), counts[0], counts[2], counts[1]);

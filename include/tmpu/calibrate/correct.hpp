@@ -111,8 +111,15 @@ private:
       const weighted& l = layers_[i];
       correction rounding{correction::kind::rounding, text(graph_.name(l.y)), {}, {}};
       correction bias{correction::kind::bias, rounding.name, {}, {}};
-      rounding.bits = moments_[i].round(graph_.constant_value(l.weight), bias.values, !options_.rounding);
-      if (options_.rounding) made_.corrections.push_back(std::move(rounding));
+      correction steps{correction::kind::steps, rounding.name, {}, {}};
+      layer_moments::rounded r = moments_[i].round(graph_.constant_value(l.weight), !options_.rounding);
+      rounding.bits = std::move(r.up);
+      steps.values = std::move(r.steps);
+      bias.values = std::move(r.bias);
+      if (options_.rounding) {
+        made_.corrections.push_back(std::move(rounding));
+        made_.corrections.push_back(std::move(steps));
+      }
       if (options_.bias && l.takes_bias) made_.corrections.push_back(std::move(bias));
     }
   }

@@ -87,6 +87,11 @@ constexpr void apply_channels(graph_body& g, const table& t) {
   }
 }
 
+/// The number of steps that a weight becomes: the next one below or above.
+constexpr double rounded_steps(double w, double step, bool up) {
+  const double q = math::floor(w / step) + (up ? 1.0 : 0.0);
+  return q < -127.0 ? -127.0 : q > 127.0 ? 127.0 : q;
+}
 /// The step between weights of an output channel in int8, as lowering takes it.
 constexpr double weight_step(const weighted& l, const value& w, std::int64_t oc) {
   double greatest = 0.0;
@@ -104,14 +109,16 @@ template <class IsInt8> constexpr void apply_int8(graph_body& g, const table& t,
     if (l.node == none || !is_int8(g.name(l.y))) continue;
     if (const correction* c = fitting(t, correction::kind::rounding, g.name(l.y), l.outputs * l.inner());
         c != nullptr) {
+      const correction* steps = fitting(t, correction::kind::steps, g.name(l.y), l.outputs);
       value w = g.constant_value(l.weight);
       for (std::int64_t oc = 0; oc < l.outputs; ++oc) {
-        const double step = weight_step(l, w, oc);
+        const double step =
+            steps == nullptr ? weight_step(l, w, oc) : static_cast<double>(steps->at(static_cast<std::size_t>(oc)));
         if (step == 0.0) continue;
         for (std::int64_t k = 0; k < l.inner(); ++k) {
           float& v = w.f[l.place(oc, k)];
-          const double up = c->bit(static_cast<std::size_t>(oc * l.inner() + k)) ? 1.0 : 0.0;
-          v = static_cast<float>((math::floor(static_cast<double>(v) / step) + up) * step);
+          const bool up = c->bit(static_cast<std::size_t>(oc * l.inner() + k));
+          v = static_cast<float>(rounded_steps(static_cast<double>(v), step, up) * step);
         }
       }
       set_constant(g, l.weight, w);

@@ -7,7 +7,8 @@
 #include <cstdint>
 
 /// How the weights of a layer are rounded so that its results change least: the squared error of a sum over k of e[k] x[k], with e the
-/// rounding errors, is e' C e where C holds the means of x[i] x[j]. Each weight goes to one of its two neighbours.
+/// rounding errors, is e' C e where C holds the means of x[i] x[j]. Each weight goes to one of its two neighbours, and of some steps between
+/// neighbours an output channel takes the one with the least error.
 namespace tmpu::calibrate {
 
 /// Sums over the rows that a layer's weights are multiplied with, in whole numbers, so that their order does not matter: x counts in
@@ -53,40 +54,51 @@ public:
     rows_ += count;
   }
 
-  /// Rounds the weights: for each, by output channels, 1 where it is rounded up; `bias` gets what takes the mean error away.
-  /// `to_nearest`: each by itself.
-  [[nodiscard]] constexpr vec<std::uint8_t> round(const value& w, vec<float>& bias, bool to_nearest = false) const {
+  /// How the weights are rounded.
+  struct rounded {
+    vec<std::uint8_t> up; ///< of each weight, by output channels
+    vec<float> steps;     ///< of each output channel
+    vec<float> bias;      ///< takes the mean error away
+  };
+  /// `to_nearest`: each by itself, in the step of the greatest.
+  [[nodiscard]] constexpr rounded round(const value& w, bool to_nearest = false) const {
     const std::int64_t inner = layer_.inner();
-    vec<std::uint8_t> up(static_cast<std::size_t>(layer_.outputs * inner));
-    bias = vec<float>(static_cast<std::size_t>(layer_.outputs));
-    if (rows_ == 0) return up;
-    for (const block& b : blocks_) {
-      const vec<double> c = second_moments(b);
-      for (std::int64_t oc = b.group * layer_.each(); oc < (b.group + 1) * layer_.each(); ++oc) {
-        const double step = detail::weight_step(layer_, w, oc);
-        if (step == 0.0) continue;
-        vec<double> error; // in steps
-        vec<double> other; // what is added to it by the other neighbour
-        for (std::int64_t k = 0; k < b.size; ++k) {
-          const double v = static_cast<double>(w.f[layer_.place(oc, b.first + k)]) / step;
-          const double down = math::floor(v);
-          const bool nearer_up = v - down >= 0.5;
-          // The greatest one sets the step, so it stays; 127 is the last number.
-          const bool stays = v == down || math::abs(v) > 126.5;
-          error.push_back(nearer_up ? down + 1.0 - v : down - v);
-          other.push_back(stays ? 0.0 : nearer_up ? -1.0 : 1.0);
-        }
-        if (!to_nearest) improve(c, error, other);
+    rounded r;
+    r.up = vec<std::uint8_t>(static_cast<std::size_t>(layer_.outputs * inner));
+    r.steps = vec<float>(static_cast<std::size_t>(layer_.outputs));
+    r.bias = vec<float>(static_cast<std::size_t>(layer_.outputs));
+    for (std::int64_t oc = 0; oc < layer_.outputs; ++oc)
+      r.steps[static_cast<std::size_t>(oc)] = static_cast<float>(detail::weight_step(layer_, w, oc));
+    if (rows_ == 0) return r;
+    vec<vec<double>> moments;
+    for (const block& b : blocks_) moments.push_back(second_moments(b));
+    for (std::int64_t oc = 0; oc < layer_.outputs; ++oc) {
+      const auto greatest = static_cast<double>(r.steps[static_cast<std::size_t>(oc)]);
+      if (greatest == 0.0) continue;
+      double least = math::infinity<double>;
+      // From the step of the greatest weight on: it may saturate, or the others have a little less room.
+      for (const double factor : {1.0, 0.99, 1.01, 0.98, 1.02, 1.03}) {
+        if (to_nearest && factor != 1.0) break;
+        const auto step = static_cast<float>(greatest * factor);
+        double loss = 0.0;
         double mean = 0.0;
-        for (std::int64_t k = 0; k < b.size; ++k) {
-          up[static_cast<std::size_t>(oc * inner + b.first + k)] = error[static_cast<std::size_t>(k)] > 0.0 ? 1 : 0;
-          mean += error[static_cast<std::size_t>(k)] * mean_of(b, k);
+        vec<std::uint8_t> up;
+        for (std::size_t i = 0; i < blocks_.size(); ++i) {
+          if (blocks_[i].group == oc / layer_.each())
+            loss += round_block(blocks_[i], moments[i], w, oc, static_cast<double>(step), to_nearest, up, mean);
         }
+        loss *= static_cast<double>(step) * static_cast<double>(step);
+        if (!(loss < least)) continue;
+        least = loss;
+        r.steps[static_cast<std::size_t>(oc)] = step;
+        for (std::int64_t k = 0; k < inner; ++k)
+          r.up[static_cast<std::size_t>(oc * inner + k)] = up[static_cast<std::size_t>(k)];
         if (layer_.takes_bias)
-          bias[static_cast<std::size_t>(oc)] -= static_cast<float>(mean * step * static_cast<double>(unit_));
+          r.bias[static_cast<std::size_t>(oc)] =
+              -static_cast<float>(mean * static_cast<double>(step) * static_cast<double>(unit_));
       }
     }
-    return up;
+    return r;
   }
 
 private:
@@ -99,6 +111,28 @@ private:
     vec<std::int64_t> products; ///< the lower triangle
   };
 
+  /// The weights of a block: appends to `up`, adds to the mean error, in steps; gives e' C e.
+  [[nodiscard]] constexpr double round_block(const block& b, const vec<double>& c, const value& w, std::int64_t oc,
+                                             double step, bool to_nearest, vec<std::uint8_t>& up, double& mean) const {
+    vec<double> error; // in steps
+    vec<double> other; // what is added to it by the other neighbour
+    for (std::int64_t k = 0; k < b.size; ++k) {
+      const auto v = static_cast<double>(w.f[layer_.place(oc, b.first + k)]);
+      const double down = detail::rounded_steps(v, step, false) - v / step;
+      const double above = detail::rounded_steps(v, step, true) - v / step;
+      const bool nearer_up = math::abs(above) <= math::abs(down);
+      error.push_back(nearer_up ? above : down);
+      other.push_back(nearer_up ? down - above : above - down);
+      up.push_back(nearer_up ? 1 : 0);
+    }
+    const vec<double> nearest = error;
+    const double loss = improve(c, error, other, to_nearest);
+    for (std::size_t k = 0; k < error.size(); ++k) {
+      if (error[k] != nearest[k]) up[up.size() - error.size() + k] ^= 1U;
+      mean += error[k] * mean_of(b, static_cast<std::int64_t>(k));
+    }
+    return loss;
+  }
   [[nodiscard]] constexpr std::int16_t whole(float x) const {
     const double q = math::round_half_away(static_cast<double>(x) / static_cast<double>(unit_));
     return static_cast<std::int16_t>(q < -255.0 ? -255.0 : q > 255.0 ? 255.0 : q);
@@ -139,15 +173,15 @@ private:
     }
     return c;
   }
-  /// Takes the other neighbour, weight by weight, as long as that lessens e' C e.
-  static constexpr void improve(const vec<double>& c, vec<double>& error, vec<double>& other) {
+  /// Takes the other neighbour, weight by weight, as long as that lessens e' C e, which it gives.
+  static constexpr double improve(const vec<double>& c, vec<double>& error, vec<double>& other, bool as_it_is) {
     const std::size_t size = error.size();
     vec<double> slope(size); // C e
     for (std::size_t i = 0; i < size; ++i) {
       for (std::size_t j = 0; j < size; ++j) slope[i] += c.data()[i * size + j] * error.data()[j];
     }
     constexpr int most_rounds = 50;
-    bool changed = true;
+    bool changed = !as_it_is;
     for (int round = 0; changed && round < most_rounds; ++round) {
       changed = false;
       for (std::size_t k = 0; k < size; ++k) {
@@ -159,6 +193,9 @@ private:
         changed = true;
       }
     }
+    double loss = 0.0;
+    for (std::size_t i = 0; i < size; ++i) loss += slope[i] * error[i];
+    return loss;
   }
 
   weighted layer_;

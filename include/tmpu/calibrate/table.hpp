@@ -21,10 +21,11 @@ struct entry {
 /// ```
 /// @channels c1 0.5 1.25      the channels of tensor c1 are divided by these, in the weights that make and read it
 /// @bias c1 0.001 -0.02       is added to the biases of layer c1 (the node that makes c1)
+/// @steps c1 0.01 0.02        between the weights of each output channel of layer c1, where it is not the greatest |w| / 127
 /// @rounding c1 mVq3...       of each weight, by output channels: rounded up (1) or down; six bits a character, the lowest first
 /// ```
 struct correction {
-  enum class kind : std::uint8_t { channels, bias, rounding };
+  enum class kind : std::uint8_t { channels, bias, rounding, steps };
   kind is = kind::channels;
   text name;
   vec<float> values;

@@ -31,7 +31,7 @@ namespace tmpu::calibrate {
 
 namespace detail {
 inline constexpr std::string_view table_title = "# tmpu calibration table v";
-inline constexpr std::string_view correction_words[] = {"channels", "bias", "rounding"};
+inline constexpr std::string_view correction_words[] = {"channels", "bias", "rounding", "steps"};
 inline constexpr std::string_view bit_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 inline void put_correction(text& out, const correction& c) {
   out << '@' << correction_words[static_cast<std::size_t>(c.is)] << ' ';
@@ -50,8 +50,9 @@ inline correction take_correction(line_reader& line) {
   correction c;
   const std::string_view word = line.take_word();
   std::size_t kind = 0;
-  while (kind < 3 && correction_words[kind] != word) ++kind;
-  if (kind == 3) line.fail(text("there is no correction '") << word << "': channels, bias and rounding are known");
+  while (kind < 4 && correction_words[kind] != word) ++kind;
+  if (kind == 4)
+    line.fail(text("there is no correction '") << word << "': channels, bias, rounding and steps are known");
   c.is = static_cast<correction::kind>(kind);
   line.skip_spaces();
   if (line.at_end()) line.fail("the correction names no tensor");
@@ -69,7 +70,8 @@ inline correction take_correction(line_reader& line) {
   for (line.skip_spaces(); !line.at_end(); line.skip_spaces()) {
     c.values.push_back(line.take_float());
     const float v = c.values.back();
-    if (v != v || v - v != 0.0F || (c.is == correction::kind::channels && v <= 0.0F)) {
+    if (v != v || v - v != 0.0F ||
+        ((c.is == correction::kind::channels && v <= 0.0F) || (c.is == correction::kind::steps && v < 0.0F))) {
       line.fail(text("'") << v << "' is no factor or bias: make the table again with `tmpuc correct`");
     }
   }
