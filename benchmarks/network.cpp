@@ -7,6 +7,7 @@
 #include "tmpu/isa/tmodel.hpp"
 #include "tmpu/onnx/import.hpp"
 #include "tmpu/onnx/stage_file.hpp"
+#include "tmpu/top/attention.hpp"
 #include "tmpu/top/binary.hpp"
 #include "tmpu/top/conv.hpp"
 #include "tmpu/top/elementwise.hpp"
@@ -36,7 +37,7 @@ using namespace tmpu;
 /// What the canonical forms of the zoo's networks and of simple transformers hold.
 using operators = list<top::conv, top::gemm, top::matmul, top::add, top::mul, top::max_pool, top::average_pool,
                        top::reshape, top::transpose, top::relu, top::clip, top::gelu, top::softmax,
-                       top::layer_normalization, top::reduce_mean, top::slice, top::concat, top::split>;
+                       top::layer_normalization, top::attention, top::reduce_mean, top::slice, top::concat, top::split>;
 
 double processor_seconds() {
   std::timespec t{};
@@ -84,7 +85,7 @@ void measure_file(const std::string& path, double seconds) {
 
 int main(int count, char** words) {
 #if defined(__GLIBC__)
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 30); // as tmpuc does
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 25); // as tmpuc does
   ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
 #endif
   try {

@@ -2,7 +2,7 @@
 #include "tmpu/calibrate/calibrate.hpp"
 
 #include "models.hpp"
-#include "tmpu/host/fast_sums.hpp"
+#include "tmpu/host/fast_loops.hpp"
 #include "tmpu/host/files.hpp"
 #include "tmpu/host/progress.hpp"
 

@@ -29,7 +29,7 @@ int fail(std::string message) {
 int main(int argc, char** argv) {
 #if defined(__GLIBC__)
   // Inference asks for the same great blocks again and again: they stay with the process instead of going back to the system each time.
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 25);
   ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
 #endif
   CLI::App app{"Compiles neural networks (ONNX) for a TPU and runs them on the reference TPU.", "tmpuc"};

@@ -291,3 +291,33 @@ TEST_CASE("ldexp and sqrt equal the C library, bit for bit; the soft root equals
   for (const double x : {0x1p-1074, 0x1p-1022, 0x1.fffffffffffffp+1023, 4.0 - 0x1p-51, 1.0 - 0x1p-53, 1.0 + 0x1p-52})
     CHECK(same(math::detail::sqrt_soft(x)) == same(std::sqrt(x)));
 }
+
+TEST_CASE("fma equals the C library, bit for bit, by doubles as well") {
+  generator random;
+  const auto check = [](float a, float b, float c) {
+    const float wanted = std::fma(a, b, c);
+    REQUIRE(math::fma(a, b, c) == wanted);
+    REQUIRE(same(math::detail::fma_by_doubles(a, b, c)) == same(wanted));
+  };
+  for (int i = 0; i < 300000; ++i) {
+    const auto any = [&] { return std::bit_cast<float>(static_cast<std::uint32_t>(random.next())); };
+    const float a = any();
+    const float b = any();
+    float c = any();
+    // Where c is about the product, its last bits and cancellation decide.
+    if (i % 2 == 0) c = std::ldexp(-a * b, static_cast<int>(random.next() % 60U) - 30);
+    if (a != a || b != b || c != c || std::isinf(a) || std::isinf(b)) continue;
+    check(a, b, c);
+  }
+  // Ties that the third operand decides, sums of denormals, overflow, zeros.
+  check(0x1.000002p0F, 0x1.000002p0F, 0x1p-60F);
+  check(0x1p12F + 1.0F, 0x1p12F + 1.0F, 0x1p-30F);
+  check(0x1p12F + 1.0F, 0x1p12F + 1.0F, -0x1p-30F);
+  check(0x1p-75F, 0x1p-75F, 0x1p-149F);
+  check(0x1p-75F, 0x1.8p-75F, 0x1p-149F);
+  check(0x1.fffffep127F, 1.0F, 0x1p103F);
+  check(0x1.fffffep127F, 1.0F, 0x1.fffffep102F);
+  check(0x1.fffffep127F, -2.0F, 0x1p127F);
+  for (const float z : {0.0F, -0.0F}) check(z, 1.0F, 0.0F), check(z, 1.0F, -0.0F), check(1.0F, 1.0F, -1.0F);
+  static_assert(math::fma(0x1.000002p0F, 0x1.000002p0F, -0x1.000004p0F) == 0x1p-46F);
+}

@@ -141,8 +141,8 @@ constexpr dtype_id carrier_of(dtype_id id) {
   }
 }
 
-/// Rounds to the storage type (nearest, ties to even); f32 and wider types pass.
-constexpr float round_to(dtype_id id, float value) {
+namespace detail {
+constexpr float round_to_small(dtype_id id, float value) {
   switch (id) {
   case dtype_id::f16: return round_to_f16(value);
   case dtype_id::bf16: return round_to_bf16(value);
@@ -153,6 +153,11 @@ constexpr float round_to(dtype_id id, float value) {
   case dtype_id::f4e2m1: return round_to_e2m1(value);
   default: return value;
   }
+}
+} // namespace detail
+/// Rounds to the storage type (nearest, ties to even); f32 and wider types pass.
+constexpr float round_to(dtype_id id, float value) {
+  return id == dtype_id::f32 ? value : detail::round_to_small(id, value);
 }
 
 /// The tags that rules name: `using dtype = i8;`. A number format of one's own is a struct of this form.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -10,7 +11,7 @@
 #endif
 
 /// Elementary functions of our own: constexpr, without <cmath>, and with the same bits on every compiler, at run time
-/// and in constant evaluation (plain IEEE double arithmetic, round to nearest, no fused multiply-add).
+/// and in constant evaluation (plain IEEE double arithmetic, round to nearest; fused only where fma says so).
 ///
 /// The float versions compute in double and round once. Greatest errors measured by tests/core/math_test.cpp, in units
 /// in the last place (ulp); 0.5 is correct rounding:
@@ -108,6 +109,14 @@ template <class... Rest> [[gnu::always_inline]] constexpr double polynomial(doub
     return c0 + x * polynomial(x, rest...);
 }
 
+template <std::size_t First = 0, std::size_t Count>
+[[gnu::always_inline]] constexpr double polynomial(double x, const double (&c)[Count]) {
+  if constexpr (First + 1 == Count)
+    return c[First];
+  else
+    return c[First] + x * polynomial<First + 1>(x, c);
+}
+
 /// Adding and taking off this number rounds to the nearest integer, which then stands in the low bits of the sum.
 inline constexpr double round_magic = 0x1.8p52;
 
@@ -115,6 +124,30 @@ inline constexpr double round_magic = 0x1.8p52;
 constexpr double scale_normal(double p, std::uint64_t k) { return std::bit_cast<double>(bits(p) + (k << 52)); }
 
 } // namespace detail
+
+namespace detail {
+/// The product of two floats is exact as a double; their sum with the third is rounded to odd, so that rounding it to float
+/// rounds the exact sum (Boldo, Melquiond: Emulation of FMA and correctly rounded sums, IEEE Trans. Computers 57(4), 2008).
+constexpr float fma_by_doubles(float a, float b, float c) {
+  const double product = static_cast<double>(a) * static_cast<double>(b);
+  const double wide = static_cast<double>(c);
+  double sum = product + wide;
+  if (!(sum < infinity<double> && sum > -infinity<double>)) return static_cast<float>(sum);
+  const double from_c = sum - product;
+  const double rest = (product - (sum - from_c)) + (wide - from_c);
+  if (rest != 0.0 && (bits(sum) & 1U) == 0)
+    sum = std::bit_cast<double>(bits(sum) + ((rest > 0.0) == (sum > 0.0) ? 1U : ~std::uint64_t{0}));
+  constexpr double overflows = 0x1.ffffffp127; // halfway between the greatest float and 2^128
+  if (sum >= overflows) return infinity<float>;
+  if (sum <= -overflows) return -infinity<float>;
+  return static_cast<float>(sum);
+}
+} // namespace detail
+
+/// a * b + c, rounded once: what processors do in one instruction.
+[[nodiscard]] constexpr float fma(float a, float b, float c) {
+  return std::is_constant_evaluated() ? detail::fma_by_doubles(a, b, c) : __builtin_fmaf(a, b, c);
+}
 
 // ---------------------------------------------------------------- rounding to integers
 
@@ -268,14 +301,15 @@ constexpr scaled exp_parts(double x) {
                  0x1.27e4d41966f2fp-22, 0x1.ae642c82e33d5p-26, 0x1.1f7f2776cfaf2p-29, 0x1.61bfaa228dde5p-33);
   return {1.0 + (r + (r * r * p + r_lo)), bits(t)};
 }
+inline constexpr double exp_short[] = {0x1.fffffffffe062p-2,  0x1.5555555554f96p-3,  0x1.55555565c7e0ep-5,
+                                       0x1.111111170bc08p-7,  0x1.6c166bde96885p-10, 0x1.a019c36bc053cp-13,
+                                       0x1.a136bf03ec612p-16, 0x1.72ad458027fbcp-19};
 /// The same to 2^-40, enough for one rounding to float.
 constexpr scaled exp_parts_short(double x) {
   const double t = x * log2_e + round_magic;
   const double k = t - round_magic;
   const double r = x - k * ln2;
-  const double p =
-      polynomial(r, 0x1.fffffffffe062p-2, 0x1.5555555554f96p-3, 0x1.55555565c7e0ep-5, 0x1.111111170bc08p-7,
-                 0x1.6c166bde96885p-10, 0x1.a019c36bc053cp-13, 0x1.a136bf03ec612p-16, 0x1.72ad458027fbcp-19);
+  const double p = polynomial(r, exp_short);
   return {1.0 + (r + r * r * p), bits(t)};
 }
 /// 2^x, |x| < 2000, with a small correction to x.
@@ -826,15 +860,16 @@ inline constexpr double erf_table[10][16] = {
      -0x1.f4671b928c8edp-40, 0x1.7ec7f88c56bb2p-40, -0x1.de94f3adccf22p-41},
 };
 
+inline constexpr double erf_small[] = {0x1.06eba8214db69p-3,   -0x1.812746b0379e6p-2,  0x1.ce2f21a042b30p-4,
+                                       -0x1.b82ce31284e00p-6,  0x1.565bcd0dbaa38p-8,   -0x1.c02db3dac435fp-11,
+                                       0x1.f9a321d5b8e1ep-14,  -0x1.f4d1e3183f7aep-17, 0x1.b9df224ca4b97p-20,
+                                       -0x1.5f1ecb6f0764cp-23, 0x1.f7b4bf3b13964p-27,  -0x1.389d4f2641625p-30,
+                                       0x1.05ffd737fb32ep-34};
 /// a in [0, infinity]
 constexpr double erf_positive(double a) {
   if (a <= 1.0) {
     const double z = a * a;
-    return a + a * polynomial(z, 0x1.06eba8214db69p-3, -0x1.812746b0379e6p-2, 0x1.ce2f21a042b30p-4,
-                              -0x1.b82ce31284e00p-6, 0x1.565bcd0dbaa38p-8, -0x1.c02db3dac435fp-11,
-                              0x1.f9a321d5b8e1ep-14, -0x1.f4d1e3183f7aep-17, 0x1.b9df224ca4b97p-20,
-                              -0x1.5f1ecb6f0764cp-23, 0x1.f7b4bf3b13964p-27, -0x1.389d4f2641625p-30,
-                              0x1.05ffd737fb32ep-34);
+    return a + a * polynomial(z, erf_small);
   }
   if (!(a < 6.0)) return 1.0;
   const auto i = static_cast<int>(2.0 * a) - 2;

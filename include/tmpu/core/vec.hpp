@@ -127,6 +127,15 @@ public:
     }
     size_ = count;
   }
+  /// New elements of plain types have no values before they are written.
+  constexpr void resize_for_overwrite(std::size_t count) {
+    if constexpr (__is_trivially_copyable(T) && __is_trivially_constructible(T)) {
+      reserve(count);
+      size_ = count;
+    } else {
+      resize(count);
+    }
+  }
   constexpr T& push_back(T value) {
     if (size_ == capacity_) reserve(capacity_ == 0 ? 8 : capacity_ * 2);
     data_[size_] = std::move(value);

@@ -32,7 +32,6 @@ constexpr bool real_types(const isa::local_ref& x, const isa::local_ref& w, cons
 /// Where the operands of a sum lie.
 template <class Instruction> struct job_base {
   static constexpr bool transposed = false;
-  static constexpr bool dense = false;
   const Instruction& i;
   memory& m;
   dtype_id x_type, w_type, y_type;

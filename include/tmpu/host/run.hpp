@@ -3,7 +3,7 @@
 
 #include "tmpu/exec/executor.hpp"
 #include "tmpu/host/edge.hpp"
-#include "tmpu/host/fast_sums.hpp"
+#include "tmpu/host/fast_loops.hpp"
 #include "tmpu/host/memory_limit.hpp"
 #include "tmpu/host/steps.hpp"
 #include "tmpu/ir/evaluate.hpp"

@@ -21,6 +21,7 @@ struct op_info {
   int max_operands = 1; ///< -1: any number
   int results = 1;      ///< least number of results; further ones are optional outputs of the ONNX operator
   int max_results = 1;
+  bool writes_all = false; ///< eval writes every element of its results: they need not be zero before
 };
 
 /// Which elements of the operands decide about one element of a result: by this, lists of sizes that are known in part

@@ -27,8 +27,8 @@ inline bool has(level l) {
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512vnni");
   }
-  // Processors with AVX2 have the conversions of f16 (F16C) as well.
-  if (l == level::avx2) return __builtin_cpu_supports("avx2");
+  // Processors with both have the conversions of f16 (F16C) as well.
+  if (l == level::avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
   return l == level::portable;
 }
@@ -60,6 +60,10 @@ inline void copy_short(std::uint8_t* to, const std::uint8_t* from, std::int64_t 
   } else {
     for (std::int64_t i = 0; i < bytes; ++i) to[i] = from[i];
   }
+}
+
+inline void copy_floats(float* to, const float* from, std::int64_t count) {
+  copy_short(reinterpret_cast<std::uint8_t*>(to), reinterpret_cast<const std::uint8_t*>(from), count * 4);
 }
 
 } // namespace tmpu::simd

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tmpu/core/dtype.hpp"
-#include "tmpu/core/fast_sums.hpp"
+#include "tmpu/core/fast_loops.hpp"
 #include "tmpu/simd/scratch.hpp"
 #include "tmpu/simd/tile.hpp"
 
@@ -139,8 +139,8 @@ template <class F> void for_each_run(const stretch& s, std::int64_t pitch, std::
 template <bool Real, class Job> class convolution {
 public:
   convolution(const kernels& k, const Job& job, const sum_shape& s, scratch& room)
-      : k_(k), job_(job), p_(laid_out(s, Real ? 1 : k.bytes)), order_(p_.bytes, s.w.stride, s.w.dilation),
-        row_order_(p_.bytes, p_.bytes, 1), room_(room), x_(scratch::need(room.x, in_words() ? 0 : p_.x_words())),
+      : k_(k), job_(job), p_(s, Real ? 1 : k.bytes), order_(p_.bytes, s.w.stride, s.w.dilation),
+        row_order_(p_.bytes, p_.bytes, 1), room_(room), x_(scratch::need(room.x, p_.x_words())),
         offsets_(scratch::need(room.offsets, p_.words)), sums_(scratch::need(room.sums, p_.sums() + p_.starts())),
         lines_(scratch::need(room.lines, p_.lines(element))) {}
 
@@ -151,13 +151,6 @@ public:
       lay_weights(g);
       correct(g);
       for (std::int64_t n = 0; n < p_.s.images; ++n) {
-        if constexpr (Job::dense) {
-          if (in_words()) {
-            x_ = job_.words(n, g * p_.s.channels);
-            tiles(n, g);
-            continue;
-          }
-        }
         if constexpr (Job::transposed) {
           lay_rows();
         } else {
@@ -185,16 +178,6 @@ private:
     for (std::int64_t i = 0; i < bytes; i += 16) std::memcpy(to + i, from + i, 16);
   }
 
-  /// Dense planes of floats that are read place by place are words already, where no vector reaches over their end.
-  static bool in_words(const sum_shape& s) {
-    return Real && Job::dense && s.h.plain() && s.w.plain() && s.h.out * s.w.out % vector == 0;
-  }
-  [[nodiscard]] bool in_words() const { return in_words(p_.s); }
-  static plan laid_out(const sum_shape& s, std::int64_t bytes) {
-    plan p(s, bytes);
-    if (in_words(s)) p.image = p.places;
-    return p;
-  }
   void tiles(std::int64_t n, std::int64_t g) {
     const bool cut = p_.words > plan::most_words;
     // What is laid out and stays in the caches is run over once for each four outputs, else four outputs after the
@@ -498,7 +481,7 @@ private:
   column_order order_;     ///< of x
   column_order row_order_; ///< of what lies in a row already
   scratch& room_;
-  const word* x_; ///< in the room, or in place
+  const word* x_; ///< in the room
   std::int32_t* offsets_;
   std::int32_t* sums_;
   std::uint8_t* lines_;

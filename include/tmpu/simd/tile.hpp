@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/core/math.hpp"
 #include "tmpu/core/numbers.hpp"
 #include "tmpu/simd/level.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#define TMPU_AVX2 [[gnu::target("avx2,f16c")]]
-#define TMPU_AVX512 [[gnu::target("avx2,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]]
+#define TMPU_AVX2 [[gnu::target("avx2,fma,f16c")]]
+#define TMPU_AVX512 [[gnu::target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]]
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
 // g++ 12 takes what its own _mm512_undefined_* leaves open for a mistake of the caller.
@@ -77,6 +78,19 @@ struct real_finish {
   float high = 0.0F;
 };
 
+/// Where finished sums of floats go: `width` of each row, clamp(sum + bias).
+struct fused_end {
+  float* y[4] = {};
+  real_finish f[4] = {};
+  std::int64_t width = 0;
+};
+/// Some places of an output, row after row, as elements of an input: the first run may begin inside of a row.
+struct run_shape {
+  std::int64_t first = 0; ///< elements of the first run
+  std::int64_t run = 0;   ///< of the others
+  std::int64_t jump = 0;  ///< from the beginning of a row to that of the next
+};
+
 /// Which elements of a row make a word of neighbouring taps: j * stride + u * dilation, u < bytes.
 struct column_order {
   std::int64_t stride = 1;
@@ -105,6 +119,24 @@ struct kernels {
   tile integer_row = nullptr;  ///< 1 row
   tile real_tile = nullptr;
   tile real_row = nullptr;
+  /// sums[r][p] = start + sum over k < count, by math::fma, of rows[r][k] * panel[k][p], start 0 or what stands there; rows
+  /// of the panel and of the sums have 64 places, of which 16 * vectors are computed. With an `end` the sums go there
+  /// instead; says whether one of those is no number.
+  using fused_sums = bool (*)(const float* panel, std::int64_t count, const float* const* rows, float* sums,
+                              std::int64_t vectors, bool resume, const fused_end* end);
+  fused_sums fused_tile = nullptr; ///< 4 rows
+  fused_sums fused_row = nullptr;  ///< 1 row
+  /// y[p] = clamp(bias + sum over t < count, by math::fma from +0, of w[t] * x[t][p]), p < width and no further; reads up to
+  /// 15 places more. Says whether a result is no number.
+  bool (*taps)(float* y, const float* const* x, const float* w, std::int64_t count, std::int64_t width,
+               const real_finish& f) = nullptr;
+  /// to[i] = from[2 * i]; reads up to 31 elements and writes up to 15 beyond.
+  void (*every_second)(float* to, const float* from, std::int64_t count) = nullptr;
+  /// Copies `width` floats, run after run, from where the first row would begin (`row`). Reads no more than these, writes up to
+  /// 15 beyond.
+  void (*runs)(float* to, const float* row, const run_shape& shape, std::int64_t width) = nullptr;
+  /// to[i][j] = from[j * pitch + i], i < rows, j < columns, rows of `to` have 64 floats; writes up to 15 columns beyond.
+  void (*turn)(float* to, const float* from, std::int64_t pitch, std::int64_t rows, std::int64_t columns) = nullptr;
   /// Words of one element from each of `bytes` rows.
   void (*interleave)(word* to, const std::uint8_t* const* rows, std::int64_t count, bool is_signed) = nullptr;
   void (*columns)(word* to, const std::uint8_t* row, std::int64_t count, const column_order& order,
@@ -172,6 +204,55 @@ void real(const word* x, const std::int32_t* offsets, std::int64_t count, const 
       }
       std::memcpy(to, s, sizeof s);
     }
+  }
+}
+template <std::int64_t Rows>
+bool fused(const float* panel, std::int64_t count, const float* const* rows, float* sums, std::int64_t vectors,
+           bool resume, const fused_end* end) {
+  bool all = true;
+  for (std::int64_t r = 0; r < Rows; ++r) {
+    float* to = sums + r * tile_places;
+    for (std::int64_t p = 0; p < vectors * vector; ++p) {
+      float s = resume ? to[p] : 0.0F;
+      for (std::int64_t k = 0; k < count; ++k) s = math::fma(rows[r][k], panel[k * tile_places + p], s);
+      to[p] = s;
+      if (end == nullptr || end->y[r] == nullptr || p >= end->width) continue;
+      const real_finish& f = end->f[r];
+      s += f.bias;
+      end->y[r][p] = s < f.low ? f.low : s > f.high ? f.high : s;
+      all = all && s == s;
+    }
+  }
+  return !all;
+}
+inline bool taps(float* y, const float* const* x, const float* w, std::int64_t count, std::int64_t width,
+                 const real_finish& f) {
+  bool all = true;
+  for (std::int64_t p = 0; p < width; ++p) {
+    float s = 0.0F;
+    for (std::int64_t t = 0; t < count; ++t) s = math::fma(w[t], x[t][p], s);
+    s += f.bias;
+    y[p] = s < f.low ? f.low : s > f.high ? f.high : s;
+    all = all && s == s;
+  }
+  return !all;
+}
+inline void every_second(float* to, const float* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = from[2 * i];
+}
+inline void runs(float* to, const float* row, const run_shape& shape, std::int64_t width) {
+  const float* from = row + shape.run - shape.first;
+  for (std::int64_t run = shape.first; width > 0; run = shape.run) {
+    const std::int64_t count = run < width ? run : width;
+    std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
+    to += count;
+    width -= count;
+    from = row += shape.jump;
+  }
+}
+inline void turn(float* to, const float* from, std::int64_t pitch, std::int64_t rows, std::int64_t columns) {
+  for (std::int64_t j = 0; j < columns; ++j) {
+    for (std::int64_t i = 0; i < rows; ++i) to[i * tile_places + j] = from[j * pitch + i];
   }
 }
 constexpr word pair(std::uint8_t a, std::uint8_t b, bool is_signed) {
@@ -266,6 +347,12 @@ inline constexpr kernels all{.bytes = 2,
                              .integer_row = integer<1>,
                              .real_tile = real<tile_rows>,
                              .real_row = real<1>,
+                             .fused_tile = fused<tile_rows>,
+                             .fused_row = fused<1>,
+                             .taps = taps,
+                             .every_second = every_second,
+                             .runs = runs,
+                             .turn = turn,
                              .interleave = interleave,
                              .columns = columns,
                              .correction = correction,
@@ -352,6 +439,105 @@ TMPU_AVX2 void real(const word* x, const std::int32_t* offsets, std::int64_t cou
       _mm256_storeu_ps(to + r * tile_places + 8, s[r][1]);
     }
   }
+}
+/// Finishes 8 places and stores the first `count` of them.
+TMPU_AVX2 inline bool store_finished(float* y, __m256 sum, const real_finish& f, std::int64_t count) {
+  const __m256 v = _mm256_add_ps(sum, _mm256_set1_ps(f.bias));
+  const std::int32_t unordered = _mm256_movemask_ps(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+  const __m256 clamped =
+      _mm256_min_ps(_mm256_set1_ps(f.high), _mm256_max_ps(_mm256_set1_ps(f.low), v)); // a NaN stays one
+  if (count >= 8) {
+    _mm256_storeu_ps(y, clamped);
+    return unordered != 0;
+  }
+  if (count <= 0) return false;
+  float some[8];
+  _mm256_storeu_ps(some, clamped);
+  std::memcpy(y, some, static_cast<std::size_t>(count) * sizeof(float));
+  return (unordered & ((1 << count) - 1)) != 0;
+}
+template <std::int64_t Rows>
+TMPU_AVX2 bool fused(const float* panel, std::int64_t count, const float* const* rows, float* sums,
+                     std::int64_t vectors, bool resume, const fused_end* end) {
+  bool odd = false;
+  for (std::int64_t v = 0; v < vectors; ++v) {
+    float* to = sums + v * vector;
+    const float* w[extent<Rows>];
+    __m256 s[extent<Rows>][2];
+#pragma GCC unroll 4
+    for (std::int64_t r = 0; r < Rows; ++r) {
+      w[r] = rows[r];
+      s[r][0] = resume ? _mm256_loadu_ps(to + r * tile_places) : _mm256_setzero_ps();
+      s[r][1] = resume ? _mm256_loadu_ps(to + r * tile_places + 8) : _mm256_setzero_ps();
+    }
+    const float* at = panel + v * vector;
+    for (std::int64_t k = 0; k < count; ++k, at += tile_places) {
+      const __m256 a = _mm256_loadu_ps(at);
+      const __m256 b = _mm256_loadu_ps(at + 8);
+#pragma GCC unroll 4
+      for (std::int64_t r = 0; r < Rows; ++r) {
+        const __m256 t = _mm256_broadcast_ss(w[r] + k);
+        s[r][0] = _mm256_fmadd_ps(t, a, s[r][0]);
+        s[r][1] = _mm256_fmadd_ps(t, b, s[r][1]);
+      }
+    }
+#pragma GCC unroll 4
+    for (std::int64_t r = 0; r < Rows; ++r) {
+      if (end == nullptr) {
+        _mm256_storeu_ps(to + r * tile_places, s[r][0]);
+        _mm256_storeu_ps(to + r * tile_places + 8, s[r][1]);
+      } else if (end->y[r] != nullptr) {
+        float* y = end->y[r] + v * vector;
+        odd = store_finished(y, s[r][0], end->f[r], end->width - v * vector) || odd;
+        odd = store_finished(y + 8, s[r][1], end->f[r], end->width - v * vector - 8) || odd;
+      }
+    }
+  }
+  return odd;
+}
+TMPU_AVX2 inline bool taps(float* y, const float* const* x, const float* w, std::int64_t count, std::int64_t width,
+                           const real_finish& f) {
+  bool odd = false;
+  for (std::int64_t p = 0; p < width; p += 8) {
+    __m256 s = _mm256_setzero_ps();
+    for (std::int64_t t = 0; t < count; ++t)
+      s = _mm256_fmadd_ps(_mm256_broadcast_ss(w + t), _mm256_loadu_ps(x[t] + p), s);
+    odd = store_finished(y + p, s, f, width - p) || odd;
+  }
+  return odd;
+}
+TMPU_AVX2 inline void every_second(float* to, const float* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; i += 8) {
+    const __m256 a = _mm256_loadu_ps(from + 2 * i);
+    const __m256 b = _mm256_loadu_ps(from + 2 * i + 8);
+    const __m256 even = _mm256_shuffle_ps(a, b, 0x88);
+    _mm256_storeu_ps(to + i, _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(even), 0xD8)));
+  }
+}
+TMPU_AVX2 inline void turn(float* to, const float* from, std::int64_t pitch, std::int64_t rows, std::int64_t columns) {
+  std::int64_t j = 0;
+  for (; j + 4 <= columns; j += 4) {
+    const float* at = from + j * pitch;
+    // Rows lie pages apart: no processor foresees which are next.
+    for (std::int64_t r = 8; r < 12 && j + r < columns; ++r) {
+      for (std::int64_t k = 0; k < rows; k += 16) __builtin_prefetch(at + r * pitch + k);
+    }
+    std::int64_t i = 0;
+    for (; i + 4 <= rows; i += 4) {
+      __m128 a = _mm_loadu_ps(at + i);
+      __m128 b = _mm_loadu_ps(at + pitch + i);
+      __m128 c = _mm_loadu_ps(at + 2 * pitch + i);
+      __m128 d = _mm_loadu_ps(at + 3 * pitch + i);
+      _MM_TRANSPOSE4_PS(a, b, c, d);
+      float* out = to + i * tile_places + j;
+      _mm_storeu_ps(out, a);
+      _mm_storeu_ps(out + tile_places, b);
+      _mm_storeu_ps(out + 2 * tile_places, c);
+      _mm_storeu_ps(out + 3 * tile_places, d);
+    }
+    portable::turn(to + i * tile_places + j, at + i, pitch, rows - i, 4);
+  }
+  portable::turn(to + j, from + j * pitch, pitch, rows, columns - j);
 }
 TMPU_AVX2 inline __m256i widen(__m128i bytes, bool is_signed) {
   return is_signed ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
@@ -517,6 +703,12 @@ inline constexpr kernels all{.bytes = 2,
                              .integer_row = integer<1>,
                              .real_tile = real<tile_rows>,
                              .real_row = real<1>,
+                             .fused_tile = fused<tile_rows>,
+                             .fused_row = fused<1>,
+                             .taps = taps,
+                             .every_second = every_second,
+                             .runs = portable::runs,
+                             .turn = turn,
                              .interleave = interleave,
                              .columns = columns,
                              .correction = portable::correction,
@@ -597,6 +789,94 @@ TMPU_AVX512 void real_of(const word* x, const std::int32_t* offsets, std::int64_
   for (std::int64_t r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
     for (std::int64_t v = 0; v < Vectors; ++v) _mm512_storeu_ps(to + r * tile_places + v * vector, s[r][v]);
+  }
+}
+/// Finishes 16 places and stores the first `count` of them.
+TMPU_AVX512 inline bool store_finished(float* y, __m512 sum, const real_finish& f, std::int64_t count) {
+  const auto some = static_cast<__mmask16>(count >= vector ? 0xFFFFU : (1U << (count < 0 ? 0 : count)) - 1U);
+  const __m512 v = _mm512_add_ps(sum, _mm512_set1_ps(f.bias));
+  const __m512 clamped = _mm512_min_ps(_mm512_set1_ps(f.high), _mm512_max_ps(_mm512_set1_ps(f.low), v));
+  _mm512_mask_storeu_ps(y, some, clamped); // a NaN stays one
+  return _mm512_mask_cmp_ps_mask(some, v, v, _CMP_UNORD_Q) != 0;
+}
+template <std::int64_t Rows, std::int64_t Vectors>
+TMPU_AVX512 bool fused_of(const float* panel, std::int64_t count, const float* const* rows, float* sums, bool resume,
+                          const fused_end* end) {
+  const float* w[extent<Rows>];
+  __m512 s[extent<Rows>][extent<Vectors>];
+#pragma GCC unroll 4
+  for (std::int64_t r = 0; r < Rows; ++r) {
+    w[r] = rows[r];
+#pragma GCC unroll 4
+    for (std::int64_t v = 0; v < Vectors; ++v)
+      s[r][v] = resume ? _mm512_loadu_ps(sums + r * tile_places + v * vector) : _mm512_setzero_ps();
+  }
+  for (std::int64_t k = 0; k < count; ++k, panel += tile_places) {
+    __m512 a[extent<Vectors>];
+#pragma GCC unroll 4
+    for (std::int64_t v = 0; v < Vectors; ++v) a[v] = _mm512_loadu_ps(panel + v * vector);
+#pragma GCC unroll 4
+    for (std::int64_t r = 0; r < Rows; ++r) {
+      const __m512 t = _mm512_set1_ps(w[r][k]);
+#pragma GCC unroll 4
+      for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_fmadd_ps(t, a[v], s[r][v]);
+    }
+  }
+  bool odd = false;
+#pragma GCC unroll 4
+  for (std::int64_t r = 0; r < Rows; ++r) {
+    if (end != nullptr && end->y[r] == nullptr) continue;
+#pragma GCC unroll 4
+    for (std::int64_t v = 0; v < Vectors; ++v) {
+      if (end == nullptr) {
+        _mm512_storeu_ps(sums + r * tile_places + v * vector, s[r][v]);
+      } else {
+        odd = store_finished(end->y[r] + v * vector, s[r][v], end->f[r], end->width - v * vector) || odd;
+      }
+    }
+  }
+  return odd;
+}
+template <std::int64_t Rows>
+bool fused(const float* panel, std::int64_t count, const float* const* rows, float* sums, std::int64_t vectors,
+           bool resume, const fused_end* end) {
+  switch (vectors) {
+  case 1: return fused_of<Rows, 1>(panel, count, rows, sums, resume, end);
+  case 2: return fused_of<Rows, 2>(panel, count, rows, sums, resume, end);
+  case 3: return fused_of<Rows, 3>(panel, count, rows, sums, resume, end);
+  default: return fused_of<Rows, 4>(panel, count, rows, sums, resume, end);
+  }
+}
+TMPU_AVX512 inline bool taps(float* y, const float* const* x, const float* w, std::int64_t count, std::int64_t width,
+                             const real_finish& f) {
+  bool odd = false;
+  for (std::int64_t p = 0; p < width; p += vector) {
+    __m512 s = _mm512_setzero_ps();
+    for (std::int64_t t = 0; t < count; ++t) s = _mm512_fmadd_ps(_mm512_set1_ps(w[t]), _mm512_loadu_ps(x[t] + p), s);
+    odd = store_finished(y + p, s, f, width - p) || odd;
+  }
+  return odd;
+}
+TMPU_AVX512 inline void runs(float* to, const float* row, const run_shape& shape, std::int64_t width) {
+  const float* from = row + shape.run - shape.first;
+  for (std::int64_t run = shape.first; width > 0; run = shape.run) {
+    const std::int64_t count = run < width ? run : width;
+    std::int64_t i = 0;
+    for (; i + vector <= count; i += vector) _mm512_storeu_ps(to + i, _mm512_loadu_ps(from + i));
+    if (i < count) {
+      const auto some = static_cast<__mmask16>((1U << (count - i)) - 1U);
+      _mm512_storeu_ps(to + i, _mm512_maskz_loadu_ps(some, from + i));
+    }
+    to += count;
+    width -= count;
+    from = row += shape.jump;
+  }
+}
+TMPU_AVX512 inline void every_second(float* to, const float* from, std::int64_t count) {
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  for (std::int64_t i = 0; i < count; i += vector) {
+    _mm512_storeu_ps(
+        to + i, _mm512_permutex2var_ps(_mm512_loadu_ps(from + 2 * i), even, _mm512_loadu_ps(from + 2 * i + vector)));
   }
 }
 template <std::int64_t Rows>
@@ -801,6 +1081,12 @@ inline constexpr kernels all{.bytes = 4,
                              .integer_row = integer<1>,
                              .real_tile = real<tile_rows>,
                              .real_row = real<1>,
+                             .fused_tile = fused<tile_rows>,
+                             .fused_row = fused<1>,
+                             .taps = taps,
+                             .every_second = every_second,
+                             .runs = runs,
+                             .turn = avx2::turn,
                              .interleave = interleave,
                              .columns = columns,
                              .correction = correction,

@@ -169,7 +169,9 @@ struct attention {
         for (float& r : right) r = round_to(y.type, *from++ * root);
         detail::multiply({left.data(), q.width, 1}, {right.data(), 1, q.width}, q.length, q.width, keys, scores.data(),
                          buffer);
-        for (float& s : scores) s = round_to(y.type, s);
+        if (y.type != dtype_id::f32) {
+          for (float& s : scores) s = round_to(y.type, s);
+        }
         const auto show = [&](std::int64_t mode) {
           if (c.result_count() < 4 || a.qk_matmul_output_mode != mode) return;
           float* out = c.out(3).f.data() + (n * q.heads + head) * q.length * keys;
@@ -266,12 +268,20 @@ private:
   static constexpr void softmax_row(float* s, std::int64_t count, bool sees, dtype_id type) {
     float top = -math::infinity<float>;
     for (std::int64_t j = 0; j < count; ++j) top = s[j] > top ? s[j] : top;
-    float sum = 0.0F;
-    for (std::int64_t j = 0; j < count; ++j) {
-      s[j] = sees && s[j] != -math::infinity<float> ? math::exp(s[j] - top) : 0.0F;
-      sum += s[j];
+    if (!sees) {
+      for (std::int64_t j = 0; j < count; ++j) s[j] = 0.0F;
+      return;
     }
-    for (std::int64_t j = 0; sees && j < count; ++j) s[j] = round_to(type, s[j] / sum);
+    // exp(-inf) is 0, also where the greatest is -inf and the difference would be no number.
+    for (std::int64_t j = 0; j < count; ++j) s[j] = s[j] == -math::infinity<float> ? s[j] : s[j] - top;
+    if (!std::is_constant_evaluated() && fast_loops_in_use != nullptr) {
+      fast_loops_in_use->exp(s, s, count);
+    } else {
+      for (std::int64_t j = 0; j < count; ++j) s[j] = math::exp(s[j]);
+    }
+    float sum = 0.0F;
+    for (std::int64_t j = 0; j < count; ++j) sum += s[j];
+    for (std::int64_t j = 0; j < count; ++j) s[j] = round_to(type, s[j] / sum);
   }
 };
 static_assert(op<attention>);

@@ -66,10 +66,16 @@ template <class Self> struct binary {
       }
     }
     if constexpr (detail::has_float_form<Self>) {
-      detail::combine(y.dims, y.f.data(), a.dims, a.f.data(), b.dims, b.f.data(),
-                      [](float l, float r) { return Self::apply(l, r); });
+      const auto put = [&](auto&& apply) {
+        detail::combine(y.dims, y.f.data(), a.dims, a.f.data(), b.dims, b.f.data(), apply);
+      };
+      if constexpr (detail::has_clamp<Attributes>) {
+        const detail::clamp_bounds clamp(attributes.clamp);
+        put([&](float l, float r) { return clamp(Self::apply(l, r)); });
+      } else {
+        put([](float l, float r) { return Self::apply(l, r); });
+      }
     }
-    if constexpr (detail::has_clamp<Attributes>) detail::clamp_elements(attributes.clamp, y);
     detail::round_elements(y);
   }
 };
@@ -83,7 +89,7 @@ template <class Self> struct arithmetic : binary<Self> {
 
 /// y = a + b.                                                                                  (ONNX Add)
 struct add : arithmetic<add> {
-  static constexpr op_info info{.name = "add", .onnx = "Add", .min_operands = 2, .max_operands = 2};
+  static constexpr op_info info{.name = "add", .onnx = "Add", .min_operands = 2, .max_operands = 2, .writes_all = true};
   static constexpr float apply(float a, float b) { return a + b; }
   static constexpr auto apply_integer(auto a, auto b) { return detail::wrapping_add(a, b); }
 };
@@ -91,7 +97,7 @@ static_assert(op<add>);
 
 /// y = a - b.                                                                                  (ONNX Sub)
 struct sub : arithmetic<sub> {
-  static constexpr op_info info{.name = "sub", .onnx = "Sub", .min_operands = 2, .max_operands = 2};
+  static constexpr op_info info{.name = "sub", .onnx = "Sub", .min_operands = 2, .max_operands = 2, .writes_all = true};
   static constexpr float apply(float a, float b) { return a - b; }
   static constexpr auto apply_integer(auto a, auto b) { return detail::wrapping_add(a, detail::wrapping_neg(b)); }
 };
@@ -99,7 +105,7 @@ static_assert(op<sub>);
 
 /// y = a * b.                                                                                  (ONNX Mul)
 struct mul : arithmetic<mul> {
-  static constexpr op_info info{.name = "mul", .onnx = "Mul", .min_operands = 2, .max_operands = 2};
+  static constexpr op_info info{.name = "mul", .onnx = "Mul", .min_operands = 2, .max_operands = 2, .writes_all = true};
   static constexpr float apply(float a, float b) { return a * b; }
   static constexpr auto apply_integer(auto a, auto b) { return detail::wrapping_mul(a, b); }
 };
@@ -107,7 +113,7 @@ static_assert(op<mul>);
 
 /// y = a / b; integers toward zero, 0 where an integer b is 0.                                 (ONNX Div)
 struct div : arithmetic<div> {
-  static constexpr op_info info{.name = "div", .onnx = "Div", .min_operands = 2, .max_operands = 2};
+  static constexpr op_info info{.name = "div", .onnx = "Div", .min_operands = 2, .max_operands = 2, .writes_all = true};
   static constexpr float apply(float a, float b) { return activation::divide(a, b); }
   static constexpr auto apply_integer(auto a, auto b) {
     if (b == 0) return decltype(a){0};

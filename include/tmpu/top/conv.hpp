@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/core/fast_sums.hpp"
+#include "tmpu/core/fast_loops.hpp"
 #include "tmpu/top/common.hpp"
 #include "tmpu/top/window.hpp"
 
@@ -48,7 +48,7 @@ struct conv_block {
           for (std::int64_t kw = from[2]; kw < to[2]; ++kw) {
             const float v = x[row + kw * w->axis[2].dilation];
             const float* t = tap + kw * block;
-            for (std::int64_t j = 0; j < block; ++j) s[j] += t[j] * v;
+            for (std::int64_t j = 0; j < block; ++j) s[j] = math::fma(t[j], v, s[j]);
           }
         }
       }
@@ -56,6 +56,9 @@ struct conv_block {
     for (std::int64_t j = 0; j < block; ++j) sum[j] = s[j];
   }
 };
+
+constexpr float multiply_add(float a, float b, float c) { return math::fma(a, b, c); }
+constexpr std::int64_t multiply_add(std::int64_t a, std::int64_t b, std::int64_t c) { return a * b + c; }
 
 /// Sums of one output row of one channel, width positions side by side (depthwise and other thin convolutions).
 /// T: float, or 64-bit integers, whose sums are exact.
@@ -78,9 +81,10 @@ constexpr void conv_row(const window& w, const T* x, const T* weight, std::int64
           const std::int64_t last = inside < wide.out ? inside : wide.out;
           if (wide.stride == 1) {
             const T* from = x + row;
-            for (std::int64_t n = first; n < last; ++n) sum[n] += t * from[n + shift];
+            for (std::int64_t n = first; n < last; ++n) sum[n] = multiply_add(t, from[n + shift], sum[n]);
           } else {
-            for (std::int64_t n = first; n < last; ++n) sum[n] += t * x[row + n * wide.stride + shift];
+            for (std::int64_t n = first; n < last; ++n)
+              sum[n] = multiply_add(t, x[row + n * wide.stride + shift], sum[n]);
           }
         }
       }
@@ -93,7 +97,7 @@ constexpr void conv_row(const window& w, const T* x, const T* weight, std::int64
 /// y[n, oc, o] = clamp(sum over (ic, k) of w[oc, ic, k] * x[n, g*IC + ic, o*stride - pad + k*dilation]  + b[oc]).
 ///                                                                                              (ONNX Conv)
 /// 1 to 3 spatial axes; `group` splits the channels. The sum is sequential in the order (ic, kd, kh, kw) from +0,
-/// unfused, taps in the padding are skipped; the bias is added after it. clamp (ours): empty, or [low, high], a fused
+/// each product added with one rounding (math::fma), taps in the padding are skipped; the bias is added after it. clamp (ours): empty, or [low, high], a fused
 /// activation.
 ///
 /// Shape:     x [N, C, spatial...], w [OC, C/group, kernel...], b [OC] or absent; y [N, OC, out...].
@@ -106,7 +110,8 @@ struct conv {
     TMPU_STRUCT((text, auto_pad), (ints, dilations), (defaulted<std::int64_t, 1>, group), (ints, kernel_shape),
                 (ints, pads), (ints, strides), (floats, clamp));
   };
-  static constexpr op_info info{.name = "conv", .onnx = "Conv", .min_operands = 2, .max_operands = 3};
+  static constexpr op_info info{
+      .name = "conv", .onnx = "Conv", .min_operands = 2, .max_operands = 3, .writes_all = true};
 
   template <class Attributes>
   static constexpr detail::window window_of(const Attributes& a, const tmpu::shape& x, const tmpu::shape& w) {
@@ -160,13 +165,13 @@ struct conv {
     const std::int64_t depth = channels * win.taps();
     const std::int64_t plane = win.out_plane();
     const detail::clamp_bounds clamp(a.clamp);
-    if (!std::is_constant_evaluated() && fast_sums_in_use != nullptr && win.spatial < 3) {
+    if (!std::is_constant_evaluated() && fast_loops_in_use != nullptr && win.spatial < 3) {
       const auto axis = [&](std::size_t i) {
         const detail::window_axis& d = win.axis[i];
         return sum_axis{d.in, d.out, d.kernel, d.stride, d.dilation, d.begin};
       };
       const sum_shape sums{x.dims[0], group, channels, outputs, axis(1), axis(2)};
-      if (fast_sums_in_use->conv(sums, x.f.data(), w.f.data(), bias, clamp.low, clamp.high, y.f.data()))
+      if (fast_loops_in_use->conv(sums, x.f.data(), w.f.data(), bias, clamp.low, clamp.high, y.f.data()))
         return detail::round_elements(y);
     }
     // In constant evaluation packing costs more than it saves.

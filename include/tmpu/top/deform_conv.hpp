@@ -23,7 +23,7 @@ struct window_attributes {
 
 /// A convolution whose taps lie beside their places by offsets (operand 2: rows, columns; bilinear between pixels, 0 outside),
 /// each times a mask (operand 4, where given); plus the bias (operand 3).                       (ONNX DeformConv)
-/// The sum is sequential in the order (ic, kh, kw) from +0, unfused; the bias is added after it.
+/// The sum is sequential in the order (ic, kh, kw) from +0, by math::fma; the bias is added after it.
 ///
 /// Shape:     x [N, C, H, W], w [OC, C/group, kh, kw], offsets [N, G*kh*kw*2, OH, OW] for G = offset_group groups of channels, b [OC],
 ///            mask [N, G*kh*kw, OH, OW]; y [N, OC, OH, OW].

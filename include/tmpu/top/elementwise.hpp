@@ -2,12 +2,32 @@
 #pragma once
 
 #include "tmpu/core/activations.hpp"
+#include "tmpu/core/fast_loops.hpp"
 #include "tmpu/top/common.hpp"
 
 namespace tmpu::top {
 
+namespace detail {
+/// Calls f(to, from, count) for stretches of an array that the first-level cache holds, where there are vector kernels; says
+/// whether there are.
+template <class F> constexpr bool in_stretches(float* to, const float* from, std::size_t count, F&& f) {
+  if (std::is_constant_evaluated() || fast_loops_in_use == nullptr) return false;
+  constexpr std::size_t most = 1024;
+  for (std::size_t at = 0; at < count; at += most)
+    f(to + at, from + at, static_cast<std::int64_t>(count - at < most ? count - at : most));
+  return true;
+}
+/// activation::sigmoid of each, by exp(-|x|).
+inline void sigmoids(float* to, const float* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = from[i] < 0.0F ? from[i] : -from[i];
+  fast_loops_in_use->exp(to, to, count);
+  for (std::int64_t i = 0; i < count; ++i) to[i] = (from[i] < 0.0F ? to[i] : 1.0F) / (1.0F + to[i]);
+}
+} // namespace detail
+
 /// y[i] = apply(x[i]): the family of operators of one operand. An operator gives `info` and apply(x) or
-/// apply(attributes, x) in float, and in the same forms apply_integer where integers make sense.
+/// apply(attributes, x) in float, and in the same forms apply_integer where integers make sense. apply_all(attributes, y, x, count),
+/// where it is given, does the same with vector kernels, or says that there are none.
 ///
 /// Shape:     y has the shape of x.
 /// Elements:  f32, f16, bf16; integers where the operator has apply_integer.
@@ -47,6 +67,9 @@ template <class Self> struct unary {
     }
     float* to = y.f.data();
     const float* from = x.f.data();
+    if constexpr (requires { Self::apply_all(a, to, from, y.f.size()); }) {
+      if (Self::apply_all(a, to, from, y.f.size())) return detail::round_elements(y);
+    }
     for (std::size_t n = 0; n < y.f.size(); ++n) {
       if constexpr (requires { Self::apply(a, 0.0F); }) {
         to[n] = Self::apply(a, from[n]);
@@ -60,7 +83,7 @@ template <class Self> struct unary {
 
 /// y = max(x, 0).                                                                              (ONNX Relu)
 struct relu : unary<relu> {
-  static constexpr op_info info{.name = "relu", .onnx = "Relu"};
+  static constexpr op_info info{.name = "relu", .onnx = "Relu", .writes_all = true};
   static constexpr float apply(float x) { return activation::relu(x); }
   static constexpr auto apply_integer(auto x) { return x > 0 ? x : 0; }
 };
@@ -68,7 +91,7 @@ static_assert(op<relu>);
 
 /// y = x for x >= 0, alpha * x below.                                                          (ONNX LeakyRelu)
 struct leaky_relu : unary<leaky_relu> {
-  static constexpr op_info info{.name = "leaky_relu", .onnx = "LeakyRelu"};
+  static constexpr op_info info{.name = "leaky_relu", .onnx = "LeakyRelu", .writes_all = true};
   struct attributes {
     TMPU_STRUCT((defaulted<float, 1, 100>, alpha));
   };
@@ -118,14 +141,17 @@ static_assert(op<thresholded_relu>);
 
 /// y = 1 / (1 + exp(-x)).                                                                      (ONNX Sigmoid)
 struct sigmoid : unary<sigmoid> {
-  static constexpr op_info info{.name = "sigmoid", .onnx = "Sigmoid"};
+  static constexpr op_info info{.name = "sigmoid", .onnx = "Sigmoid", .writes_all = true};
   static constexpr float apply(float x) { return activation::sigmoid(x); }
+  static constexpr bool apply_all(const no_attributes&, float* y, const float* x, std::size_t count) {
+    return detail::in_stretches(y, x, count, detail::sigmoids);
+  }
 };
 static_assert(op<sigmoid>);
 
 /// y = max(0, min(1, alpha * x + beta)).                                                       (ONNX HardSigmoid)
 struct hard_sigmoid : unary<hard_sigmoid> {
-  static constexpr op_info info{.name = "hard_sigmoid", .onnx = "HardSigmoid"};
+  static constexpr op_info info{.name = "hard_sigmoid", .onnx = "HardSigmoid", .writes_all = true};
   struct attributes {
     TMPU_STRUCT((defaulted<float, 1, 5>, alpha), (defaulted<float, 1, 2>, beta));
   };
@@ -135,21 +161,27 @@ static_assert(op<hard_sigmoid>);
 
 /// y = x * max(0, min(1, x / 6 + 1/2)).                                                        (ONNX HardSwish)
 struct hard_swish : unary<hard_swish> {
-  static constexpr op_info info{.name = "hard_swish", .onnx = "HardSwish"};
+  static constexpr op_info info{.name = "hard_swish", .onnx = "HardSwish", .writes_all = true};
   static constexpr float apply(float x) { return activation::hard_swish(x); }
 };
 static_assert(op<hard_swish>);
 
 /// y = x / (1 + exp(-x)).                                                                      (no ONNX name; SiLU, Swish)
 struct silu : unary<silu> {
-  static constexpr op_info info{.name = "silu"};
+  static constexpr op_info info{.name = "silu", .writes_all = true};
   static constexpr float apply(float x) { return activation::silu(x); }
+  static constexpr bool apply_all(const no_attributes&, float* y, const float* x, std::size_t count) {
+    return detail::in_stretches(y, x, count, [](float* to, const float* from, std::int64_t n) {
+      detail::sigmoids(to, from, n);
+      for (std::int64_t i = 0; i < n; ++i) to[i] = from[i] * to[i];
+    });
+  }
 };
 static_assert(op<silu>);
 
 /// y = tanh(x).                                                                                (ONNX Tanh)
 struct tanh : unary<tanh> {
-  static constexpr op_info info{.name = "tanh", .onnx = "Tanh"};
+  static constexpr op_info info{.name = "tanh", .onnx = "Tanh", .writes_all = true};
   static constexpr float apply(float x) { return activation::tanh(x); }
 };
 static_assert(op<tanh>);
@@ -178,27 +210,43 @@ static_assert(op<mish>);
 /// y = x/2 * (1 + erf(x / sqrt 2)); with approximate = "tanh":
 /// y = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x^3))).                                    (ONNX Gelu)
 struct gelu : unary<gelu> {
-  static constexpr op_info info{.name = "gelu", .onnx = "Gelu"};
+  static constexpr op_info info{.name = "gelu", .onnx = "Gelu", .writes_all = true};
   struct attributes {
     TMPU_STRUCT((text, approximate));
   };
   static constexpr float apply(const attributes& a, float x) {
     return a.approximate.view() == "tanh" ? activation::gelu_tanh(x) : activation::gelu(x);
   }
+  static constexpr bool apply_all(const attributes& a, float* y, const float* x, std::size_t count) {
+    if (a.approximate.view() == "tanh") return false;
+    return detail::in_stretches(y, x, count, [](float* to, const float* from, std::int64_t n) {
+      for (std::int64_t i = 0; i < n; ++i) to[i] = from[i] * 0.7071067811865476F;
+      fast_loops_in_use->erf(to, to, n);
+      for (std::int64_t i = 0; i < n; ++i) to[i] = 0.5F * from[i] * (1.0F + to[i]);
+    });
+  }
 };
 static_assert(op<gelu>);
 
 /// y = erf(x).                                                                                 (ONNX Erf)
 struct erf : unary<erf> {
-  static constexpr op_info info{.name = "erf", .onnx = "Erf"};
+  static constexpr op_info info{.name = "erf", .onnx = "Erf", .writes_all = true};
   static constexpr float apply(float x) { return activation::erf(x); }
+  static constexpr bool apply_all(const no_attributes&, float* y, const float* x, std::size_t count) {
+    return detail::in_stretches(
+        y, x, count, [](float* to, const float* from, std::int64_t n) { fast_loops_in_use->erf(to, from, n); });
+  }
 };
 static_assert(op<erf>);
 
 /// y = exp(x).                                                                                 (ONNX Exp)
 struct exp : unary<exp> {
-  static constexpr op_info info{.name = "exp", .onnx = "Exp"};
+  static constexpr op_info info{.name = "exp", .onnx = "Exp", .writes_all = true};
   static constexpr float apply(float x) { return activation::exp(x); }
+  static constexpr bool apply_all(const no_attributes&, float* y, const float* x, std::size_t count) {
+    return detail::in_stretches(
+        y, x, count, [](float* to, const float* from, std::int64_t n) { fast_loops_in_use->exp(to, from, n); });
+  }
 };
 static_assert(op<exp>);
 

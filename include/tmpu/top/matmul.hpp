@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "tmpu/core/fast_sums.hpp"
+#include "tmpu/core/fast_loops.hpp"
 #include "tmpu/top/common.hpp"
 #include "tmpu/top/conv.hpp"
 
@@ -9,7 +9,7 @@ namespace tmpu::top {
 
 namespace detail {
 
-/// y[m, n] = sum over k, in order, of a(m, k) * b(k, n); y is row-major [rows, columns].
+/// y[m, n] = sum over k, in order and by math::fma, of a(m, k) * b(k, n); y is row-major [rows, columns].
 /// `buffer` holds depth * block floats.
 constexpr void multiply(const matrix_view& a, const matrix_view& b, std::int64_t rows, std::int64_t depth,
                         std::int64_t columns, float* y, vec<float>& buffer) {
@@ -18,15 +18,15 @@ constexpr void multiply(const matrix_view& a, const matrix_view& b, std::int64_t
       for (std::int64_t n = 0; n < columns; ++n) {
         float sum = 0.0F;
         for (std::int64_t k = 0; k < depth; ++k)
-          sum += a.data[m * a.row + k * a.column] * b.data[k * b.row + n * b.column];
+          sum = math::fma(a.data[m * a.row + k * a.column], b.data[k * b.row + n * b.column], sum);
         y[m * columns + n] = sum;
       }
     }
     return;
   }
   constexpr std::int64_t worth = 4096; // products, below which packing takes longer
-  if (fast_sums_in_use != nullptr && rows * columns * depth >= worth)
-    return fast_sums_in_use->product(a, b, rows, depth, columns, y);
+  if (fast_loops_in_use != nullptr && rows * columns * depth >= worth)
+    return fast_loops_in_use->product(a, b, rows, depth, columns, y);
   buffer.resize(static_cast<std::size_t>(depth * block));
   for (std::int64_t first = 0; first < columns; first += block) {
     const std::int64_t count = columns - first < block ? columns - first : block;
@@ -47,7 +47,7 @@ constexpr void multiply(const matrix_view& a, const matrix_view& b, std::int64_t
       for (std::int64_t k = 0; k < depth; ++k) {
         const float v = a.data[m * a.row + k * a.column];
         const float* t = packed + k * step;
-        for (std::int64_t j = 0; j < block; ++j) sum[j] += v * t[j];
+        for (std::int64_t j = 0; j < block; ++j) sum[j] = math::fma(v, t[j], sum[j]);
       }
       for (std::int64_t j = 0; j < count; ++j) y[m * columns + first + j] = sum[j];
     }
@@ -57,7 +57,7 @@ constexpr void multiply(const matrix_view& a, const matrix_view& b, std::int64_t
 } // namespace detail
 
 /// y = clamp(alpha * A' B' + beta * C), A' = A or its transpose, B' = B or its transpose.      (ONNX Gemm)
-/// Each sum is sequential in k from +0, unfused; alpha is applied to it, then beta * C added. clamp (ours): empty, or
+/// Each sum is sequential in k from +0, by math::fma; alpha is applied to it, then beta * C added. clamp (ours): empty, or
 /// [low, high].
 ///
 /// Shape:     A [M, K], B [K, N] (transposed: [K, M], [N, K]), C broadcasts to [M, N] or is absent; y [M, N].
@@ -70,7 +70,8 @@ struct gemm {
     TMPU_STRUCT((defaulted<float, 1>, alpha), (defaulted<float, 1>, beta), (defaulted<std::int64_t, 0>, transA),
                 (defaulted<std::int64_t, 0>, transB), (floats, clamp));
   };
-  static constexpr op_info info{.name = "gemm", .onnx = "Gemm", .min_operands = 2, .max_operands = 3};
+  static constexpr op_info info{
+      .name = "gemm", .onnx = "Gemm", .min_operands = 2, .max_operands = 3, .writes_all = true};
 
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::require_floating(c, 0);
@@ -123,7 +124,7 @@ static_assert(op<gemm>);
 
 /// y = A B, the last two axes are matrices, those before broadcast; a rank of 1 stands for a row (A) or column (B).
 ///                                                                                              (ONNX MatMul)
-/// Each sum is sequential in k from +0, unfused; integers exactly.
+/// Each sum is sequential in k from +0, by math::fma; integers exactly.
 ///
 /// Shape:     A [..., M, K], B [..., K, N]; y [..., M, N].
 /// Elements:  f32, f16, bf16 (sums in f32); integers.
@@ -132,7 +133,8 @@ static_assert(op<gemm>);
 struct matmul {
   static constexpr std::string_view domain = "top";
   using attributes = no_attributes;
-  static constexpr op_info info{.name = "matmul", .onnx = "MatMul", .min_operands = 2, .max_operands = 2};
+  static constexpr op_info info{
+      .name = "matmul", .onnx = "MatMul", .min_operands = 2, .max_operands = 2, .writes_all = true};
 
   static constexpr void infer(const attributes&, infer_context& c) {
     detail::require_same_type(c, 0, 1);

@@ -20,7 +20,7 @@ struct max_pool {
     TMPU_STRUCT((text, auto_pad), (defaulted<std::int64_t, 0>, ceil_mode), (ints, dilations), (ints, kernel_shape),
                 (ints, pads), (defaulted<std::int64_t, 0>, storage_order), (ints, strides));
   };
-  static constexpr op_info info{.name = "max_pool", .onnx = "MaxPool", .max_results = 2};
+  static constexpr op_info info{.name = "max_pool", .onnx = "MaxPool", .max_results = 2, .writes_all = true};
 
   static constexpr detail::window window_of(const attributes& a, const tmpu::shape& x) {
     return detail::make_window(a, x, a.kernel_shape, a.ceil_mode != 0);
@@ -41,6 +41,12 @@ struct max_pool {
     value& y = c.out();
     const bool indexed = c.result_count() > 1 && c.out(1).type == dtype_id::i64;
     const auto pool = [&](auto* out, const auto* in) {
+      for (std::int64_t p = 0; !indexed && p < planes; ++p) {
+        detail::for_each_output_row(w, [&](std::int64_t n, std::int64_t od, std::int64_t oh) {
+          greatest_row(w, in + p * w.in_plane(), od, oh, out + p * w.out_plane() + n);
+        });
+      }
+      if (!indexed) return;
       for (std::int64_t p = 0; p < planes; ++p) {
         const auto* plane = in + p * w.in_plane();
         detail::for_each_output(w, [&](std::int64_t n, const std::int64_t(&o)[3]) {
@@ -49,8 +55,9 @@ struct max_pool {
             if (best < 0 || plane[here] > plane[best]) best = here;
           });
           const std::int64_t at = p * w.out_plane() + n;
-          if (best >= 0) out[at] = plane[best]; // otherwise a window in the padding only: 0
-          if (indexed) c.out(1).i[static_cast<std::size_t>(at)] = place(a, w, p, best);
+          out[at] =
+              best >= 0 ? plane[best] : std::remove_cvref_t<decltype(*plane)>{}; // a window in the padding only: 0
+          c.out(1).i[static_cast<std::size_t>(at)] = place(a, w, p, best);
         });
       }
     };
@@ -58,6 +65,41 @@ struct max_pool {
   }
 
 private:
+  /// One row of results, tap after tap; a greatest element is the first that no later one is greater than.
+  template <class T>
+  static constexpr void greatest_row(const detail::window& w, const T* plane, std::int64_t od, std::int64_t oh,
+                                     T* out) {
+    const detail::window_axis& wide = w.axis[2];
+    const std::int64_t deep = w.axis[0].first_tap(od);
+    const std::int64_t high = w.axis[1].first_tap(oh);
+    const auto row_of = [&](std::int64_t kd, std::int64_t kh) {
+      return plane + ((od * w.axis[0].stride - w.axis[0].begin + kd * w.axis[0].dilation) * w.axis[1].in +
+                      oh * w.axis[1].stride - w.axis[1].begin + kh * w.axis[1].dilation) *
+                         wide.in;
+    };
+    const bool outside = deep >= w.axis[0].last_tap(od) || high >= w.axis[1].last_tap(oh);
+    for (std::int64_t n = 0; n < wide.out; ++n) {
+      const std::int64_t first = wide.first_tap(n);
+      out[n] = outside || first >= wide.last_tap(n)
+                   ? T{}
+                   : row_of(deep, high)[n * wide.stride - wide.begin + first * wide.dilation];
+    }
+    for (std::int64_t kd = deep; kd < w.axis[0].last_tap(od); ++kd) {
+      for (std::int64_t kh = high; kh < w.axis[1].last_tap(oh); ++kh) {
+        for (std::int64_t kw = 0; kw < wide.kernel; ++kw) {
+          const std::int64_t shift = kw * wide.dilation - wide.begin;
+          const std::int64_t first = shift >= 0 ? 0 : ceil_div(-shift, wide.stride);
+          const std::int64_t inside = wide.in - shift <= 0 ? 0 : ceil_div(wide.in - shift, wide.stride);
+          const std::int64_t last = inside < wide.out ? inside : wide.out;
+          const T* from = row_of(kd, kh) + shift;
+          for (std::int64_t n = first; n < last; ++n) {
+            const T v = from[n * wide.stride];
+            out[n] = v > out[n] ? v : out[n];
+          }
+        }
+      }
+    }
+  }
   static constexpr std::int64_t place(const attributes& a, const detail::window& w, std::int64_t plane,
                                       std::int64_t here) {
     if (a.storage_order == 0) return plane * w.in_plane() + here;

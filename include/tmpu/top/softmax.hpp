@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/core/fast_loops.hpp"
 #include "tmpu/top/common.hpp"
 
 namespace tmpu::top {
@@ -48,15 +49,18 @@ protected:
 
 /// y = exp(x - m) / sum of exp(x - m), m the greatest x of the line.                           (ONNX Softmax)
 struct softmax : along_axis<softmax> {
-  static constexpr op_info info{.name = "softmax", .onnx = "Softmax"};
+  static constexpr op_info info{.name = "softmax", .onnx = "Softmax", .writes_all = true};
   static constexpr void line(const float* x, float* y, std::int64_t count, std::int64_t step) {
     if (count == 0) return;
     const float top = greatest(x, count, step);
-    float sum = 0.0F;
-    for (std::int64_t n = 0; n < count; ++n) {
-      y[n * step] = math::exp(x[n * step] - top);
-      sum += y[n * step];
+    for (std::int64_t n = 0; n < count; ++n) y[n * step] = x[n * step] - top;
+    if (!std::is_constant_evaluated() && fast_loops_in_use != nullptr && step == 1) {
+      fast_loops_in_use->exp(y, y, count);
+    } else {
+      for (std::int64_t n = 0; n < count; ++n) y[n * step] = math::exp(y[n * step]);
     }
+    float sum = 0.0F;
+    for (std::int64_t n = 0; n < count; ++n) sum += y[n * step];
     for (std::int64_t n = 0; n < count; ++n) y[n * step] = y[n * step] / sum;
   }
 };

@@ -161,6 +161,13 @@ template <class F> constexpr void for_each_output(const window& w, F&& f) {
   }
 }
 
+/// Calls f(n, od, oh) for each row of outputs of a plane, n the number of its first one.
+template <class F> constexpr void for_each_output_row(const window& w, F&& f) {
+  for (std::int64_t od = 0; od < w.axis[0].out; ++od) {
+    for (std::int64_t oh = 0; oh < w.axis[1].out; ++oh) f((od * w.axis[1].out + oh) * w.axis[2].out, od, oh);
+  }
+}
+
 /// Calls f(place in the input plane, number of the tap) for each tap of the window at output o that lies inside, in the order
 /// (kd, kh, kw).
 template <class F> constexpr void for_each_tap(const window& w, const std::int64_t (&o)[3], F&& f) {

@@ -50,15 +50,19 @@ struct matrix_view {
   std::int64_t column = 0;
 };
 
-/// Kernels that a program may have beside the loops that define a sum: they give the same bits or decline. Inference at Top asks here, because
-/// its operators also run where there are no vectors; host/fast_sums.hpp is what puts them there.
-struct fast_sums {
+/// Kernels that a program may have beside the loops that define a sum (in order, by math::fma) or a function: they give the
+/// same bits or decline. Inference at Top asks here, because its operators also run where there are no vectors;
+/// host/fast_loops.hpp is what puts them there.
+struct fast_loops {
   /// y = clamp(sum + bias), dense; no bias where it is null. False: nothing is said of y.
   bool (*conv)(const sum_shape& s, const float* x, const float* w, const float* bias, float low, float high, float* y);
   /// y[m, n] = sum over k of a(m, k) * b(k, n), row-major.
   void (*product)(const matrix_view& a, const matrix_view& b, std::int64_t rows, std::int64_t depth,
                   std::int64_t columns, float* y);
+  /// to[i] = math::exp(from[i]), math::erf(from[i]); `to` may be `from`.
+  void (*exp)(float* to, const float* from, std::int64_t count);
+  void (*erf)(float* to, const float* from, std::int64_t count);
 };
-inline constinit const fast_sums* fast_sums_in_use = nullptr;
+inline constinit const fast_loops* fast_loops_in_use = nullptr;
 
 } // namespace tmpu
