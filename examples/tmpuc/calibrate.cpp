@@ -5,10 +5,12 @@
 #include "tmpu/host/fast_loops.hpp"
 #include "tmpu/host/files.hpp"
 #include "tmpu/host/progress.hpp"
+#include "tmpu/host/threads.hpp"
 
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <memory>
@@ -101,6 +103,7 @@ void add_calibrate(CLI::App& app, work& chosen) {
   o->model.add(*command, "The model, an .onnx or .tflite file");
   o->rules.add(*command);
   o->data.add(*command);
+  o->data.add_threads(*command);
   add_method(*command, o->method);
   command
       ->add_option("--shard", o->shard,
@@ -115,14 +118,22 @@ void add_calibrate(CLI::App& app, work& chosen) {
       const shard_words part = parse_shard(o->shard);
       const canonical_model model = canonicalize(load_origin(o->model), rules_of(o->rules));
       const host::dataset data = open_data(o->data, inputs_of(model.graph));
-      calibrate::calibrator calibrator(model.graph, model.rules);
       const std::int64_t runs = (data.runs() - part.index + part.count - 1) / part.count;
+      const std::size_t threads = host::threads_for(o->data.threads, runs);
+      std::vector<calibrate::calibrator> seen(threads, calibrate::calibrator(model.graph, model.rules));
       host::progress progress("calibrating", runs);
+      std::atomic<std::int64_t> done = 0;
       const auto start = std::chrono::steady_clock::now();
-      for (std::int64_t run = part.index; run < data.runs(); run += part.count) {
-        calibrator.add(data.inputs(run));
-        progress.at(run / part.count + 1);
-      }
+      host::in_threads{}(threads, [&](std::size_t thread) {
+        for (auto i = static_cast<std::int64_t>(thread); i < runs; i += static_cast<std::int64_t>(threads)) {
+          const std::int64_t run = part.index + i * part.count;
+          seen[thread].add(data.inputs(run), run);
+          const std::int64_t all = ++done;
+          if (thread == 0) progress.at(all);
+        }
+      });
+      calibrate::calibrator& calibrator = seen[0];
+      for (std::size_t i = 1; i < threads; ++i) calibrator.merge(seen[i]);
       const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
       host::write_file(o->out, o->shard.empty() ? calibrate::print(calibrator.finish(o->method)).view()
                                                 : calibrate::print(calibrator.seen()).view());

@@ -4,6 +4,7 @@
 #include "tmpu/host/files.hpp"
 #include "tmpu/host/progress.hpp"
 #include "tmpu/host/run.hpp"
+#include "tmpu/host/threads.hpp"
 
 #include <fmt/core.h>
 
@@ -152,12 +153,20 @@ checked_model check_model(const check_request& r, const data_opener& open) {
   }
   for (std::int64_t run = 0; run < data.runs(); ++run) {
     const auto inputs = data.inputs(run);
-    if (r.reference.empty()) {
-      for (const auto& v : host::run_graph(origin, inputs, keep::everything, &constants[0])) all.add(place::onnx, v);
-    }
-    for (const auto& v : host::run_graph(top, inputs, keep::everything, &constants[1])) all.add(place::top, v);
-    for (const auto& v : host::run_graph(tpu, inputs, keep::everything, &constants[2])) all.add(place::tpu, lowered(v));
-    for (const auto& v : runner.run_all(inputs)) all.add(place::chip, lowered(v));
+    std::vector<host::named_value> made[4];
+    const std::size_t threads = host::threads_for(r.threads, 4);
+    host::in_threads{}(threads, [&](std::size_t thread) {
+      for (std::size_t i = thread; i < 4; i += threads) {
+        if (i == 0 && r.reference.empty()) made[i] = host::run_graph(origin, inputs, keep::everything, &constants[0]);
+        if (i == 1) made[i] = host::run_graph(top, inputs, keep::everything, &constants[1]);
+        if (i == 2) made[i] = host::run_graph(tpu, inputs, keep::everything, &constants[2]);
+        if (i == 3) made[i] = runner.run_all(inputs);
+      }
+    });
+    for (const auto& v : made[0]) all.add(place::onnx, v);
+    for (const auto& v : made[1]) all.add(place::top, v);
+    for (const auto& v : made[2]) all.add(place::tpu, lowered(v));
+    for (const auto& v : made[3]) all.add(place::chip, lowered(v));
     progress.at(run + 1);
   }
   if (!r.reference.empty()) add_reference(all, r.reference, origin, data.samples());
@@ -212,6 +221,7 @@ void add_check(CLI::App& app, work& chosen) {
   o->data.samples = 16;
   o->request.compile.add(*command);
   o->data.add(*command);
+  o->data.add_threads(*command);
   command->get_option("--samples")->capture_default_str();
   command
       ->add_option("--reference", o->request.reference,
@@ -224,6 +234,7 @@ void add_check(CLI::App& app, work& chosen) {
   command->add_flag("--json", o->json, "Print JSON");
   command->callback([&chosen, o] {
     chosen = [o] {
+      o->request.threads = o->data.threads;
       const checked_model m =
           check_model(o->request, [&](auto inputs) { return open_data(o->data, std::move(inputs)); });
       if (!o->html.empty()) host::write_file(o->html, page_of(o->request, m));

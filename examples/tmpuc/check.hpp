@@ -14,8 +14,9 @@ namespace tmpuc {
 
 struct check_request {
   compile_options compile;
-  std::string reference; ///< ONNX Runtime's outputs (.npz), or empty
-  std::string tolerance; ///< COS,EUCLID, or empty: by dtype
+  std::string reference;    ///< ONNX Runtime's outputs (.npz), or empty
+  std::string tolerance;    ///< COS,EUCLID, or empty: by dtype
+  std::int64_t threads = 0; ///< that the four inferences of a sample share; 0: as many as the processor runs
 };
 
 /// What a graph is at a stage.

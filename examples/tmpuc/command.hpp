@@ -67,7 +67,10 @@ struct data_options {
   std::string mean;
   std::string scale;
   std::int64_t samples = 0; ///< 0: all
+  std::int64_t threads = 0; ///< 0: as many as the processor runs
   void add(CLI::App& command);
+  /// Of commands whose samples go side by side.
+  void add_threads(CLI::App& command);
 };
 
 } // namespace tmpuc

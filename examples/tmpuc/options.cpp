@@ -52,6 +52,13 @@ void compile_options::add(CLI::App& command) {
       ->type_name("TABLE.cali");
 }
 
+void data_options::add_threads(CLI::App& command) {
+  command
+      .add_option("--threads", threads,
+                  "Samples side by side, with the same results (default: as many as the processor runs)")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+}
 void data_options::add(CLI::App& command) {
   command
       .add_option("--data", data,

@@ -153,6 +153,24 @@ TEST_CASE("kernels of every level") {
         }
       }
 
+      const value many = rng.tensor({simd::tall_rows, count});
+      const auto tall = [&](const simd::kernels& k, bool ends) {
+        value sums(dtype_id::f32, {simd::tall_rows, simd::tile_places});
+        value y = sums;
+        const float* each[simd::tall_rows];
+        simd::fused_end end;
+        end.width = run % 16 + 1;
+        for (std::int64_t r = 0; r < simd::tall_rows; ++r) {
+          each[r] = many.f.data() + r * count;
+          end.y[r] = r == run % 20 ? nullptr : y.f.data() + r * simd::tile_places;
+          end.f[r] = {static_cast<float>(r), -20.0F, 30.0F};
+        }
+        CHECK(!k.fused_tall(panel.f.data(), count, each, sums.f.data(), 1, resume, ends ? &end : nullptr));
+        return ends ? y.f : sums.f;
+      };
+      CHECK(tall(plain, true) == tall(fast, true));
+      CHECK(tall(plain, false) == tall(fast, false));
+
       const value x = rng.tensor({8, 100});
       const float* at[8];
       for (std::int64_t t = 0; t < 8; ++t) at[t] = x.f.data() + t * 100 + t;
@@ -170,7 +188,7 @@ TEST_CASE("kernels of every level") {
       const auto moved = [&](const simd::kernels& k) {
         value some(dtype_id::f32, {3, 5 * simd::tile_places});
         float* to = some.f.data();
-        const std::int64_t line = rng.state % 2 == 0 ? 7 : 20;
+        const std::int64_t line = run % 2 == 0 ? 7 : 20;
         k.every_second(to, x.f.data() + run, width / 2);
         k.runs(to + 4 * simd::tile_places, x.f.data(), {1 + run % line, line, line + 3}, width);
         k.turn(to + 8 * simd::tile_places, x.f.data(), 90 + run % 11, 3, run % 8 + 1);

@@ -82,14 +82,16 @@ public:
   }
 
   /// One sample: values of all graph inputs, in their order. Refuses NaN; infinities (masks) do not count.
-  constexpr void add(std::span<const value> inputs) {
+  constexpr void add(std::span<const value> inputs) { add(inputs, samples_); }
+  /// The same; `number` is what a refusal calls the sample.
+  constexpr void add(std::span<const value> inputs, std::int64_t number) {
     vec<value> values = evaluate(*graph_, inputs, keep::everything, &constants_);
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       value& v = values[static_cast<std::size_t>(tensors_[i])];
       if (softmax_axis_[i] != none) detail::hide_masked(v, softmax_axis_[i]);
       seen_[i].observe(v.f.span());
       if (seen_[i].nans() > 0) {
-        refuse(text("tensor '") << graph_->name(tensors_[i]) << "' holds NaN on sample " << samples_
+        refuse(text("tensor '") << graph_->name(tensors_[i]) << "' holds NaN on sample " << number
                                 << ": check --mean, --scale and the data");
       }
     }

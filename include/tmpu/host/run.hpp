@@ -6,12 +6,11 @@
 #include "tmpu/host/fast_loops.hpp"
 #include "tmpu/host/memory_limit.hpp"
 #include "tmpu/host/steps.hpp"
+#include "tmpu/host/threads.hpp"
 #include "tmpu/ir/evaluate.hpp"
 #include "tmpu/tpu/op.hpp"
 
-#include <exception>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace tmpu::host {
@@ -56,28 +55,6 @@ inline std::vector<named_value> run_graph(const graph_body& g, std::span<const v
   }
   return out;
 }
-
-/// Runs core(0), ..., core(count - 1) at the same time, each on a thread. Errors: those of the first core that has one.
-struct in_threads {
-  template <class Core> void operator()(std::size_t count, Core&& core) const {
-    std::vector<std::exception_ptr> failed(count);
-    const auto guarded = [&](std::size_t i) {
-      try {
-        core(i);
-      } catch (...) {
-        failed[i] = std::current_exception();
-      }
-    };
-    {
-      std::vector<std::jthread> others;
-      for (std::size_t i = 1; i < count; ++i) others.emplace_back(guarded, i);
-      guarded(0);
-    }
-    for (const std::exception_ptr& f : failed) {
-      if (f) std::rethrow_exception(f);
-    }
-  }
-};
 
 /// A program on the reference TPU. The program outlives the runner; runs follow each other on one machine.
 class runner {

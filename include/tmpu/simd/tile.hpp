@@ -24,6 +24,7 @@ namespace tmpu::simd {
 inline constexpr std::int64_t vector = 16;      ///< places that go side by side
 inline constexpr std::int64_t tile_places = 64; ///< of one call
 inline constexpr std::int64_t tile_rows = 4;
+inline constexpr std::int64_t tall_rows = 16; ///< where there is one vector of places
 template <std::int64_t Count> inline constexpr auto extent = static_cast<std::size_t>(Count);
 
 /// What makes a result of a sum, of 8 bits or 32: clamp(zero + requantize(sum + bias, multiplier, shift)), see isa::conv.
@@ -80,8 +81,8 @@ struct real_finish {
 
 /// Where finished sums of floats go: `width` of each row, clamp(sum + bias).
 struct fused_end {
-  float* y[4] = {};
-  real_finish f[4] = {};
+  float* y[16] = {}; ///< null: this row's are not wanted
+  real_finish f[16] = {};
   std::int64_t width = 0;
 };
 /// Some places of an output, row after row, as elements of an input: the first run may begin inside of a row.
@@ -126,6 +127,7 @@ struct kernels {
                               std::int64_t vectors, bool resume, const fused_end* end);
   fused_sums fused_tile = nullptr; ///< 4 rows
   fused_sums fused_row = nullptr;  ///< 1 row
+  fused_sums fused_tall = nullptr; ///< 16 rows, 1 vector
   /// y[p] = clamp(bias + sum over t < count, by math::fma from +0, of w[t] * x[t][p]), p < width and no further; reads up to
   /// 15 places more. Says whether a result is no number.
   bool (*taps)(float* y, const float* const* x, const float* w, std::int64_t count, std::int64_t width,
@@ -349,6 +351,7 @@ inline constexpr kernels all{.bytes = 2,
                              .real_row = real<1>,
                              .fused_tile = fused<tile_rows>,
                              .fused_row = fused<1>,
+                             .fused_tall = fused<tall_rows>,
                              .taps = taps,
                              .every_second = every_second,
                              .runs = runs,
@@ -492,6 +495,23 @@ TMPU_AVX2 bool fused(const float* panel, std::int64_t count, const float* const*
         odd = store_finished(y + 8, s[r][1], end->f[r], end->width - v * vector - 8) || odd;
       }
     }
+  }
+  return odd;
+}
+/// The registers hold four rows at a time.
+inline bool fused_tall(const float* panel, std::int64_t count, const float* const* rows, float* sums, std::int64_t,
+                       bool resume, const fused_end* end) {
+  bool odd = false;
+  for (std::int64_t r = 0; r < tall_rows; r += tile_rows) {
+    fused_end part;
+    for (std::int64_t i = 0; end != nullptr && i < tile_rows; ++i) {
+      part.y[i] = end->y[r + i];
+      part.f[i] = end->f[r + i];
+      part.width = end->width;
+    }
+    odd =
+        fused<tile_rows>(panel, count, rows + r, sums + r * tile_places, 1, resume, end != nullptr ? &part : nullptr) ||
+        odd;
   }
   return odd;
 }
@@ -705,6 +725,7 @@ inline constexpr kernels all{.bytes = 2,
                              .real_row = real<1>,
                              .fused_tile = fused<tile_rows>,
                              .fused_row = fused<1>,
+                             .fused_tall = fused_tall,
                              .taps = taps,
                              .every_second = every_second,
                              .runs = portable::runs,
@@ -804,7 +825,7 @@ TMPU_AVX512 bool fused_of(const float* panel, std::int64_t count, const float* c
                           const fused_end* end) {
   const float* w[extent<Rows>];
   __m512 s[extent<Rows>][extent<Vectors>];
-#pragma GCC unroll 4
+#pragma GCC unroll 16
   for (std::int64_t r = 0; r < Rows; ++r) {
     w[r] = rows[r];
 #pragma GCC unroll 4
@@ -815,7 +836,7 @@ TMPU_AVX512 bool fused_of(const float* panel, std::int64_t count, const float* c
     __m512 a[extent<Vectors>];
 #pragma GCC unroll 4
     for (std::int64_t v = 0; v < Vectors; ++v) a[v] = _mm512_loadu_ps(panel + v * vector);
-#pragma GCC unroll 4
+#pragma GCC unroll 16
     for (std::int64_t r = 0; r < Rows; ++r) {
       const __m512 t = _mm512_set1_ps(w[r][k]);
 #pragma GCC unroll 4
@@ -823,7 +844,7 @@ TMPU_AVX512 bool fused_of(const float* panel, std::int64_t count, const float* c
     }
   }
   bool odd = false;
-#pragma GCC unroll 4
+#pragma GCC unroll 16
   for (std::int64_t r = 0; r < Rows; ++r) {
     if (end != nullptr && end->y[r] == nullptr) continue;
 #pragma GCC unroll 4
@@ -846,6 +867,10 @@ bool fused(const float* panel, std::int64_t count, const float* const* rows, flo
   case 3: return fused_of<Rows, 3>(panel, count, rows, sums, resume, end);
   default: return fused_of<Rows, 4>(panel, count, rows, sums, resume, end);
   }
+}
+inline bool fused_tall(const float* panel, std::int64_t count, const float* const* rows, float* sums, std::int64_t,
+                       bool resume, const fused_end* end) {
+  return fused_of<tall_rows, 1>(panel, count, rows, sums, resume, end);
 }
 TMPU_AVX512 inline bool taps(float* y, const float* const* x, const float* w, std::int64_t count, std::int64_t width,
                              const real_finish& f) {
@@ -1083,6 +1108,7 @@ inline constexpr kernels all{.bytes = 4,
                              .real_row = real<1>,
                              .fused_tile = fused<tile_rows>,
                              .fused_row = fused<1>,
+                             .fused_tall = fused_tall,
                              .taps = taps,
                              .every_second = every_second,
                              .runs = runs,

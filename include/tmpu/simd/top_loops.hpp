@@ -30,7 +30,6 @@ bool sum_panels(const kernels& kernel, scratch& room, const product_size& size, 
                 Lay&& lay, Put&& put) {
   constexpr std::int64_t part = 128;        // of K: 32 KiB of a panel
   constexpr std::int64_t near = 256 * 1024; // floats of sums that stay in the second-level cache
-  constexpr std::int64_t ahead = 2 * tile_rows;
   const std::int64_t vectors = ceil_div(size.places, vector);
   const std::int64_t panels = ceil_div(vectors, tile_places / vector);
   const auto start = [&](std::int64_t panel) { return vectors * panel / panels * vector; }; // all about as wide
@@ -38,14 +37,14 @@ bool sum_panels(const kernels& kernel, scratch& room, const product_size& size, 
     const std::int64_t end = start(panel + 1);
     return (end < size.places ? end : size.places) - start(panel);
   };
-  const std::int64_t sums_of_panel = round_up(size.rows, tile_rows) * tile_places;
+  const std::int64_t sums_of_panel = round_up(size.rows, tall_rows) * tile_places;
   const std::int64_t fit = near / sums_of_panel;
   const std::int64_t most = size.depth <= part || fit < 1 ? 1 : fit > 8 ? 8 : fit;
   const std::int64_t panel_size = (size.depth < part ? size.depth : part) * tile_places;
   float* laid = aligned_floats(scratch::need(room.w, most * panel_size + 2 * tile_places));
   const bool whole = size.depth <= part; // no sum waits for another part
   float* sums = aligned_floats(
-      scratch::need(room.partial, (whole ? tile_rows * tile_places : most * sums_of_panel) + tile_places));
+      scratch::need(room.partial, (whole ? tall_rows * tile_places : most * sums_of_panel) + tile_places));
   bool odd = false;
   for (std::int64_t first = 0; first < panels; first += most) {
     const std::int64_t together = panels - first < most ? panels - first : most;
@@ -57,18 +56,20 @@ bool sum_panels(const kernels& kernel, scratch& room, const product_size& size, 
       for (std::int64_t i = 0; i < together; ++i) {
         const std::int64_t place = start(first + i);
         const std::int64_t width = width_of(first + i);
-        for (std::int64_t m = 0; m < size.rows; m += tile_rows) {
-          const std::int64_t high = size.rows - m < tile_rows ? size.rows - m : tile_rows;
-          const float* row[tile_rows];
-          for (std::int64_t r = 0; r < tile_rows; ++r) row[r] = w + (r < high ? m + r : m) * step + at;
+        const bool tall = width <= vector && size.rows > tile_rows;
+        const std::int64_t rows = tall ? tall_rows : tile_rows;
+        for (std::int64_t m = 0; m < size.rows; m += rows) {
+          const std::int64_t high = size.rows - m < rows ? size.rows - m : rows;
+          const float* row[tall_rows];
+          for (std::int64_t r = 0; r < rows; ++r) row[r] = w + (r < high ? m + r : m) * step + at;
           // Rows lie pages apart: no processor foresees which are next.
-          for (std::int64_t r = ahead; r < ahead + tile_rows && m + r < size.rows; ++r) {
+          for (std::int64_t r = 2 * rows; r < 3 * rows && m + r < size.rows; ++r) {
             for (std::int64_t k = 0; k < count; k += 16) __builtin_prefetch(w + (m + r) * step + at + k);
           }
           fused_end end;
           end.width = width;
           for (std::int64_t r = 0; last && r < high; ++r) put(m + r, place, end.y[r], end.f[r]);
-          const auto multiply = high == 1 ? kernel.fused_row : kernel.fused_tile;
+          const auto multiply = tall ? kernel.fused_tall : high == 1 ? kernel.fused_row : kernel.fused_tile;
           odd = multiply(laid + i * panel_size, count, row, whole ? sums : sums + i * sums_of_panel + m * tile_places,
                          ceil_div(width, vector), at != 0, last ? &end : nullptr) ||
                 odd;
