@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole networks beside ONNX Runtime: one thread, batch 1, both in the same run (pip install onnx onnxruntime).
 
-  networks.py --build BUILD --models FOLDER    BUILD has tmpuc, bench_network and bench_static_network; FOLDER holds NAME.onnx
-                                               (example_zoo writes resnet50 and mobilenet_v2 there)
+  networks.py --build BUILD --models FOLDER    BUILD has tmpuc, bench_network and bench_static_network; FOLDER holds those of
+                                               resnet50.onnx, mobilenet_v2.onnx, vit_b_16.onnx that are wanted
+                                               (example_zoo writes them there)
 
 Prints a markdown table of ratios, ours by theirs. Times are processor time of the process, the least of many runs, so that other work on the
 machine counts as little as it can; the two take turns. INT8 of ONNX Runtime is its static quantizer's QDQ form (per channel, u8 activations) of the
@@ -113,7 +114,8 @@ def main():
     bench = options.build / "benchmarks"
     tmpuc = options.tmpuc or options.build / "tmpuc"
     source = pathlib.Path(__file__).resolve().parents[1]
-    models = [options.models / f"{n}.onnx" for n in ("resnet50", "mobilenet_v2")] + [source / "examples/data/digits_cnn.onnx"]
+    zoo = [options.models / f"{n}.onnx" for n in ("resnet50", "mobilenet_v2", "vit_b_16")]
+    models = [m for m in zoo if m.exists()] + [source / "examples/data/digits_cnn.onnx"]
 
     rows, notes = [], []
     with tempfile.TemporaryDirectory() as temporary:
