@@ -45,12 +45,13 @@ LIST_BEGIN = """#include "tmpu/core/list.hpp"
 #include <boost/hana/concept/constant.hpp>
 #include <boost/hana/filter.hpp>
 #include <boost/hana/size.hpp>
+#include <boost/hana/tuple.hpp>
 #include <boost/hana/unpack.hpp>
 #include <array>
 template <int N> struct item { static constexpr int number = N; };
 template <class T> struct is_even : std::bool_constant<T::number %% 2 == 0> {};
 """
-PACKS = LIST_BEGIN + """using all = tmpu::unpack<decltype(boost::hana::tuple_t<%(items)s>)>;
+PACKS = LIST_BEGIN + """using all = tmpu::list<%(items)s>;
 template <class List> struct kept;
 template <class... Ts> struct kept<tmpu::list<Ts...>> { using type = tmpu::filter_types<is_even, Ts...>; };
 template <class... Ts> struct table { static constexpr std::array<int, sizeof...(Ts)> of{Ts::number...}; };
