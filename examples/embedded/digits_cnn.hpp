@@ -27,7 +27,7 @@ struct digits_cnn {
     const auto t_f_f_8_Flatten_output_0 = m.add<tmpu::tpu::reshape>({"/f/f.8/Flatten_output_0", tmpu::dtype_id::u8, {0x1.58514cp-5F, 0}, "/f/f.8/Flatten"}, {.shape = {1, 784}}, {t_f_f_7_MaxPool_output_0});
     const auto t_f_9_weight_i8 = m.constant("f.9.weight.i8", tmpu::dtype_id::i8, {10, 784}, bytes_of_t_f_9_weight_i8);
     const auto t_f_9_bias_params = m.constant("f.9.bias.params", tmpu::dtype_id::i32, {10, 3}, bytes_of_t_f_9_bias_params);
-    const auto t_output = m.add<tmpu::tpu::matmul>({"output", tmpu::dtype_id::i8, {0x1.801986p-3F, 0}, "/f/f.9/Gemm"}, {.clamp = {-0x1p+7F, 0x1.fcp+6F}}, {t_f_f_8_Flatten_output_0, t_f_9_weight_i8, t_f_9_bias_params});
+    const auto t_output = m.add<tmpu::tpu::matmul>({"output", tmpu::dtype_id::i8, {0x1.80198ap-3F, 0}, "/f/f.9/Gemm"}, {.clamp = {-0x1p+7F, 0x1.fcp+6F}}, {t_f_f_8_Flatten_output_0, t_f_9_weight_i8, t_f_9_bias_params});
     m.output(t_output);
     return m.take();
   }
@@ -235,7 +235,7 @@ private:
       "\011\010'\011\341\005\014\363\366\013\375\371\006\012\365\014\362\346\362\362\005\376\376\335\300\260\001\377\004\371\267\277\271\322\351\002\007\354\372 \023\351\002\373\350\027>("
       "\016\354\362\364\373\321\330\360\003\007\360\356\364\357\026\376";
   static constexpr unsigned char bytes_of_t_f_9_bias_params[] =
-      "\351\377\377\377\202\215\304a)\000\000\000]\004\000\000JW\032Q)\000\000\000\007\002\000\000\372M\341m*\000\000\000\014\000\000\000\274\000\346y*\000\000\000"
-      "\324\376\377\377\023]\245O)\000\000\000\224\376\377\377:'<w*\000\000\000`\000\000\000n \326I)\000\000\000H\377\377\377uuzB)\000\000\000"
-      "\363\376\377\377M\010\026R)\000\000\000\366\377\377\377\253\264[~*\000\000\000";
+      "\351\377\377\377}\214\304a)\000\000\000]\004\000\000rV\032Q)\000\000\000\007\002\000\000\325L\341m*\000\000\000\014\000\000\000w\377\345y*\000\000\000"
+      "\324\376\377\377>\134\245O)\000\000\000\224\376\377\377\374%<w*\000\000\000`\000\000\000\252\037\326I)\000\000\000H\377\377\377\304tzB)\000\000\000"
+      "\363\376\377\377r\007\026R)\000\000\000\366\377\377\377Z\263[~*\000\000\000";
 };

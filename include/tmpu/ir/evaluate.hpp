@@ -33,8 +33,11 @@ constexpr vec<value> evaluate_node(const graph_body& g, node_id id, std::span<co
   if (!known) types = detail::result_types(g, id, operands);
   for (std::size_t i = 0; i < results.size(); ++i) {
     const tensor& type = known ? g.at(g.result(id, i)) : types[i];
-    results[i] =
-        g.node_at(id).op->info.writes_all ? value::to_be_written(type.type, type.dims) : value(type.type, type.dims);
+    if (g.node_at(id).op->info.writes_all) {
+      results[i] = value::to_be_written(type.type, type.dims);
+    } else {
+      results[i] = value(type.type, type.dims);
+    }
   }
   eval_context context(g, id, operands, results.span());
   g.node_at(id).op->eval(context);
