@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <limits>
 #include <set>
 #include <string>
@@ -109,8 +110,9 @@ TEST_CASE("conv by blocks of channels equals the sum written out, whatever the s
                     const std::int64_t h = oh * stride - 1 + kh;
                     const std::int64_t v = ow * stride + kw;
                     if (h < 0 || h >= 5 || v >= 6) continue;
-                    sum += w.f[static_cast<std::size_t>(((oc * 2 + ic) * 3 + kh) * 2 + kw)] *
-                           x.f[static_cast<std::size_t>(((n * 4 + oc / outputs * 2 + ic) * 5 + h) * 6 + v)];
+                    sum =
+                        std::fma(w.f[static_cast<std::size_t>(((oc * 2 + ic) * 3 + kh) * 2 + kw)],
+                                 x.f[static_cast<std::size_t>(((n * 4 + oc / outputs * 2 + ic) * 5 + h) * 6 + v)], sum);
                   }
                 }
               }
