@@ -28,25 +28,23 @@ struct value {
 
   constexpr value() = default;
   /// Zeros; no elements yet where a dimension is unknown.
-  constexpr value(dtype_id t, const shape& s)
-      : value(t, s, [](auto& elements, std::size_t n) { elements.resize(n); }) {}
+  constexpr value(dtype_id t, const shape& s) : value(t, s, false) {}
   /// Elements that are all written before they are read.
-  static constexpr value to_be_written(dtype_id t, const shape& s) {
-    return value(t, s, [](auto& elements, std::size_t n) { elements.resize_for_overwrite(n); });
-  }
+  static constexpr value to_be_written(dtype_id t, const shape& s) { return value(t, s, true); }
   [[nodiscard]] constexpr std::size_t size() const { return is_floating(type) ? f.size() : i.size(); }
 
 private:
-  template <class Resize> constexpr value(dtype_id t, const shape& s, Resize resize) : type(t), dims(s) {
+  constexpr value(dtype_id t, const shape& s, bool written_later) : type(t), dims(s) {
     if (!s.known()) return;
     if (s.elements() > most_elements) {
       refuse(text("a tensor of the shape ")
              << s.print() << " has more elements than inference takes (" << most_elements << ')');
     }
+    const auto count = static_cast<std::size_t>(s.elements());
     if (is_floating(t)) {
-      resize(f, static_cast<std::size_t>(s.elements()));
+      written_later ? f.resize_for_overwrite(count) : f.resize(count);
     } else {
-      resize(i, static_cast<std::size_t>(s.elements()));
+      written_later ? i.resize_for_overwrite(count) : i.resize(count);
     }
   }
 };

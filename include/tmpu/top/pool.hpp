@@ -6,6 +6,43 @@
 
 namespace tmpu::top {
 
+namespace detail {
+/// One row of results, tap after tap; a greatest element is the first that no later one is greater than.
+template <class T>
+constexpr void greatest_row(const window& w, const T* plane, std::int64_t od, std::int64_t oh, T* out) {
+  const window_axis& wide = w.axis[2];
+  const std::int64_t deep = w.axis[0].first_tap(od);
+  const std::int64_t high = w.axis[1].first_tap(oh);
+  const auto row_of = [&](std::int64_t kd, std::int64_t kh) {
+    return plane + ((od * w.axis[0].stride - w.axis[0].begin + kd * w.axis[0].dilation) * w.axis[1].in +
+                    oh * w.axis[1].stride - w.axis[1].begin + kh * w.axis[1].dilation) *
+                       wide.in;
+  };
+  const bool outside = deep >= w.axis[0].last_tap(od) || high >= w.axis[1].last_tap(oh);
+  for (std::int64_t n = 0; n < wide.out; ++n) {
+    const std::int64_t first = wide.first_tap(n);
+    out[n] = outside || first >= wide.last_tap(n)
+                 ? T{}
+                 : row_of(deep, high)[n * wide.stride - wide.begin + first * wide.dilation];
+  }
+  for (std::int64_t kd = deep; kd < w.axis[0].last_tap(od); ++kd) {
+    for (std::int64_t kh = high; kh < w.axis[1].last_tap(oh); ++kh) {
+      for (std::int64_t kw = 0; kw < wide.kernel; ++kw) {
+        const std::int64_t shift = kw * wide.dilation - wide.begin;
+        const std::int64_t first = shift >= 0 ? 0 : ceil_div(-shift, wide.stride);
+        const std::int64_t inside = wide.in - shift <= 0 ? 0 : ceil_div(wide.in - shift, wide.stride);
+        const std::int64_t last = inside < wide.out ? inside : wide.out;
+        const T* from = row_of(kd, kh) + shift;
+        for (std::int64_t n = first; n < last; ++n) {
+          const T v = from[n * wide.stride];
+          out[n] = v > out[n] ? v : out[n];
+        }
+      }
+    }
+  }
+}
+} // namespace detail
+
 /// y = the greatest element of the window; padding takes no part.                              (ONNX MaxPool)
 /// The second result, where it is asked for, is the place of that element in x: row-major, or with storage_order 1
 /// column-major within a plane.
@@ -43,7 +80,7 @@ struct max_pool {
     const auto pool = [&](auto* out, const auto* in) {
       for (std::int64_t p = 0; !indexed && p < planes; ++p) {
         detail::for_each_output_row(w, [&](std::int64_t n, std::int64_t od, std::int64_t oh) {
-          greatest_row(w, in + p * w.in_plane(), od, oh, out + p * w.out_plane() + n);
+          detail::greatest_row(w, in + p * w.in_plane(), od, oh, out + p * w.out_plane() + n);
         });
       }
       if (!indexed) return;
@@ -65,41 +102,6 @@ struct max_pool {
   }
 
 private:
-  /// One row of results, tap after tap; a greatest element is the first that no later one is greater than.
-  template <class T>
-  static constexpr void greatest_row(const detail::window& w, const T* plane, std::int64_t od, std::int64_t oh,
-                                     T* out) {
-    const detail::window_axis& wide = w.axis[2];
-    const std::int64_t deep = w.axis[0].first_tap(od);
-    const std::int64_t high = w.axis[1].first_tap(oh);
-    const auto row_of = [&](std::int64_t kd, std::int64_t kh) {
-      return plane + ((od * w.axis[0].stride - w.axis[0].begin + kd * w.axis[0].dilation) * w.axis[1].in +
-                      oh * w.axis[1].stride - w.axis[1].begin + kh * w.axis[1].dilation) *
-                         wide.in;
-    };
-    const bool outside = deep >= w.axis[0].last_tap(od) || high >= w.axis[1].last_tap(oh);
-    for (std::int64_t n = 0; n < wide.out; ++n) {
-      const std::int64_t first = wide.first_tap(n);
-      out[n] = outside || first >= wide.last_tap(n)
-                   ? T{}
-                   : row_of(deep, high)[n * wide.stride - wide.begin + first * wide.dilation];
-    }
-    for (std::int64_t kd = deep; kd < w.axis[0].last_tap(od); ++kd) {
-      for (std::int64_t kh = high; kh < w.axis[1].last_tap(oh); ++kh) {
-        for (std::int64_t kw = 0; kw < wide.kernel; ++kw) {
-          const std::int64_t shift = kw * wide.dilation - wide.begin;
-          const std::int64_t first = shift >= 0 ? 0 : ceil_div(-shift, wide.stride);
-          const std::int64_t inside = wide.in - shift <= 0 ? 0 : ceil_div(wide.in - shift, wide.stride);
-          const std::int64_t last = inside < wide.out ? inside : wide.out;
-          const T* from = row_of(kd, kh) + shift;
-          for (std::int64_t n = first; n < last; ++n) {
-            const T v = from[n * wide.stride];
-            out[n] = v > out[n] ? v : out[n];
-          }
-        }
-      }
-    }
-  }
   static constexpr std::int64_t place(const attributes& a, const detail::window& w, std::int64_t plane,
                                       std::int64_t here) {
     if (a.storage_order == 0) return plane * w.in_plane() + here;
