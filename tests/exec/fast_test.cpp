@@ -37,7 +37,8 @@ struct types {
 };
 types random_types(tiles::generator& rng) {
   if (rng.between(0, 2) != 0)
-    return {rng.one_of(dtype_id::i8, dtype_id::u8), dtype_id::i8, rng.one_of(dtype_id::i8, dtype_id::u8)};
+    return {rng.one_of(dtype_id::i8, dtype_id::u8), dtype_id::i8,
+            rng.one_of(dtype_id::i8, dtype_id::u8, dtype_id::i32)};
   const dtype_id type = rng.one_of(dtype_id::f32, dtype_id::f16, dtype_id::bf16);
   return {type, rng.one_of(type, dtype_id::f32), rng.one_of(type, dtype_id::f32)};
 }
@@ -201,14 +202,17 @@ TEST_CASE("binary") {
     const std::int32_t w = wide ? 1300 : m.rng.between(1, 40);
     const bool floating = seed % 2 == 0;
     const auto type = [&] {
-      return floating ? m.rng.one_of(dtype_id::f32, dtype_id::f16, dtype_id::bf16)
-                      : m.rng.one_of(dtype_id::i8, dtype_id::u8);
+      return floating                          ? m.rng.one_of(dtype_id::f32, dtype_id::f16, dtype_id::bf16)
+             : i.kind == isa::binary_kind::mul ? m.rng.one_of(dtype_id::i8, dtype_id::u8)
+                                               : m.rng.one_of(dtype_id::i8, dtype_id::u8, dtype_id::i32);
     };
     const bool dense = m.rng.between(0, 1) == 0;
     i.a = m.random(m.make(type(), 1, c, h, w, isa::spread::lanes, dense)).r;
     i.b = m.random(m.make(type(), 1, c, seed % 3 == 0 ? 1 : h, seed % 5 == 0 ? 1 : w, isa::spread::lanes, dense)).r;
-    i.y = m.make(type(), 1, c, h, w, isa::spread::lanes, dense).r;
-    if (seed % 4 == 0) { // over its operand
+    dtype_id result = type();
+    if (result == dtype_id::i32) result = dtype_id::i8;
+    i.y = m.make(result, 1, c, h, w, isa::spread::lanes, dense).r;
+    if (seed % 4 == 0 && i.a.type != dtype_id::i32) { // over its operand
       const dtype_id as = i.y.type;
       i.y = i.a;
       if (bytes_of(as) == bytes_of(i.a.type)) i.y.type = as;
@@ -217,6 +221,8 @@ TEST_CASE("binary") {
     i.b_zero = m.rng.between(-128, 255);
     i.a_multiplier = m.rng.between(-5, 0x7FFF'FF00);
     i.b_multiplier = m.rng.one_of(-1, 1) * m.rng.between(0, 0x7FFF'FFFE);
+    if (i.a.type == dtype_id::i32) i.a_zero = 0, i.a_multiplier /= 2;
+    if (i.b.type == dtype_id::i32) i.b_zero = 0, i.b_multiplier /= 2;
     i.shift = m.rng.one_of(0, 30, 31, 33, 40);
     set_finish(m, i, floating);
     compare(m, i);

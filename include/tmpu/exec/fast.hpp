@@ -316,7 +316,7 @@ constexpr std::int64_t lines_of(const isa::pool& i) {
 }
 inline constexpr std::int64_t part_of_row = 1024; ///< elements of floats that are worked on at a time
 constexpr std::int64_t lines_of(const isa::binary& i) {
-  return is_floating(i.y.type) ? 3 * 4 * part_of_row : 2 * std::int64_t{i.y.h} * i.y.w;
+  return is_floating(i.y.type) ? 3 * 4 * part_of_row : 2 * 4 * std::int64_t{i.y.h} * i.y.w;
 }
 /// An operand may be written over the one that it is made of, element for element, but not over another part of it.
 constexpr bool over(const isa::local_ref& y, const isa::local_ref& x, std::int32_t lanes) {
@@ -332,7 +332,11 @@ inline const std::uint8_t* row_of(const isa::local_ref& r, memory& m, std::int64
                                   std::int64_t w, std::uint8_t* line) {
   const std::uint8_t* row = m.plane(r, broadcast(r.n, n), broadcast(r.c, c)) + broadcast(r.h, h) * r.h_stride;
   if (r.w == w) return row;
-  std::memset(line, *row, static_cast<std::size_t>(w));
+  if (bytes_of(r.type) == 1) {
+    std::memset(line, *row, static_cast<std::size_t>(w));
+  } else {
+    for (std::int64_t i = 0; i < w; ++i) std::memcpy(line + 4 * i, row, 4);
+  }
   return line;
 }
 
@@ -351,7 +355,7 @@ constexpr isa::binary flattened(isa::binary i) {
 }
 inline bool run_pairs(const isa::binary& i, memory& m, workspace& space, const simd::kernels& k) {
   if (!one_lane(i.y) || !over(i.y, i.a, m.lanes()) || !over(i.y, i.b, m.lanes()) || i.low > i.high ||
-      !small(i.a_zero) || !small(i.b_zero) || i.a.type == dtype_id::i32 || i.b.type == dtype_id::i32)
+      !small(i.a_zero) || !small(i.b_zero) || bytes_of(i.y.type) != 1)
     return false;
   using enum simd::integer_pair::operation;
   simd::integer_pair p{.op = i.kind == isa::binary_kind::add   ? add
@@ -359,8 +363,8 @@ inline bool run_pairs(const isa::binary& i, memory& m, workspace& space, const s
                              : i.kind == isa::binary_kind::mul ? mul
                              : i.kind == isa::binary_kind::max ? max
                                                                : min,
-                       .a_signed = i.a.type == dtype_id::i8,
-                       .b_signed = i.b.type == dtype_id::i8,
+                       .a_type = i.a.type,
+                       .b_type = i.b.type,
                        .a_zero = i.a_zero,
                        .b_zero = i.b_zero,
                        .a_multiplier = i.a_multiplier,
@@ -376,7 +380,7 @@ inline bool run_pairs(const isa::binary& i, memory& m, workspace& space, const s
   for (std::int64_t n = 0; n < rows.y.n; ++n) {
     for (std::int64_t c = 0; c < rows.y.c; ++c) {
       for (std::int64_t h = 0; h < rows.y.h; ++h) {
-        k.pairs(row_of(rows.a, m, n, c, h, rows.y.w, lines), row_of(rows.b, m, n, c, h, rows.y.w, lines + rows.y.w),
+        k.pairs(row_of(rows.a, m, n, c, h, rows.y.w, lines), row_of(rows.b, m, n, c, h, rows.y.w, lines + 4 * rows.y.w),
                 rows.y.w, p, m.plane(rows.y, n, c) + h * rows.y.h_stride);
       }
     }

@@ -443,8 +443,7 @@ private:
         k_.narrow_bf16(results, sums, s.count);
       }
     } else if (y_size_ == 4) {
-      for (std::int64_t i = 0; i < s.count; ++i) sums[i] = finish_one(sums[i], f);
-      from = sums;
+      k_.finish_wide(reinterpret_cast<std::int32_t*>(results), sums, s.count, f);
     } else {
       // Whole vectors of what lies together need no detour.
       if (together(job_.y_pitch, y_size_) && s.count % vector == 0) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/core/dtype.hpp"
 #include "tmpu/core/math.hpp"
 #include "tmpu/core/numbers.hpp"
 #include "tmpu/simd/level.hpp"
@@ -59,13 +60,13 @@ constexpr bool fits_narrow(const integer_finish& f, std::int32_t least_shift) {
          f.most + (f.bias < 0 ? -f.bias : f.bias) <= most && std::int64_t{f.low} - f.zero >= -most &&
          std::int64_t{f.high} - f.zero <= most;
 }
-/// What two 8-bit integers make, see isa::binary: clamp(zero + shifted(a' * a_multiplier op b' * b_multiplier)), of
-/// mul a' * b' * a_multiplier.
+/// What two integers make, see isa::binary: clamp(zero + shifted(a' * a_multiplier op b' * b_multiplier)), of
+/// mul a' * b' * a_multiplier. An operand has 8 bits, or 32 and no zero point (not of mul).
 struct integer_pair {
   enum class operation : std::uint8_t { add, sub, mul, max, min };
   operation op = operation::add;
-  bool a_signed = false;
-  bool b_signed = false;
+  dtype_id a_type = dtype_id::u8;
+  dtype_id b_type = dtype_id::u8;
   std::int32_t a_zero = 0; ///< below 2^16, so that a' has less bits than 32
   std::int32_t b_zero = 0;
   std::int32_t a_multiplier = 0;
@@ -149,6 +150,9 @@ struct kernels {
   std::int32_t (*dot)(const std::uint8_t* x, bool is_signed, const std::uint8_t* w, std::int64_t count) = nullptr;
   void (*finish_integer)(const std::int32_t* sums, std::int64_t count, const integer_finish& f,
                          std::uint8_t* to) = nullptr;
+  /// Results of 32 bits.
+  void (*finish_wide)(std::int32_t* to, const std::int32_t* sums, std::int64_t count,
+                      const integer_finish& f) = nullptr;
   void (*pairs)(const std::uint8_t* a, const std::uint8_t* b, std::int64_t count, const integer_pair& p,
                 std::uint8_t* to) = nullptr; ///< writes `count` results and no more
   /// The greater of each two; writes up to 15 elements beyond the count.
@@ -282,15 +286,19 @@ inline std::int32_t dot(const std::uint8_t* x, bool is_signed, const std::uint8_
 inline void finish_integer(const std::int32_t* sums, std::int64_t count, const integer_finish& f, std::uint8_t* to) {
   for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<std::uint8_t>(finish_one(sums[i], f));
 }
+inline void finish_wide(std::int32_t* to, const std::int32_t* sums, std::int64_t count, const integer_finish& f) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = finish_one(sums[i], f);
+}
 inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std::int64_t count, const integer_pair& p,
                   std::uint8_t* to) {
   using enum integer_pair::operation;
-  const auto wide = [](std::uint8_t e, bool is_signed) {
-    return is_signed ? std::int64_t{static_cast<std::int8_t>(e)} : std::int64_t{e};
+  const auto wide = [](const std::uint8_t* from, std::int64_t at, dtype_id type) {
+    if (type == dtype_id::i32) return std::int64_t{load<std::int32_t>(from + 4 * at)};
+    return type == dtype_id::i8 ? std::int64_t{static_cast<std::int8_t>(from[at])} : std::int64_t{from[at]};
   };
   for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t x = wide(a[i], p.a_signed) - p.a_zero;
-    const std::int64_t y = wide(b[i], p.b_signed) - p.b_zero;
+    const std::int64_t x = wide(a, i, p.a_type) - p.a_zero;
+    const std::int64_t y = wide(b, i, p.b_type) - p.b_zero;
     const std::int64_t xm = x * p.a_multiplier;
     const std::int64_t ym = y * p.b_multiplier;
     std::int64_t v = 0;
@@ -361,6 +369,7 @@ inline constexpr kernels all{.bytes = 2,
                              .correction = correction,
                              .dot = dot,
                              .finish_integer = finish_integer,
+                             .finish_wide = finish_wide,
                              .pairs = pairs,
                              .greatest = greatest,
                              .finish_real = finish_real,
@@ -638,6 +647,7 @@ TMPU_AVX2 inline __m256i pair_of(const __m256i x, const __m256i y, const integer
 }
 TMPU_AVX2 inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std::int64_t count, const integer_pair& p,
                             std::uint8_t* to) {
+  if (p.a_type == dtype_id::i32 || p.b_type == dtype_id::i32) return portable::pairs(a, b, count, p, to);
   const integer_finish& f = p.finish;
   const auto places = static_cast<std::int32_t>(static_cast<std::uint32_t>(f.shift) & 63U);
   const __m256i half = _mm256_set1_epi64x(places == 0 ? 0 : std::int64_t{1} << (places - 1));
@@ -648,7 +658,8 @@ TMPU_AVX2 inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std::i
   const __m256i high = _mm256_set1_epi64x(f.high);
   std::int64_t i = 0;
   for (; i + 4 <= count; i += 4) {
-    const __m256i v = pair_of(centred(a + i, p.a_signed, p.a_zero), centred(b + i, p.b_signed, p.b_zero), p);
+    const __m256i v = pair_of(centred(a + i, p.a_type == dtype_id::i8, p.a_zero),
+                              centred(b + i, p.b_type == dtype_id::i8, p.b_zero), p);
     const __m256i sign = _mm256_cmpgt_epi64(none, v);
     const __m256i magnitude = _mm256_sub_epi64(_mm256_xor_si256(v, sign), sign);
     const __m256i rounded = _mm256_srl_epi64(_mm256_add_epi64(magnitude, half), shift);
@@ -735,6 +746,7 @@ inline constexpr kernels all{.bytes = 2,
                              .correction = portable::correction,
                              .dot = dot,
                              .finish_integer = finish_integer,
+                             .finish_wide = portable::finish_wide,
                              .pairs = pairs,
                              .greatest = greatest,
                              .finish_real = finish_real,
@@ -986,9 +998,9 @@ TMPU_AVX512 inline std::int32_t dot(const std::uint8_t* x, bool is_signed, const
   if (is_signed) s = _mm512_sub_epi32(s, _mm512_slli_epi32(sum_of_w, 7));
   return _mm512_reduce_add_epi32(s);
 }
-/// In 64 bits: right for whatever the parameters are.
-TMPU_AVX512 inline void finish_wide(const std::int32_t* sums, std::int64_t count, const integer_finish& f,
-                                    std::uint8_t* to) {
+/// In 64 bits: right for whatever the parameters are. Eight results a time go to put(i, results).
+template <class Put>
+TMPU_AVX512 inline void finish_each(const std::int32_t* sums, std::int64_t count, const integer_finish& f, Put put) {
   const auto places = static_cast<std::int32_t>(static_cast<std::uint32_t>(f.shift) & 63U);
   const __m512i bias = _mm512_set1_epi64(f.bias);
   const __m512i multiplier = _mm512_set1_epi64(f.multiplier);
@@ -1003,15 +1015,28 @@ TMPU_AVX512 inline void finish_wide(const std::int32_t* sums, std::int64_t count
     const __m512i rounded = _mm512_srl_epi64(_mm512_add_epi64(_mm512_abs_epi64(product), half), shift);
     const __mmask8 negative = _mm512_movepi64_mask(product);
     const __m512i y = _mm512_add_epi64(_mm512_mask_sub_epi64(rounded, negative, _mm512_setzero_si512(), rounded), zero);
-    const __m512i clamped = _mm512_min_epi64(_mm512_max_epi64(y, low), high);
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(to + i), _mm512_cvtepi64_epi8(clamped));
+    put.store(i, _mm512_min_epi64(_mm512_max_epi64(y, low), high));
   }
+}
+struct to_bytes {
+  std::uint8_t* to;
+  TMPU_AVX512 void store(std::int64_t i, __m512i y) const {
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to + i), _mm512_cvtepi64_epi8(y));
+  }
+};
+struct to_words {
+  std::int32_t* to;
+  TMPU_AVX512 void store(std::int64_t i, __m512i y) const { avx2::store256(to + i, _mm512_cvtepi64_epi32(y)); }
+};
+TMPU_AVX512 inline void finish_wide(std::int32_t* to, const std::int32_t* sums, std::int64_t count,
+                                    const integer_finish& f) {
+  finish_each(sums, count, f, to_words{to});
 }
 TMPU_AVX512 inline void finish_integer(const std::int32_t* sums, std::int64_t count, const integer_finish& f,
                                        std::uint8_t* to) {
   const std::int64_t low = std::int64_t{f.low} - f.zero;
   const std::int64_t high = std::int64_t{f.high} - f.zero;
-  if (!fits_narrow(f, 32)) return finish_wide(sums, count, f, to);
+  if (!fits_narrow(f, 32)) return finish_each(sums, count, f, to_bytes{to});
   const __m512i bias = _mm512_set1_epi32(static_cast<std::int32_t>(f.bias));
   const __m512i multiplier = _mm512_set1_epi32(f.multiplier);
   const __m512i half = _mm512_set1_epi64(std::int64_t{1} << (f.shift - 1));
@@ -1032,9 +1057,13 @@ TMPU_AVX512 inline void finish_integer(const std::int32_t* sums, std::int64_t co
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), _mm512_cvtepi32_epi8(y));
   }
 }
-TMPU_AVX512 inline __m512i centred(__mmask16 some, const std::uint8_t* from, bool is_signed, std::int32_t zero) {
-  const __m128i bytes = _mm_maskz_loadu_epi8(some, from);
-  return _mm512_sub_epi64(is_signed ? _mm512_cvtepi8_epi64(bytes) : _mm512_cvtepu8_epi64(bytes),
+/// Elements [at, at + 8), those of the mask.
+TMPU_AVX512 inline __m512i centred(__mmask16 some, const std::uint8_t* from, std::int64_t at, dtype_id type,
+                                   std::int32_t zero) {
+  if (type == dtype_id::i32)
+    return _mm512_cvtepi32_epi64(_mm256_maskz_loadu_epi32(static_cast<__mmask8>(some), from + 4 * at));
+  const __m128i bytes = _mm_maskz_loadu_epi8(some, from + at);
+  return _mm512_sub_epi64(type == dtype_id::i8 ? _mm512_cvtepi8_epi64(bytes) : _mm512_cvtepu8_epi64(bytes),
                           _mm512_set1_epi64(zero));
 }
 TMPU_AVX512 inline __m512i pair_of(const __m512i x, const __m512i y, const integer_pair& p) {
@@ -1058,8 +1087,7 @@ TMPU_AVX512 inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std:
   const __m512i high = _mm512_set1_epi64(f.high);
   for (std::int64_t i = 0; i < count; i += 8) {
     const auto some = static_cast<__mmask16>(count - i >= 8 ? 0xFFU : (1U << (count - i)) - 1U);
-    const __m512i v =
-        pair_of(centred(some, a + i, p.a_signed, p.a_zero), centred(some, b + i, p.b_signed, p.b_zero), p);
+    const __m512i v = pair_of(centred(some, a, i, p.a_type, p.a_zero), centred(some, b, i, p.b_type, p.b_zero), p);
     const __m512i rounded = _mm512_srl_epi64(_mm512_add_epi64(_mm512_abs_epi64(v), half), shift);
     const __mmask8 negative = _mm512_movepi64_mask(v);
     const __m512i y = _mm512_add_epi64(_mm512_mask_sub_epi64(rounded, negative, _mm512_setzero_si512(), rounded), zero);
@@ -1118,6 +1146,7 @@ inline constexpr kernels all{.bytes = 4,
                              .correction = correction,
                              .dot = dot,
                              .finish_integer = finish_integer,
+                             .finish_wide = finish_wide,
                              .pairs = pairs,
                              .greatest = avx2::greatest,
                              .finish_real = finish_real,
