@@ -73,7 +73,8 @@ private:
       if (lg.buffers[b].role != local_buffer::role_kind::load) lives.push_back(p.lives[b]);
     }
     const memory::placement placed = memory::place(lives, chip_->eu_bytes);
-    vec<space> spaces = held_;
+    vec<space> spaces;
+    for (const space& s : held_) add(spaces, s);
     std::size_t computed = 0;
     for (std::size_t b = 0; b < lg.buffers.size(); ++b) {
       a.addresses.push_back(lg.buffers[b].address);
@@ -81,10 +82,10 @@ private:
       if (lg.buffers[b].role == local_buffer::role_kind::load) continue;
       const std::int64_t offset = placed.offsets[computed++];
       a.addresses[b] = turned ? chip_->local_bytes - offset - p.lives[b].size : offset;
-      spaces.push_back({.first = a.addresses[b],
-                        .last = a.addresses[b] + p.lives[b].size,
-                        .from = lg.first + static_cast<node_id>(p.lives[b].first),
-                        .until = lg.first + static_cast<node_id>(p.lives[b].last)});
+      add(spaces, {.first = a.addresses[b],
+                   .last = a.addresses[b] + p.lives[b].size,
+                   .from = lg.first + static_cast<node_id>(p.lives[b].first),
+                   .until = lg.first + static_cast<node_id>(p.lives[b].last)});
     }
     node_id earliest = earliest_;
     for (std::size_t b = 0; b < lg.buffers.size(); ++b) {
@@ -113,21 +114,20 @@ private:
       a.issues[b] = high;
       a.gain += p.lives[b].size * (lg.first + p.lives[b].first - high);
       if (constant) earliest = high;
-      spaces.push_back({.first = address, .last = address + p.lives[b].size, .from = high, .until = until});
+      add(spaces, {.first = address, .last = address + p.lives[b].size, .from = high, .until = until});
     }
     return a;
   }
 
+  /// Spaces lie by address, so that a gap is found in one pass.
+  static constexpr void add(vec<space>& spaces, const space& s) {
+    std::size_t at = spaces.size();
+    while (at > 0 && spaces[at - 1].first > s.first) --at;
+    spaces.insert(at, s);
+  }
   /// The address of the smallest gap that is free for so long; -1: none.
   [[nodiscard]] constexpr std::int64_t gap(const vec<space>& spaces, std::int64_t size, node_id from,
                                            node_id until) const {
-    vec<space> there; // what is in the way, by address
-    for (const space& s : spaces) {
-      if (s.from >= until || from >= s.until || s.first == s.last) continue;
-      std::size_t at = there.size();
-      while (at > 0 && there[at - 1].first > s.first) --at;
-      there.insert(at, s);
-    }
     std::int64_t best = -1;
     std::int64_t best_size = 0;
     std::int64_t end = 0;
@@ -138,7 +138,8 @@ private:
         best_size = room;
       }
     };
-    for (const space& s : there) {
+    for (const space& s : spaces) {
+      if (s.from >= until || from >= s.until || s.first == s.last) continue; // not in the way
       look(s.first);
       end = s.last > end ? s.last : end;
     }
