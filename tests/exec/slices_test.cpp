@@ -16,7 +16,7 @@ using namespace tmpu;
 
 class network {
 public:
-  network(std::uint32_t seed, bool integers) : seed_(seed), integers_(integers) {
+  network(std::uint32_t seed, bool integers) : random(seed), integers_(integers) {
     const std::int64_t channels = 4 + 4 * random(8);
     tensor_id at = input({1 + random(2), channels, 6 + random(12), 5 + random(14)});
     const auto nodes = static_cast<std::size_t>(4 + random(6));
@@ -26,10 +26,6 @@ public:
   lowered_models::builder b;
 
 private:
-  std::int64_t random(std::uint32_t below) {
-    seed_ = seed_ * 1664525U + 1013904223U;
-    return static_cast<std::int64_t>((seed_ >> 8) % below);
-  }
   const shape& dims(tensor_id t) const { return b.g.at(t).dims; }
 
   tensor_id grow(tensor_id x) {
@@ -76,35 +72,18 @@ private:
         {.kind = 0, .a_multiplier = 77, .b_multiplier = 99, .shift = 7, .clamp = {-128.0F, 127.0F}}, {x, y});
   }
 
-  std::uint32_t seed_;
+  lowered_models::random_numbers random;
   bool integers_;
 };
-
-vec<std::uint8_t> some_input(const tensor& t) {
-  value v(t.type, t.dims);
-  for (std::int64_t i = 0; i < t.dims.elements(); ++i) {
-    const std::int64_t x = i * 37 % 201 - 100;
-    if (is_floating(t.type)) {
-      v.f[static_cast<std::size_t>(i)] = static_cast<float>(x) / 64.0F;
-    } else {
-      v.i[static_cast<std::size_t>(i)] = x;
-    }
-  }
-  return to_bytes(v);
-}
-
-chip::facts small(chip::facts f, std::int64_t local_bytes) {
-  f.local_bytes = local_bytes;
-  return f;
-}
 
 } // namespace
 
 TEST_CASE(
     "random networks in slices are bit-equal to their untiled inference, on all kinds of chips, without hazards") {
-  const std::vector<chip::facts> chips = {chip::nano::info, small(chip::nano::info, 4096),
-                                          small(chip::cv184x::info, 8192), small(chip::bm1684x::info, 8192),
-                                          small(chip::bm1688::info, 4096)};
+  const std::vector<chip::facts> chips = {chip::nano::info, lowered_models::with_local_bytes(chip::nano::info, 4096),
+                                          lowered_models::with_local_bytes(chip::cv184x::info, 8192),
+                                          lowered_models::with_local_bytes(chip::bm1684x::info, 8192),
+                                          lowered_models::with_local_bytes(chip::bm1688::info, 4096)};
   int cut = 0;
   int ran = 0;
   int refused = 0;
@@ -113,8 +92,8 @@ TEST_CASE(
       network n(seed, integers);
       const graph<stage::lowered> g(std::move(n.b.g));
       const tensor& in = g.at(g.inputs[0]);
-      const vec<std::uint8_t> input = some_input(in);
-      const vec<value> inputs = {from_bytes(in.type, in.dims, input.span())};
+      const vec<value> inputs = {lowered_models::some_input(in)};
+      const vec<std::uint8_t> input = to_bytes(inputs[0]);
       const vec<value> wanted = evaluate(g, inputs.span());
       for (const group::effort how : {group::effort::none, group::effort::greedy, group::effort::full}) {
         const chip::facts& chip = chips[(seed + static_cast<std::uint32_t>(how)) % chips.size()];

@@ -15,7 +15,7 @@ using namespace tmpu;
 
 class network {
 public:
-  explicit network(std::uint32_t seed) : seed_(seed) {
+  explicit network(std::uint32_t seed) : random(seed) {
     const std::int64_t batch = random(4) == 0 ? 2 : 1;
     pool_.push_back(b.input({batch, 4 + 4 * random(3), 6, 8}));
     const auto nodes = static_cast<std::size_t>(8 + random(14));
@@ -33,10 +33,6 @@ public:
   lowered_models::builder b;
 
 private:
-  std::int64_t random(std::uint32_t below) {
-    seed_ = seed_ * 1664525U + 1013904223U;
-    return static_cast<std::int64_t>((seed_ >> 8) % below);
-  }
   const shape& dims(tensor_id t) const { return b.g.at(t).dims; }
   /// One of the last few tensors.
   tensor_id any() {
@@ -47,7 +43,7 @@ private:
 
   void grow() {
     const tensor_id x = any();
-    const shape& d = dims(x);
+    const shape d = dims(x); // a copy: tensors are added below
     switch (random(7)) {
     case 0: // channels, or rows: together only where there is one sample, respectively one channel
     case 1: {
@@ -58,8 +54,7 @@ private:
       ends[axis] = starts[axis] + 1 + random(static_cast<std::uint32_t>(d[axis] - starts[axis]));
       if (axis == 2) { // as high as the others again
         pool_.push_back(b.add<tpu::concat>({.axis = 2}, {x, b.add<tpu::slice>({starts, ends, {1, 1, 1, 1}}, {x})}));
-        const std::int64_t rows = d[2];
-        ends = {d[0], d[1], rows, d[3]};
+        ends = {d[0], d[1], d[2], d[3]};
         pool_.back() = b.add<tpu::slice>({{0, 0, 0, 0}, ends, {1, 1, 1, 1}}, {pool_.back()});
       } else {
         pool_.push_back(b.add<tpu::slice>({starts, ends, {1, 1, 1, 1}}, {x}));
@@ -75,21 +70,9 @@ private:
   }
   tensor_id conv_like(tensor_id x) { return b.conv(x, dims(x)[1], 3, 1); }
 
-  std::uint32_t seed_;
+  lowered_models::random_numbers random;
   std::vector<tensor_id> pool_;
 };
-
-vec<std::uint8_t> some_input(const tensor& t) {
-  value v(t.type, t.dims);
-  for (std::size_t i = 0; i < v.f.size(); ++i)
-    v.f[i] = static_cast<float>(static_cast<int>(i * 37 % 201) - 100) / 64.0F;
-  return to_bytes(v);
-}
-
-chip::facts small(chip::facts f, std::int64_t local_bytes) {
-  f.local_bytes = local_bytes;
-  return f;
-}
 
 struct outcome {
   bool right = true;
@@ -112,8 +95,9 @@ outcome run(const graph<stage::addressed>& g, const chip::facts& chip, const vec
 
 TEST_CASE("networks of slices and concats run on views of global memory, bit-equal and without hazards; of wrong "
           "addresses the checker lets none through that changes a bit") {
-  const std::vector<chip::facts> chips = {chip::nano::info, small(chip::nano::info, 2048),
-                                          small(chip::bm1684x::info, 8192), chip::bm1684x::info};
+  const std::vector<chip::facts> chips = {chip::nano::info, lowered_models::with_local_bytes(chip::nano::info, 2048),
+                                          lowered_models::with_local_bytes(chip::bm1684x::info, 8192),
+                                          chip::bm1684x::info};
   std::size_t still = 0;
   std::size_t refused = 0;
   std::size_t wrong = 0;
@@ -122,8 +106,8 @@ TEST_CASE("networks of slices and concats run on views of global memory, bit-equ
     network n(seed);
     const graph<stage::lowered> g(std::move(n.b.g));
     const tensor& in = g.at(g.inputs[0]);
-    const vec<std::uint8_t> input = some_input(in);
-    const vec<value> inputs = {from_bytes(in.type, in.dims, input.span())};
+    const vec<value> inputs = {lowered_models::some_input(in)};
+    const vec<std::uint8_t> input = to_bytes(inputs[0]);
     const vec<value> wanted = evaluate(g, inputs.span());
     const chip::facts& chip = chips[seed % chips.size()];
     CAPTURE(seed);
@@ -142,17 +126,16 @@ TEST_CASE("networks of slices and concats run on views of global memory, bit-equ
     CHECK(good.right);
     CHECK_FALSE(good.hazards);
     // Tensors one by one to other places, most of them views.
-    std::uint32_t random = seed;
+    lowered_models::random_numbers random(seed);
     for (std::size_t t = 0; t < addressed.tensors.size(); ++t) {
       const auto id = static_cast<tensor_id>(t);
       const node_id producer = addressed.at(id).producer;
       if (addressed.is_constant(id) || addressed.at(id).address == none || producer == none) continue;
       if (is<tpu::reshape>(addressed, producer)) continue; // has no place of its own
       graph<stage::addressed> moved = addressed;
-      random = random * 1664525U + 1013904223U;
       const std::int64_t bytes = addressed.at(id).dims.elements() * 4;
-      const std::int64_t room = (addressed.activation_bytes - bytes) / 64 + 1;
-      moved.at(id).address = static_cast<std::int64_t>(random >> 8) % room * 64;
+      const std::int64_t places = (addressed.activation_bytes - bytes) / 64 + 1;
+      moved.at(id).address = random(static_cast<std::uint32_t>(places)) * 64;
       const bool passed = memory::check(moved).empty();
       if (!passed) {
         ++refused;

@@ -163,12 +163,12 @@ std::int64_t least_cycles(const graph_body& g, const chip::facts& chip) {
 
 TEST_CASE("the full search reaches the best of all partitions; no group, greedy and full search are ever better in "
           "this order") {
-  std::uint32_t seed = 3;
+  lowered_models::random_numbers random(3);
   int equal = 0;
   int merged = 0;
   constexpr int rounds = 200;
   for (int round = 0; round < rounds; ++round) {
-    const graph<stage::lowered> g = lowered_models::random_chain(seed);
+    const graph<stage::lowered> g = lowered_models::random_chain(random);
     const auto alone = group::layer_group_pass::run(g, chip::nano::info, group::effort::none);
     const auto greedy = group::layer_group_pass::run(g, chip::nano::info, group::effort::greedy);
     const auto full = group::layer_group_pass::run(g, chip::nano::info, group::effort::full);
@@ -185,10 +185,10 @@ TEST_CASE("the full search reaches the best of all partitions; no group, greedy 
 }
 
 TEST_CASE("what lies in local memory at one time lies apart, also what is loaded while earlier groups run") {
-  std::uint32_t seed = 11;
+  lowered_models::random_numbers random(11);
   int early = 0;
   for (int round = 0; round < 100; ++round) {
-    const auto g = group::layer_group_pass::run(lowered_models::random_chain(seed), chip::nano::info,
+    const auto g = group::layer_group_pass::run(lowered_models::random_chain(random), chip::nano::info,
                                                 round % 2 == 0 ? group::effort::full : group::effort::none);
     const vec<std::int32_t> readers = group::last_readers(g);
     struct space {

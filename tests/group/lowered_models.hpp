@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/chip/chip.hpp"
 #include "tmpu/ir/op.hpp"
 #include "tmpu/tpu/operators.hpp"
 
@@ -8,6 +9,20 @@
 namespace lowered_models {
 
 using namespace tmpu;
+
+/// Numbers that are the same on every machine.
+class random_numbers {
+public:
+  constexpr explicit random_numbers(std::uint32_t seed) : seed_(seed) {}
+  /// 0 … below - 1.
+  constexpr std::int64_t operator()(std::uint32_t below) {
+    seed_ = seed_ * 1664525U + 1013904223U;
+    return static_cast<std::int64_t>((seed_ >> 8) % below);
+  }
+
+private:
+  std::uint32_t seed_;
+};
 
 class builder {
 public:
@@ -85,12 +100,28 @@ constexpr graph<stage::lowered> residual(std::int64_t batch = 1, std::int64_t si
   return std::move(b.g);
 }
 
+/// Values from -100 to 100 (as floats 64 times smaller) for the input `t`.
+constexpr value some_input(const tensor& t) {
+  value v(t.type, t.dims);
+  for (std::int64_t i = 0; i < t.dims.elements(); ++i) {
+    const std::int64_t x = i * 37 % 201 - 100;
+    if (is_floating(t.type)) {
+      v.f[static_cast<std::size_t>(i)] = static_cast<float>(x) / 64.0F;
+    } else {
+      v.i[static_cast<std::size_t>(i)] = x;
+    }
+  }
+  return v;
+}
+
+/// The chip with so many bytes of local memory a lane.
+constexpr chip::facts with_local_bytes(chip::facts f, std::int64_t bytes) {
+  f.local_bytes = bytes;
+  return f;
+}
+
 /// Random chains with branches that join again, pools and depthwise convolutions.
-inline graph<stage::lowered> random_chain(std::uint32_t& seed) {
-  const auto random = [&](std::uint32_t below) {
-    seed = seed * 1664525U + 1013904223U;
-    return static_cast<std::int64_t>((seed >> 8) % below);
-  };
+inline graph<stage::lowered> random_chain(random_numbers& random) {
   builder b;
   const std::int64_t channels = 8 + 8 * random(3);
   tensor_id at = b.input({1, channels, 8 + 8 * random(3), 8 + 8 * random(2)});

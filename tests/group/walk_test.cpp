@@ -22,10 +22,10 @@ std::int64_t bytes_of(const group::tiling& t, const group::slices& s, std::int32
 } // namespace
 
 TEST_CASE("the estimate of a group has the bytes of its plan; three steps along an axis are all looked at") {
-  std::uint32_t seed = 5;
+  lowered_models::random_numbers random(5);
   int compared = 0;
   for (int round = 0; round < 60; ++round) {
-    const graph<stage::lowered> g = lowered_models::random_chain(seed);
+    const graph<stage::lowered> g = lowered_models::random_chain(random);
     const chip::facts& chip = chip::nano::info;
     const group::catalog c(g, chip);
     group::walk w(c);
