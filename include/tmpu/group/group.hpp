@@ -167,6 +167,8 @@ private:
         if (fits(twice)) {
           ++overlapping;
           keep_better(best, r->at.cut(), a, true, twice);
+          // Nor do more slices help: nodes overlap with the loads of the next ones as well as `tries` slices do.
+          if (r->at.cut().steps() == 1) break;
         } else {
           keep_better(best, r->at.cut(), a, false, whole);
         }

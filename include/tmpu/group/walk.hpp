@@ -62,9 +62,9 @@ public:
     slices_ = s;
     used_ = 0;
     most_slices_ = {1, 1, 1, 1};
-    compute_ = dma_ = loads_ = loads_twice_ = most_ = most_twice_ = 0;
+    compute_ = dma_ = loads_ = loads_ahead_ = most_ = most_ahead_ = 0;
     height_.clear();
-    height_twice_.clear();
+    height_ahead_.clear();
     samples_.clear();
     const auto count = [](std::int64_t x) { return x < 3 ? x : 3; };
     const auto place = [](std::int64_t i, std::int64_t x) { return i < 2 ? i : x - 1; };
@@ -98,10 +98,13 @@ public:
       if (s != e.result && known(s)) return false;
     }
     first_ = id;
+    height_.push_back(0);
+    height_ahead_.push_back(0);
+    const std::size_t position = height_.size() - 1;
+    const bool one_step = slices_.steps() == 1;
+    if (one_step && position > 0) lead_loads(position);
     const std::size_t r = find_or_add(e.result);
     forget_load(r);
-    height_.push_back(0);
-    height_twice_.push_back(0);
     const bool stored = c_->readers()[static_cast<std::size_t>(y.tensor)] >= end_;
     if (stored) {
       const places most = group::most_slices(y.dims, chip.lanes);
@@ -147,11 +150,7 @@ public:
         held = tpu::unite(held, tpu::need(x.reach, c_->at(x.slot).dims, tile));
       }
     }
-    const std::size_t position = height_.size() - 1;
-    for (std::size_t p = position; p + 1 > states_[r].last; --p) {
-      rise(p, bytes, stored ? 2 * bytes : bytes);
-      if (p == 0) break;
-    }
+    for (std::size_t p = states_[r].last; p <= position; ++p) rise(p, bytes, stored && !one_step ? 2 * bytes : bytes);
     rise(position, scratch, scratch);
     for (std::size_t o = 0; o < e.count; ++o) {
       const std::int32_t s = c_->operand_of(e, o).slot;
@@ -162,29 +161,10 @@ public:
 
   /// Of the group so far. `ahead`: what changes from step to step is loaded a step before and has two copies; with one step, what a
   /// node needs is loaded while the node before it runs.
-  [[nodiscard]] constexpr estimate look(bool ahead) {
+  [[nodiscard]] constexpr estimate look(bool ahead) const {
     estimate e{.cycles = detail::overlapped(compute_, dma_, slices_.steps() > 1 ? slices_.steps() : size() + 1, ahead),
                .transfers = dma_};
-    if (slices_.steps() > 1) {
-      e.bytes = ahead ? most_twice_ + loads_twice_ : most_ + loads_;
-      return e;
-    }
-    // With one step a load lives from its first use (or a node before) to its last.
-    change_.clear();
-    change_.resize(height_.size() + 1);
-    for (std::size_t u = 0; u < used_; ++u) {
-      const state& x = states_[u];
-      if (!x.load) continue;
-      const std::size_t from =
-          x.first + 1 < height_.size() && ahead ? x.first + 1 : x.first; // positions count from the end
-      change_[from] += x.bytes;
-      if (x.last > 0) change_[x.last - 1] -= x.bytes;
-    }
-    std::int64_t sum = 0;
-    for (std::size_t p = height_.size(); p-- > 0;) {
-      sum += change_[p];
-      e.bytes = height_[p] + sum > e.bytes ? height_[p] + sum : e.bytes;
-    }
+    e.bytes = ahead ? most_ahead_ + loads_ahead_ : most_ + loads_;
     return e;
   }
 
@@ -225,19 +205,36 @@ private:
     }
     return static_cast<std::size_t>(local_[at]);
   }
-  constexpr void rise(std::size_t p, std::int64_t bytes, std::int64_t twice) {
+  constexpr void rise(std::size_t p, std::int64_t bytes, std::int64_t ahead) {
     height_[p] += bytes;
-    height_twice_[p] += twice;
+    height_ahead_[p] += ahead;
     most_ = height_[p] > most_ ? height_[p] : most_;
-    most_twice_ = height_twice_[p] > most_twice_ ? height_twice_[p] : most_twice_;
+    most_ahead_ = height_ahead_[p] > most_ahead_ ? height_ahead_[p] : most_ahead_;
   }
+  /// With one step, the loads of the node behind `position` are there already while the node at `position` runs.
+  constexpr void lead_loads(std::size_t position) {
+    const catalog::entry& behind = c_->node(first_ + 1);
+    for (std::size_t o = 0; o < behind.count; ++o) {
+      const std::int32_t s = c_->operand_of(behind, o).slot;
+      bool again = false;
+      for (std::size_t before = 0; before < o; ++before) again = again || c_->operand_of(behind, before).slot == s;
+      const state& x = states_[static_cast<std::size_t>(local_[static_cast<std::size_t>(s)])];
+      if (x.load && !again) height_ahead_[position] += x.bytes;
+    }
+  }
+  /// What is forgotten comes again with as many bytes at least, loaded or made: the greatest heights stay true.
   constexpr void forget_load(std::size_t u) {
     state& x = states_[u];
     if (!x.load) return;
     x.load = false;
     dma_ -= x.cycles;
-    loads_ -= x.bytes;
-    loads_twice_ -= x.changes ? 2 * x.bytes : x.bytes;
+    if (slices_.steps() > 1) {
+      loads_ -= x.bytes;
+      loads_ahead_ -= x.changes ? 2 * x.bytes : x.bytes;
+      return;
+    }
+    for (std::size_t p = x.last; p <= x.first; ++p) height_[p] -= x.bytes;
+    for (std::size_t p = x.last; p <= x.first + 1 && p < height_.size(); ++p) height_ahead_[p] -= x.bytes;
   }
   constexpr void note_load(std::size_t u, std::size_t position) {
     forget_load(u);
@@ -261,8 +258,12 @@ private:
       before = b;
     }
     dma_ += x.cycles;
-    loads_ += x.bytes;
-    loads_twice_ += x.changes ? 2 * x.bytes : x.bytes;
+    if (slices_.steps() > 1) {
+      loads_ += x.bytes;
+      loads_ahead_ += x.changes ? 2 * x.bytes : x.bytes;
+    } else {
+      for (std::size_t p = x.last; p <= position; ++p) rise(p, x.bytes, x.bytes);
+    }
   }
 
   const catalog* c_ = nullptr;
@@ -279,13 +280,14 @@ private:
   vec<sample> samples_;
   std::int64_t compute_ = 0;
   std::int64_t dma_ = 0;
-  std::int64_t loads_ = 0; // bytes of a lane for all loads, once and with two copies of what changes
-  std::int64_t loads_twice_ = 0;
-  vec<std::int64_t> height_; // bytes for what is computed, by position; positions count from the end of the group
-  vec<std::int64_t> height_twice_;
-  std::int64_t most_ = 0; // their greatest
-  std::int64_t most_twice_ = 0;
-  vec<std::int64_t> change_;
+  // Bytes of a lane, with one copy of all, and with what is there ahead. With several steps loads live as long as the group; with one, from
+  // their first use (ahead: a node before) to their last, and are part of the heights.
+  std::int64_t loads_ = 0;
+  std::int64_t loads_ahead_ = 0;
+  vec<std::int64_t> height_; // by position, which counts from the end of the group
+  vec<std::int64_t> height_ahead_;
+  std::int64_t most_ = 0; // the greatest heights
+  std::int64_t most_ahead_ = 0;
 };
 
 } // namespace tmpu::group
