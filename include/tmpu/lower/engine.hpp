@@ -363,7 +363,7 @@ private:
 
   /// Marks what is read in another type than that of the pass. An elementwise node whose readers all are such is computed in f32, and the
   /// sums of one keep their bits: rounding the result would only lose some (the residual stream of a transformer). Sums keep them for
-  /// additions, too.
+  /// additions, too, where local memory has room for four bytes an element beside what else a group needs.
   static constexpr void keep_floats(const graph_body& g, vec<const detail::entry*>& chosen, context& c,
                                     const options& o) {
     enum reader : std::uint8_t { wide = 1, narrow = 2, adds = 4 };
@@ -379,7 +379,7 @@ private:
       const bool here = chosen[i] != nullptr && chosen[i]->computes == Dtype::id;
       const bool moves = here && chosen[i]->moves;
       if (here && own != 0 && (own & narrow) == 0 && (chosen[i]->sums || moves) && !is_floating(Dtype::id) &&
-          (keeps_float(o) || !g.is_output(y)))
+          (keeps_float(o) || !g.is_output(y)) && (own == wide || has_room(g.at(y).dims, c.chip())))
         c.set_whole(y);
       if (here && own == wide && chosen[i]->elementwise &&
           (o.layers == nullptr || o.layers->find(g.name(y)) == dtype_id::none)) {
@@ -400,6 +400,11 @@ private:
         if (reads_wide) c.set_read_wide(t);
       }
     }
+  }
+
+  /// A sum of that shape, as i32, takes a quarter of local memory at most.
+  static constexpr bool has_room(const shape& d, const chip::facts& chip) {
+    return d.elements() * 4 <= std::int64_t{chip.lanes} * chip.local_bytes / 4;
   }
 
   /// The rule of each node; nullptr: it is a host step.
