@@ -531,9 +531,9 @@ TEST_CASE("int8 rounds sums of products to 8 bits only for what reads 8 bits") {
     return canonical(m);
   };
   for (const bool asymmetric : {false, true}) {
+    chip::facts chip = chip::nano::info;
     const auto error_of_y = [&](const graph<stage::canonical>& g, dtype_id wanted) {
-      const graph<stage::lowered> l =
-          lower::lower_all<i8>{}(calibrated(g, in), chip::nano::info, {.asymmetric = asymmetric});
+      const graph<stage::lowered> l = lower::lower_all<i8>{}(calibrated(g, in), chip, {.asymmetric = asymmetric});
       CHECK(verify(l).empty());
       CHECK(l.at(l.find("c")).type == wanted);
       CHECK(l.at(l.find("turned")).type == wanted);
@@ -544,6 +544,10 @@ TEST_CASE("int8 rounds sums of products to 8 bits only for what reads 8 bits") {
     const double rounded = error_of_y(model(true), dtype_id::i8);
     INFO(whole << " dB, rounded " << rounded);
     CHECK(whole > rounded + 0.5);
+    chip.local_bytes = 4 * 144 * 4 / chip.lanes; // four times the sums
+    error_of_y(model(false), dtype_id::i32);
+    --chip.local_bytes;
+    error_of_y(model(false), dtype_id::i8);
   }
 }
 
