@@ -43,7 +43,7 @@ std::map<std::string, std::int64_t> instructions_of(const isa::network& n) {
 /// Predicted cycles of each layer, where the program can be profiled.
 std::map<std::string, std::int64_t> cycles_of(const isa::program& p) {
   std::map<std::string, std::int64_t> cycles;
-  if (only_stream(p) == nullptr || p.info.networks[0].layers.empty()) return cycles;
+  if (!can_be_profiled(p)) return cycles;
   const isa::network& n = p.info.networks[0];
   const timing::profile made = timing::profile_of(n, chip_named(std::string(p.info.target.chip.view())));
   for (const timing::cost& c : made.layers) {

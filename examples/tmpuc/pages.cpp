@@ -53,43 +53,39 @@ private:
   std::vector<held> done_;
 };
 
-struct maps {
-  std::vector<held> local;
-  std::vector<held> global;
+/// An instruction's use of a memory: map 0 is global memory, the others are the local ones of the cores.
+struct access {
+  std::size_t map = 0;
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  bool write = false;
+  std::size_t instruction = 0; ///< its place in the profile
 };
 
-maps maps_of(const isa::core_stream& stream, const timing::profile& p, const chip::facts& chip) {
-  memory_map local;
-  memory_map global;
-  std::size_t at = 0;
-  for (std::size_t k = 0; k < p.instructions.size(); ++k) {
+/// Of a stream whose first instruction has the place `instruction`; gives the place behind its last.
+std::size_t note_accesses(const isa::core_stream& stream, std::int32_t core, std::size_t instruction,
+                          const chip::facts& chip, std::vector<access>& out) {
+  for (std::size_t at = 0; at < stream.words.size(); ++instruction) {
     const std::size_t size = isa::size_of(stream.words[at]);
-    const timing::span_of_time& when = p.line.instructions[k];
     isa::decoder<unpack<decltype(isa::instructions)>>::decode(
         stream.words.span().subspan(at, size), [&](const isa::header&, const auto& i) {
           const auto each = [&](bool write) {
             return [&, write](const auto& r) {
               using ref = std::remove_cvref_t<decltype(r)>;
-              std::int64_t first = 0;
-              std::int64_t last = 0;
-              memory_map* map = &local;
+              access a{.write = write, .instruction = instruction};
               if constexpr (std::is_same_v<ref, isa::local_ref>) {
                 const std::int64_t rows = r.spread == isa::spread::copy ? r.c : ceil_div(r.lane + r.c, chip.lanes);
-                first = r.address;
-                last = first + (r.n - 1) * std::int64_t{r.n_stride} + (rows - 1) * std::int64_t{r.c_stride} +
-                       (r.h - 1) * std::int64_t{r.h_stride} + isa::row_bytes(r);
+                a.map = static_cast<std::size_t>(core) + 1;
+                a.first = r.address;
+                a.last = a.first + (r.n - 1) * std::int64_t{r.n_stride} + (rows - 1) * std::int64_t{r.c_stride} +
+                         (r.h - 1) * std::int64_t{r.h_stride} + isa::row_bytes(r);
               } else {
                 if (isa::region_of(r.address) == isa::region::weights) return;
-                map = &global;
-                first = static_cast<std::int64_t>(isa::offset_of(r.address));
-                last = first + (r.n - 1) * r.n_stride + (r.c - 1) * r.c_stride + (r.h - 1) * r.h_stride +
-                       (r.w - 1) * r.w_stride + bytes_of(r.type);
+                a.first = static_cast<std::int64_t>(isa::offset_of(r.address));
+                a.last = a.first + (r.n - 1) * r.n_stride + (r.c - 1) * r.c_stride + (r.h - 1) * r.h_stride +
+                         (r.w - 1) * r.w_stride + bytes_of(r.type);
               }
-              if (write) {
-                map->write(first, last, when, p.instructions[k].layer);
-              } else {
-                map->read(first, last, when);
-              }
+              out.push_back(a);
             };
           };
           i.reads(each(false));
@@ -97,7 +93,33 @@ maps maps_of(const isa::core_stream& stream, const timing::profile& p, const chi
         });
     at += size;
   }
-  return {local.take(), global.take()};
+  return instruction;
+}
+
+/// Global memory and the local memory of each core.
+std::vector<std::vector<held>> maps_of(const isa::network& n, const timing::profile& p, std::int32_t cores,
+                                       const chip::facts& chip) {
+  std::vector<access> accesses;
+  std::size_t instruction = 0; // a profile has segment after segment, core by core
+  for (const isa::segment& s : n.segments) {
+    for (std::size_t core = 0; core < s.cores.size(); ++core)
+      instruction = note_accesses(s.cores[core], static_cast<std::int32_t>(core), instruction, chip, accesses);
+  }
+  std::stable_sort(accesses.begin(), accesses.end(), [&](const access& a, const access& b) {
+    return p.line.instructions[a.instruction].start < p.line.instructions[b.instruction].start;
+  });
+  std::vector<memory_map> maps(static_cast<std::size_t>(cores) + 1);
+  for (const access& a : accesses) {
+    const timing::span_of_time& when = p.line.instructions[a.instruction];
+    if (a.write) {
+      maps[a.map].write(a.first, a.last, when, p.instructions[a.instruction].layer);
+    } else {
+      maps[a.map].read(a.first, a.last, when);
+    }
+  }
+  std::vector<std::vector<held>> out;
+  for (memory_map& m : maps) out.push_back(m.take());
+  return out;
 }
 
 } // namespace
@@ -142,7 +164,9 @@ td:first-child,th:first-child,.left{text-align:left}.bad{color:#b00020;font-weig
 
 constexpr std::string_view timeline_script =
     R"(const by = id => document.getElementById(id), tip = by('tip'), all = [0, Math.max(1, data.cycles)];
+const cores = data.cores, of = k => cores === 1 ? '' : ' of core ' + k;
 let view = all.slice();
+by('line').height = 6 + cores * 104; by('local').height = cores === 1 ? 240 : cores * 120;
 by('facts').textContent = data.cycles + ' cycles predicted; compute busy ' + data.busy[0] + ', DMA busy ' + data.busy[1] +
   '; ' + data.bytes + ' bytes moved; local memory ' + data.local_bytes + ' bytes a lane in ' + data.banks + ' banks';
 const colour = i => 'hsl(' + (i * 47 % 360) + ',60%,60%)';
@@ -153,20 +177,26 @@ function canvas(id) {
 }
 function drawLine() {
   const {c, g, x} = canvas('line');
-  for (const [e, s, f, l] of data.instructions) {
+  for (const [row, s, f, l] of data.instructions) {
     if (f < view[0] || s > view[1]) continue;
-    g.fillStyle = colour(l); g.fillRect(x(s), 8 + e * 52, Math.max(.5, x(f) - x(s)), 42);
+    g.fillStyle = colour(l); g.fillRect(x(s), 8 + row * 52, Math.max(.5, x(f) - x(s)), 42);
   }
-  g.fillStyle = '#222'; g.fillText('compute', 4, 20); g.fillText('DMA', 4, 72);
+  g.fillStyle = '#222';
+  for (let k = 0; k < cores; k++) { g.fillText('compute' + of(k), 4, 20 + k * 104); g.fillText('DMA' + of(k), 4, 72 + k * 104); }
 }
-function drawMap(id, list, size, banks) {
-  const {c, g, x} = canvas(id), y = b => b / Math.max(1, size) * c.height;
-  for (const [a, b, s, f, l] of list) {
-    if (f < view[0] || s > view[1]) continue;
-    g.fillStyle = colour(l); g.fillRect(x(s), y(a), Math.max(.5, x(f) - x(s)), Math.max(1, y(b) - y(a)));
-  }
-  g.strokeStyle = 'rgba(0,0,0,.25)';
-  for (let i = 1; i < banks; i++) { g.beginPath(); g.moveTo(0, i * c.height / banks); g.lineTo(c.width, i * c.height / banks); g.stroke(); }
+function drawMap(id, parts, size, banks) {
+  const {c, g, x} = canvas(id), high = c.height / parts.length;
+  const rule = (y, style) => { g.strokeStyle = style; g.beginPath(); g.moveTo(0, y); g.lineTo(c.width, y); g.stroke(); };
+  parts.forEach((list, k) => {
+    const y = b => (k + b / Math.max(1, size)) * high;
+    for (const [a, b, s, f, l] of list) {
+      if (f < view[0] || s > view[1]) continue;
+      g.fillStyle = colour(l); g.fillRect(x(s), y(a), Math.max(.5, x(f) - x(s)), Math.max(1, y(b) - y(a)));
+    }
+    for (let i = 1; i < banks; i++) rule((k + i / banks) * high, 'rgba(0,0,0,.25)');
+    if (k > 0) rule(k * high, '#222');
+    if (parts.length > 1) { g.fillStyle = '#222'; g.fillText('core ' + k, 4, k * high + 14); }
+  });
 }
 const roof = data.roof.filter(p => p[1] > 0 && p[2] > 0);
 function drawRoof() {
@@ -180,7 +210,7 @@ function drawRoof() {
   c.points = roof.map(p => [x(p[1]), y(p[2]), p]);
   for (const [px, py, p] of c.points) { g.fillStyle = colour(p[0]); g.beginPath(); g.arc(px, py, 5, 0, 7); g.fill(); }
 }
-function draw() { drawLine(); drawMap('local', data.local, data.local_bytes, data.banks); drawMap('global', data.global, data.activation_bytes, 1); drawRoof(); }
+function draw() { drawLine(); drawMap('local', data.local, data.local_bytes, data.banks); drawMap('global', [data.global], data.activation_bytes, 1); drawRoof(); }
 function show(e, text) { tip.style.display = text ? 'block' : 'none'; tip.textContent = text; tip.style.left = (e.clientX + 14) + 'px'; tip.style.top = (e.clientY + 14) + 'px'; }
 for (const id of ['line', 'local', 'global']) {
   const c = by(id), time = e => view[0] + e.offsetX / c.clientWidth * (view[1] - view[0]);
@@ -190,9 +220,10 @@ for (const id of ['line', 'local', 'global']) {
   c.onmousemove = e => {
     if (e.buttons) { const d = e.movementX / c.clientWidth * (view[1] - view[0]);
       if (view[0] - d >= all[0] && view[1] - d <= all[1]) { view = [view[0] - d, view[1] - d]; draw(); } return; }
-    const t = time(e), size = id === 'local' ? data.local_bytes : data.activation_bytes, b = e.offsetY / c.clientHeight * size;
-    const hit = id === 'line' ? data.instructions.find(i => i[1] <= t && t < i[2] && i[0] === (e.offsetY > 56 ? 1 : 0))
-                              : data[id].find(m => m[2] <= t && t < m[3] && m[0] <= b && b < m[1]);
+    const t = time(e), parts = id === 'local' ? data.local : [data.global], size = id === 'local' ? data.local_bytes : data.activation_bytes;
+    const place = Math.min(e.offsetY / c.clientHeight, .9999) * parts.length, part = Math.floor(place), b = (place - part) * size;
+    const hit = id === 'line' ? data.instructions.find(i => i[1] <= t && t < i[2] && i[0] === Math.floor((e.offsetY - 4) / 52))
+                              : parts[part].find(m => m[2] <= t && t < m[3] && m[0] <= b && b < m[1]);
     show(e, !hit ? '' : id === 'line' ? hit[4] + ' for ' + layer(hit[3]) + '\n' + (hit[2] - hit[1]) + ' cycles from ' + hit[1] + (hit[5] ? '\n' + hit[5] + ' bytes' : '')
                                       : (layer(hit[4]) || 'input') + '\nbytes ' + hit[0] + ' to ' + hit[1]);
   };
@@ -223,15 +254,16 @@ std::string timeline_body() {
 )";
 }
 
-std::string timeline_code(const isa::network& n, const isa::core_stream& stream, const timing::profile& p,
-                          const chip::facts& chip, dtype_id type) {
-  const maps m = maps_of(stream, p, chip);
+std::string timeline_code(const isa::network& n, const timing::profile& p, const chip::facts& chip, dtype_id type) {
+  const std::int32_t cores = p.cores();
+  const std::vector<std::vector<held>> maps = maps_of(n, p, cores, chip);
   std::string layers;
   for (const isa::layer& l : n.layers) layers += (layers.empty() ? "" : ",") + script_text(l.name);
   std::string instructions;
   for (std::size_t k = 0; k < p.instructions.size(); ++k) {
     const timing::span_of_time& s = p.line.instructions[k];
-    instructions += fmt::format("{}[{},{},{},{},{},{}]", k == 0 ? "" : ",", static_cast<int>(s.engine), s.start, s.end,
+    instructions += fmt::format("{}[{},{},{},{},{},{}]", k == 0 ? "" : ",",
+                                2 * p.instructions[k].core + static_cast<int>(s.engine), s.start, s.end,
                                 p.instructions[k].layer, script_text(p.instructions[k].name), p.instructions[k].bytes);
   }
   const auto list = [](const std::vector<held>& all) {
@@ -240,6 +272,8 @@ std::string timeline_code(const isa::network& n, const isa::core_stream& stream,
       out += fmt::format("{}[{},{},{},{},{}]", out.empty() ? "" : ",", h.first, h.last, h.start, h.end, h.layer);
     return out;
   };
+  std::string local;
+  for (std::size_t core = 1; core < maps.size(); ++core) local += (core == 1 ? "[" : ",[") + list(maps[core]) + "]";
   std::string roof;
   for (const timing::cost& c : p.layers) {
     const std::int64_t bytes = c.load_bytes + c.store_bytes;
@@ -249,21 +283,19 @@ std::string timeline_code(const isa::network& n, const isa::core_stream& stream,
                         static_cast<double>(c.macs) / static_cast<double>(std::max<std::int64_t>(cycles, 1)));
   }
   return "const data = " +
-         fmt::format("{{\"network\":{},\"chip\":{},\"cycles\":{},\"busy\":[{},{}],\"bytes\":{},\"local_bytes\":{},"
-                     "\"banks\":{},\"activation_bytes\":{},\"peak\":{},\"bandwidth\":{},\"layers\":[{}],"
-                     "\"instructions\":[{}],\"local\":[{}],\"global\":[{}],\"roof\":[{}]}}",
-                     script_text(n.name), script_text(chip.name), p.line.cycles, p.line.busy[0], p.line.busy[1],
-                     p.line.dma_bytes, chip.local_bytes, chip.banks, n.activation_bytes, chip.macs(type),
-                     static_cast<double>(chip.load_bytes_per_second) / static_cast<double>(chip.compute_hz), layers,
-                     instructions, list(m.local), list(m.global), roof) +
+         fmt::format(
+             "{{\"network\":{},\"chip\":{},\"cores\":{},\"cycles\":{},\"busy\":[{},{}],\"bytes\":{},\"local_bytes\":{},"
+             "\"banks\":{},\"activation_bytes\":{},\"peak\":{},\"bandwidth\":{},\"layers\":[{}],"
+             "\"instructions\":[{}],\"local\":[{}],\"global\":[{}],\"roof\":[{}]}}",
+             script_text(n.name), script_text(chip.name), cores, p.line.cycles, p.line.busy[0], p.line.busy[1],
+             p.line.dma_bytes, chip.local_bytes, chip.banks, n.activation_bytes, chip.macs(type),
+             static_cast<double>(chip.load_bytes_per_second) / static_cast<double>(chip.compute_hz), layers,
+             instructions, local, list(maps[0]), roof) +
          ";\n" + std::string(timeline_script);
 }
 
-const isa::core_stream* only_stream(const isa::program& p) {
-  if (p.info.networks.size() != 1 || p.info.networks[0].segments.size() != 1 ||
-      p.info.networks[0].segments[0].cores.size() != 1)
-    return nullptr;
-  return &p.info.networks[0].segments[0].cores[0];
+bool can_be_profiled(const isa::program& p) {
+  return p.info.networks.size() == 1 && p.info.networks[0].host_steps() == 0 && !p.info.networks[0].layers.empty();
 }
 
 dtype_id compute_type(std::string_view quantize) {

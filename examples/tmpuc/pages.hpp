@@ -17,13 +17,13 @@ std::string html_text(std::string_view s);
 /// A whole page of a body and a script (or none).
 std::string page(std::string_view title, const std::string& body, const std::string& script);
 
-/// A stream over time: engines, both memories, roofline. The body's canvases are drawn by the code.
+/// The cores' streams over time: engines, memories, roofline. The body's canvases are drawn by the code.
 std::string timeline_body();
-std::string timeline_code(const tmpu::isa::network& n, const tmpu::isa::core_stream& stream,
-                          const tmpu::timing::profile& p, const tmpu::chip::facts& chip, tmpu::dtype_id type);
+std::string timeline_code(const tmpu::isa::network& n, const tmpu::timing::profile& p, const tmpu::chip::facts& chip,
+                          tmpu::dtype_id type);
 
-/// The stream of a program that is one stream for one core, which is what can be profiled so far; otherwise null.
-const tmpu::isa::core_stream* only_stream(const tmpu::isa::program& p);
+/// One network without host steps, whose time is not predicted.
+bool can_be_profiled(const tmpu::isa::program& p);
 /// The type in which a mode computes.
 tmpu::dtype_id compute_type(std::string_view quantize);
 

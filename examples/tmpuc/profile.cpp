@@ -61,8 +61,7 @@ std::string trace_of(const isa::network& n, const timing::profile& p, const chip
                     "\"traceEvents\": [\n";
   out += "{\"ph\": \"M\", \"pid\": 0, \"name\": \"process_name\", \"args\": {\"name\": " +
          json_text(std::string(n.name.view()) + " on " + std::string(chip.name) + " (predicted)") + "}},\n";
-  std::int32_t cores = 1;
-  for (const auto& x : p.instructions) cores = std::max(cores, x.core + 1);
+  const std::int32_t cores = p.cores();
   for (std::int32_t e = 0; e < 2 * cores; ++e) {
     out += fmt::format(
         "{}{{\"ph\": \"M\", \"pid\": 0, \"tid\": {}, \"name\": \"thread_name\", \"args\": {{\"name\": \"{}{}\"}}}}",
@@ -127,13 +126,10 @@ void add_profile(CLI::App& app, work& chosen) {
     chosen = [o] {
       const isa::program program = isa::from_bytes(host::read_file(o->path), o->path);
       const chip::facts chip = chip_named(std::string(program.info.target.chip.view()));
-      if (program.info.networks.size() != 1 || program.info.networks[0].host_steps() > 0)
+      if (!can_be_profiled(program))
         refuse(text("'") << o->path
                          << "' has host steps, whose time is not predicted: only programs without can be profiled");
       const isa::network& n = program.info.networks[0];
-      const isa::core_stream* stream = only_stream(program);
-      if (stream == nullptr && !o->html.empty())
-        refuse(text("'") << o->path << "' is for several cores, which the page does not show: use --trace");
       const timing::profile p = timing::profile_of(n, chip);
       const dtype_id type = compute_type(program.info.quantize);
       if (o->json) {
@@ -144,7 +140,7 @@ void add_profile(CLI::App& app, work& chosen) {
       if (!o->trace.empty()) host::write_file(o->trace, trace_of(n, p, chip));
       if (!o->html.empty())
         host::write_file(o->html, page("tmpu profile: " + std::string(n.name.view()) + " on " + std::string(chip.name),
-                                       timeline_body(), timeline_code(n, *stream, p, chip, type)));
+                                       timeline_body(), timeline_code(n, p, chip, type)));
       return 0;
     };
   });

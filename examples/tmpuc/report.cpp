@@ -106,13 +106,13 @@ std::string page_of(const check_request& r, const checked_model& m) {
       html_text(activation_line(n)));
   body += pipeline(m) + table(m);
   std::string code;
-  if (const isa::core_stream* stream = only_stream(m.program); stream != nullptr && !n.layers.empty()) {
+  if (can_be_profiled(m.program)) {
     const chip::facts chip = chip_named(r.compile.chip);
     const timing::profile p = timing::profile_of(n, chip);
     body += timeline_body();
-    code = timeline_code(n, *stream, p, chip, compute_type(m.program.info.quantize));
+    code = timeline_code(n, p, chip, compute_type(m.program.info.quantize));
   } else {
-    body += "<p>The program is not one stream for one core: there is no timeline.</p>\n";
+    body += "<p>The program has host steps, whose time is not predicted: there is no timeline.</p>\n";
   }
   return page("tmpu check: " + std::string(n.name.view()) + " on " + r.compile.chip, body, code);
 }

@@ -28,6 +28,8 @@ os.makedirs(WORK)
 run(TMPUC, "check", f"{DATA}/digits_cnn.onnx", "--chip", "nano", "--quantize", "f16", *DIGITS, "--html", "report.html")
 run(TMPUC, "compile", f"{DATA}/digits_cnn.onnx", "--chip", "nano", "--quantize", "f16", "-o", "m.tmodel")
 run(TMPUC, "profile", "m.tmodel", "--html", "profile.html")
+run(TMPUC, "compile", f"{DATA}/digits_cnn.onnx", "--chip", "bm1688", "--cores", "2", "--quantize", "f16", "-o", "two.tmodel")
+run(TMPUC, "profile", "two.tmodel", "--html", "cores.html")
 with open(os.path.join(WORK, "broken.html"), "w", encoding="utf-8") as f:
     f.write("<!doctype html><title>broken</title><script>frobnicate();</script>")
 
@@ -40,7 +42,7 @@ def look(page, width):
     return [line for line in r.stderr.splitlines() if re.search(r"CONSOLE|Uncaught|net::", line)], r.stdout
 
 
-for page in ("report", "profile"):
+for page in ("report", "profile", "cores"):
     for width in (390, 1400):
         console, document = look(page, width)
         if console:
@@ -52,4 +54,4 @@ for page in ("report", "profile"):
             sys.exit(f"{page}.html at {width}: the screenshot is empty")
 if not look("broken", 390)[0]:
     sys.exit("a page whose script throws is taken: this test sees nothing")
-print("2 pages, 2 widths, nothing on the console")
+print("3 pages, 2 widths, nothing on the console")

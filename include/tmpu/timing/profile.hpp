@@ -64,6 +64,12 @@ struct profile {
     std::int32_t group = -1;
     std::int64_t bytes = 0; ///< that a transfer moves
   };
+  /// How many cores have instructions, at least 1.
+  [[nodiscard]] constexpr std::int32_t cores() const {
+    std::int32_t most = 1;
+    for (const instruction& x : instructions) most = x.core + 1 > most ? x.core + 1 : most;
+    return most;
+  }
   timeline line;
   /// What any program for this network moves: the weights that it uses, inputs and outputs, once each.
   std::int64_t bound_bytes = 0;
