@@ -42,8 +42,8 @@ bool counted_conv(const sum_shape& s, const float* x, const float* w, const floa
   return done;
 }
 void counted_product(const matrix_view& a, const matrix_view& b, std::int64_t rows, std::int64_t depth,
-                     std::int64_t columns, float* y) {
-  simd::top_loops.product(a, b, rows, depth, columns, y);
+                     std::int64_t columns, const product_end& end, float* y) {
+  simd::top_loops.product(a, b, rows, depth, columns, end, y);
   ++taken;
 }
 void counted_exp(float* to, const float* from, std::int64_t count) {
@@ -108,7 +108,11 @@ TEST_CASE("gemm and matmul") {
     const std::int64_t right = rng.between(0, 1);
     const shape a = left != 0 ? shape{k, m} : shape{m, k};
     const shape b = right != 0 ? shape{n, k} : shape{k, n};
-    compare<top::gemm>({.transA = left, .transB = right}, {rng.tensor(a), rng.tensor(b)}, m * k * n >= 4096);
+    top::gemm::attributes with{.transA = left, .transB = right};
+    vec<value> operands{rng.tensor(a), rng.tensor(b)};
+    if (run % 3 == 1) operands.push_back(rng.tensor(run % 2 == 0 ? shape{n} : shape{m, 1}));
+    if (run % 7 < 3) with.clamp = {-2.0F, 5.0F};
+    compare<top::gemm>(with, operands, m * k * n >= 4096);
   }
   compare<top::matmul>({}, {rng.tensor({2, 3, 20, 31}), rng.tensor({3, 31, 17})}, false);
 }
@@ -139,8 +143,8 @@ TEST_CASE("kernels of every level") {
           end.y[r] = y.f.data() + r * simd::tile_places;
           end.f[r] = {static_cast<float>(r), -20.0F, 30.0F};
         }
-        const bool odd = (one ? k.fused_row : k.fused_tile)(panel.f.data(), count, rows, sums.f.data(), vectors, resume,
-                                                            ends ? &end : nullptr);
+        const bool odd = (one ? k.fused_row : k.fused_tile)(panel.f.data(), count, rows, run % 4 < 2 ? rows : nullptr,
+                                                            sums.f.data(), vectors, resume, ends ? &end : nullptr);
         CHECK(!odd);
         return ends ? y.f : sums.f;
       };
@@ -165,7 +169,8 @@ TEST_CASE("kernels of every level") {
           end.y[r] = r == run % 20 ? nullptr : y.f.data() + r * simd::tile_places;
           end.f[r] = {static_cast<float>(r), -20.0F, 30.0F};
         }
-        CHECK(!k.fused_tall(panel.f.data(), count, each, sums.f.data(), 1, resume, ends ? &end : nullptr));
+        CHECK(!k.fused_tall(panel.f.data(), count, each, run % 4 < 2 ? each : nullptr, sums.f.data(), 1, resume,
+                            ends ? &end : nullptr));
         return ends ? y.f : sums.f;
       };
       CHECK(tall(plain, true) == tall(fast, true));
@@ -185,17 +190,19 @@ TEST_CASE("kernels of every level") {
       static_cast<void>(taps(plain, NAN));
       static_cast<void>(taps(fast, NAN));
 
+      const std::int64_t high = rng.between(1, 30);
+      const std::int64_t across = rng.between(1, 20);
       const auto moved = [&](const simd::kernels& k) {
-        value some(dtype_id::f32, {3, 5 * simd::tile_places});
+        value some(dtype_id::f32, {2, 5 * simd::tile_places});
         float* to = some.f.data();
         const std::int64_t line = run % 2 == 0 ? 7 : 20;
         k.every_second(to, x.f.data() + run, width / 2);
         k.runs(to + 4 * simd::tile_places, x.f.data(), {1 + run % line, line, line + 3}, width);
-        k.turn(to + 8 * simd::tile_places, x.f.data(), 90 + run % 11, 3, run % 8 + 1);
         vec<float> all(std::span<const float>(to, static_cast<std::size_t>(width / 2)));
         all.append(std::span<const float>(to + 4 * simd::tile_places, static_cast<std::size_t>(width)));
-        for (std::int64_t i = 0; i < 3; ++i)
-          all.append(std::span<const float>(to + (8 + i) * simd::tile_places, static_cast<std::size_t>(run % 8 + 1)));
+        value turned(dtype_id::f32, {high, across + run % 3}); // nothing is written between the rows
+        k.turn(turned.f.data(), across + run % 3, x.f.data(), high + run % 7, high, across);
+        all.append(turned.f.span());
         return all;
       };
       CHECK(moved(plain) == moved(fast));
@@ -212,6 +219,24 @@ TEST_CASE("functions") {
   const float odd[] = {0.0F,   -0.0F,   INFINITY, -INFINITY, NAN,   88.8F, -88.8F,
                        150.1F, -104.0F, -150.1F,  1.0F,      -1.0F, 6.0F};
   for (std::size_t i = 0; i < std::size(odd); ++i) x.f[i * 7] = odd[i];
+#if defined(__x86_64__)
+  const auto same_bits = [&](auto&& of, auto&& plain) {
+    value y = x;
+    value z = x;
+    of(y.f.data(), x.f.data(), 1000);
+    plain(z.f.data(), x.f.data(), 1000);
+    for (std::size_t i = 0; i < x.f.size(); ++i)
+      CHECK(std::bit_cast<std::uint32_t>(y.f[i]) == std::bit_cast<std::uint32_t>(z.f[i]));
+  };
+  if (simd::has(simd::level::avx2)) {
+    same_bits(simd::avx2::exp, simd::portable::exp);
+    same_bits(simd::avx2::erf, simd::portable::erf);
+  }
+  if (simd::has(simd::level::avx512)) {
+    same_bits(simd::avx512::exp, simd::portable::exp);
+    same_bits(simd::avx512::erf, simd::portable::erf);
+  }
+#endif
   compare<top::exp>({}, {x});
   compare<top::erf>({}, {x});
   compare<top::gelu>({}, {x});
@@ -219,6 +244,8 @@ TEST_CASE("functions") {
   compare<top::silu>({}, {x});
   compare<top::softmax>({.axis = 1}, {rng.tensor({1, 37})});
   compare<top::attention>({}, {rng.tensor({1, 1, 3, 4}), rng.tensor({1, 1, 5, 4}), rng.tensor({1, 1, 5, 4})}, false);
+  compare<top::attention>({.is_causal = 1},
+                          {rng.tensor({2, 3, 19, 8}), rng.tensor({2, 3, 33, 8}), rng.tensor({2, 3, 33, 9})}, false);
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "tmpu/core/math.hpp"
 #include "tmpu/core/shape.hpp"
 
 #include <cstdint>
@@ -50,15 +51,27 @@ struct matrix_view {
   std::int64_t column = 0;
 };
 
+/// What becomes of the sums of a product: clamp(sum + bias of the column).
+struct product_end {
+  const float* bias = nullptr; ///< null: none
+  float low = -math::infinity<float>;
+  float high = math::infinity<float>;
+
+  constexpr float operator()(float sum, std::int64_t column) const {
+    const float v = bias == nullptr ? sum : sum + bias[column];
+    return v < low ? low : v > high ? high : v;
+  }
+};
+
 /// Kernels that a program may have beside the loops that define a sum (in order, by math::fma) or a function: they give the
 /// same bits or decline. Inference at Top asks here, because its operators also run where there are no vectors;
 /// host/fast_loops.hpp is what puts them there.
 struct fast_loops {
   /// y = clamp(sum + bias), dense; no bias where it is null. False: nothing is said of y.
   bool (*conv)(const sum_shape& s, const float* x, const float* w, const float* bias, float low, float high, float* y);
-  /// y[m, n] = sum over k of a(m, k) * b(k, n), row-major.
+  /// y[m, n] = end of the sum over k of a(m, k) * b(k, n), row-major.
   void (*product)(const matrix_view& a, const matrix_view& b, std::int64_t rows, std::int64_t depth,
-                  std::int64_t columns, float* y);
+                  std::int64_t columns, const product_end& end, float* y);
   /// to[i] = math::exp(from[i]), math::erf(from[i]); `to` may be `from`.
   void (*exp)(float* to, const float* from, std::int64_t count);
   void (*erf)(float* to, const float* from, std::int64_t count);

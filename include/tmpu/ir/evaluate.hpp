@@ -22,8 +22,10 @@ constexpr vec<tensor> result_types(const graph_body& g, node_id id, std::span<co
 } // namespace detail
 
 /// Runs one node on the values of its operands. Where a shape depends on the elements themselves, the operator gives its
-/// result the shape and the elements. Results that the graph does not take are computed as well: an operator does not ask.
-constexpr vec<value> evaluate_node(const graph_body& g, node_id id, std::span<const value* const> operands) {
+/// result the shape and the elements. Results that the graph does not take are computed as well: an operator does not ask. `given`: an
+/// operand that nobody needs afterwards, which becomes the first result of an operator that works in place.
+constexpr vec<value> evaluate_node(const graph_body& g, node_id id, std::span<const value* const> operands,
+                                   value* given = nullptr) {
   vec<value> results(g.results(id).size());
   // A shape rule that did not see all dimensions has not checked all either: it runs again on the values.
   bool known = true;
@@ -33,11 +35,19 @@ constexpr vec<value> evaluate_node(const graph_body& g, node_id id, std::span<co
   if (!known) types = detail::result_types(g, id, operands);
   for (std::size_t i = 0; i < results.size(); ++i) {
     const tensor& type = known ? g.at(g.result(id, i)) : types[i];
-    if (g.node_at(id).op->info.writes_all) {
+    if (i == 0 && given != nullptr) {
+      results[i] = std::move(*given);
+      results[i].dims = type.dims;
+    } else if (g.node_at(id).op->info.writes_all) {
       results[i] = value::to_be_written(type.type, type.dims);
     } else {
       results[i] = value(type.type, type.dims);
     }
+  }
+  vec<const value*> moved;
+  if (given != nullptr) {
+    for (const value* v : operands) moved.push_back(v == given ? &results[0] : v);
+    operands = moved.span();
   }
   eval_context context(g, id, operands, results.span());
   g.node_at(id).op->eval(context);
@@ -93,7 +103,21 @@ constexpr vec<value> evaluate(const graph_body& g, std::span<const value> inputs
         operands.push_back(&values[static_cast<std::size_t>(t)]);
       }
     }
-    vec<value> results = evaluate_node(g, id, operands);
+    const auto dies = [&](tensor_id t) {
+      return t != none && last_use[static_cast<std::size_t>(t)] == static_cast<std::int32_t>(n) && !g.is_output(t) &&
+             !g.is_constant(t);
+    };
+    value* given = nullptr;
+    const tensor_id first = g.result(id, 0);
+    if (what == keep::outputs && g.node_at(id).op->info.in_place && first != none && g.at(first).dims.known()) {
+      for (std::size_t i = 0; i < 2 && i < operands.size() && given == nullptr; ++i) {
+        const tensor_id t = g.operands(id)[i];
+        if (dies(t) && g.at(t).dims.known() && g.at(t).type == g.at(first).type &&
+            g.at(t).dims.elements() == g.at(first).dims.elements())
+          given = &values[static_cast<std::size_t>(t)];
+      }
+    }
+    vec<value> results = evaluate_node(g, id, operands, given);
     for (std::size_t i = 0; i < results.size(); ++i) {
       if (g.result(id, i) != none) values[static_cast<std::size_t>(g.result(id, i))] = std::move(results[i]);
     }

@@ -22,6 +22,7 @@ struct op_info {
   int results = 1;      ///< least number of results; further ones are optional outputs of the ONNX operator
   int max_results = 1;
   bool writes_all = false; ///< eval writes every element of its results: they need not be zero before
+  bool in_place = false;   ///< and the first result may lie where operand 0 or 1 of as many elements is
 };
 
 /// Which elements of the operands decide about one element of a result: by this, lists of sizes that are known in part

@@ -123,9 +123,11 @@ struct kernels {
   tile real_row = nullptr;
   /// sums[r][p] = start + sum over k < count, by math::fma, of rows[r][k] * panel[k][p], start 0 or what stands there; rows
   /// of the panel and of the sums have 64 places, of which 16 * vectors are computed. With an `end` the sums go there
-  /// instead; says whether one of those is no number.
-  using fused_sums = bool (*)(const float* panel, std::int64_t count, const float* const* rows, float* sums,
-                              std::int64_t vectors, bool resume, const fused_end* end);
+  /// instead; says whether one of those is no number. `next`, where it is not null: as many rows whose weights will be
+  /// asked for next.
+  using fused_sums = bool (*)(const float* panel, std::int64_t count, const float* const* rows,
+                              const float* const* next, float* sums, std::int64_t vectors, bool resume,
+                              const fused_end* end);
   fused_sums fused_tile = nullptr; ///< 4 rows
   fused_sums fused_row = nullptr;  ///< 1 row
   fused_sums fused_tall = nullptr; ///< 16 rows, 1 vector
@@ -138,8 +140,9 @@ struct kernels {
   /// Copies `width` floats, run after run, from where the first row would begin (`row`). Reads no more than these, writes up to
   /// 15 beyond.
   void (*runs)(float* to, const float* row, const run_shape& shape, std::int64_t width) = nullptr;
-  /// to[i][j] = from[j * pitch + i], i < rows, j < columns, rows of `to` have 64 floats; writes up to 15 columns beyond.
-  void (*turn)(float* to, const float* from, std::int64_t pitch, std::int64_t rows, std::int64_t columns) = nullptr;
+  /// to[i * line + j] = from[j * pitch + i], i < rows, j < columns.
+  void (*turn)(float* to, std::int64_t line, const float* from, std::int64_t pitch, std::int64_t rows,
+               std::int64_t columns) = nullptr;
   /// Words of one element from each of `bytes` rows.
   void (*interleave)(word* to, const std::uint8_t* const* rows, std::int64_t count, bool is_signed) = nullptr;
   void (*columns)(word* to, const std::uint8_t* row, std::int64_t count, const column_order& order,
@@ -168,6 +171,13 @@ struct kernels {
   void (*widen_bf16)(float* to, const std::uint8_t* from, std::int64_t count) = nullptr;
   void (*narrow_bf16)(std::uint8_t* to, const float* from, std::int64_t count) = nullptr;
 };
+
+/// Rows of weights lie pages apart: no processor foresees which are next. A cache line of each at a time, so that sums go on.
+inline constexpr std::int64_t line_floats = 16;
+template <std::int64_t Rows> inline void fetch(const float* const* rows, std::int64_t k) {
+#pragma GCC unroll 16
+  for (std::int64_t r = 0; r < Rows; ++r) __builtin_prefetch(rows[r] + k);
+}
 
 // ---------------------------------------------------------------- plain C++:
 // what all of them mean
@@ -213,8 +223,8 @@ void real(const word* x, const std::int32_t* offsets, std::int64_t count, const 
   }
 }
 template <std::int64_t Rows>
-bool fused(const float* panel, std::int64_t count, const float* const* rows, float* sums, std::int64_t vectors,
-           bool resume, const fused_end* end) {
+bool fused(const float* panel, std::int64_t count, const float* const* rows, const float* const*, float* sums,
+           std::int64_t vectors, bool resume, const fused_end* end) {
   bool all = true;
   for (std::int64_t r = 0; r < Rows; ++r) {
     float* to = sums + r * tile_places;
@@ -256,9 +266,10 @@ inline void runs(float* to, const float* row, const run_shape& shape, std::int64
     from = row += shape.jump;
   }
 }
-inline void turn(float* to, const float* from, std::int64_t pitch, std::int64_t rows, std::int64_t columns) {
+inline void turn(float* to, std::int64_t line, const float* from, std::int64_t pitch, std::int64_t rows,
+                 std::int64_t columns) {
   for (std::int64_t j = 0; j < columns; ++j) {
-    for (std::int64_t i = 0; i < rows; ++i) to[i * tile_places + j] = from[j * pitch + i];
+    for (std::int64_t i = 0; i < rows; ++i) to[i * line + j] = from[j * pitch + i];
   }
 }
 constexpr word pair(std::uint8_t a, std::uint8_t b, bool is_signed) {
@@ -469,8 +480,8 @@ TMPU_AVX2 inline bool store_finished(float* y, __m256 sum, const real_finish& f,
   return (unordered & ((1 << count) - 1)) != 0;
 }
 template <std::int64_t Rows>
-TMPU_AVX2 bool fused(const float* panel, std::int64_t count, const float* const* rows, float* sums,
-                     std::int64_t vectors, bool resume, const fused_end* end) {
+TMPU_AVX2 bool fused(const float* panel, std::int64_t count, const float* const* rows, const float* const* next,
+                     float* sums, std::int64_t vectors, bool resume, const fused_end* end) {
   bool odd = false;
   for (std::int64_t v = 0; v < vectors; ++v) {
     float* to = sums + v * vector;
@@ -483,14 +494,18 @@ TMPU_AVX2 bool fused(const float* panel, std::int64_t count, const float* const*
       s[r][1] = resume ? _mm256_loadu_ps(to + r * tile_places + 8) : _mm256_setzero_ps();
     }
     const float* at = panel + v * vector;
-    for (std::int64_t k = 0; k < count; ++k, at += tile_places) {
-      const __m256 a = _mm256_loadu_ps(at);
-      const __m256 b = _mm256_loadu_ps(at + 8);
+    for (std::int64_t k = 0; k < count;) {
+      if (next != nullptr && v == 0) fetch<Rows>(next, k);
+      for (const std::int64_t stop = count - k < line_floats ? count : k + line_floats; k < stop;
+           ++k, at += tile_places) {
+        const __m256 a = _mm256_loadu_ps(at);
+        const __m256 b = _mm256_loadu_ps(at + 8);
 #pragma GCC unroll 4
-      for (std::int64_t r = 0; r < Rows; ++r) {
-        const __m256 t = _mm256_broadcast_ss(w[r] + k);
-        s[r][0] = _mm256_fmadd_ps(t, a, s[r][0]);
-        s[r][1] = _mm256_fmadd_ps(t, b, s[r][1]);
+        for (std::int64_t r = 0; r < Rows; ++r) {
+          const __m256 t = _mm256_broadcast_ss(w[r] + k);
+          s[r][0] = _mm256_fmadd_ps(t, a, s[r][0]);
+          s[r][1] = _mm256_fmadd_ps(t, b, s[r][1]);
+        }
       }
     }
 #pragma GCC unroll 4
@@ -508,8 +523,8 @@ TMPU_AVX2 bool fused(const float* panel, std::int64_t count, const float* const*
   return odd;
 }
 /// The registers hold four rows at a time.
-inline bool fused_tall(const float* panel, std::int64_t count, const float* const* rows, float* sums, std::int64_t,
-                       bool resume, const fused_end* end) {
+inline bool fused_tall(const float* panel, std::int64_t count, const float* const* rows, const float* const* next,
+                       float* sums, std::int64_t, bool resume, const fused_end* end) {
   bool odd = false;
   for (std::int64_t r = 0; r < tall_rows; r += tile_rows) {
     fused_end part;
@@ -518,9 +533,9 @@ inline bool fused_tall(const float* panel, std::int64_t count, const float* cons
       part.f[i] = end->f[r + i];
       part.width = end->width;
     }
-    odd =
-        fused<tile_rows>(panel, count, rows + r, sums + r * tile_places, 1, resume, end != nullptr ? &part : nullptr) ||
-        odd;
+    odd = fused<tile_rows>(panel, count, rows + r, next == nullptr ? nullptr : next + r, sums + r * tile_places, 1,
+                           resume, end != nullptr ? &part : nullptr) ||
+          odd;
   }
   return odd;
 }
@@ -543,30 +558,41 @@ TMPU_AVX2 inline void every_second(float* to, const float* from, std::int64_t co
     _mm256_storeu_ps(to + i, _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(even), 0xD8)));
   }
 }
-TMPU_AVX2 inline void turn(float* to, const float* from, std::int64_t pitch, std::int64_t rows, std::int64_t columns) {
-  std::int64_t j = 0;
-  for (; j + 4 <= columns; j += 4) {
-    const float* at = from + j * pitch;
-    // Rows lie pages apart: no processor foresees which are next.
-    for (std::int64_t r = 8; r < 12 && j + r < columns; ++r) {
-      for (std::int64_t k = 0; k < rows; k += 16) __builtin_prefetch(at + r * pitch + k);
-    }
-    std::int64_t i = 0;
-    for (; i + 4 <= rows; i += 4) {
-      __m128 a = _mm_loadu_ps(at + i);
-      __m128 b = _mm_loadu_ps(at + pitch + i);
-      __m128 c = _mm_loadu_ps(at + 2 * pitch + i);
-      __m128 d = _mm_loadu_ps(at + 3 * pitch + i);
-      _MM_TRANSPOSE4_PS(a, b, c, d);
-      float* out = to + i * tile_places + j;
-      _mm_storeu_ps(out, a);
-      _mm_storeu_ps(out + tile_places, b);
-      _mm_storeu_ps(out + 2 * tile_places, c);
-      _mm_storeu_ps(out + 3 * tile_places, d);
-    }
-    portable::turn(to + i * tile_places + j, at + i, pitch, rows - i, 4);
+/// to[i * line + j] = from[j * pitch + i] for 8 by 8.
+TMPU_AVX2 inline void turn_eight(float* to, std::int64_t line, const float* from, std::int64_t pitch) {
+  __m256 row[8];
+#pragma GCC unroll 4
+  for (std::int64_t j = 0; j < 4; ++j) { // rows j and j + 4 side by side, in halves
+    const __m256 a = _mm256_castps128_ps256(_mm_loadu_ps(from + j * pitch));
+    const __m256 b = _mm256_castps128_ps256(_mm_loadu_ps(from + j * pitch + 4));
+    row[j] = _mm256_insertf128_ps(a, _mm_loadu_ps(from + (j + 4) * pitch), 1);
+    row[j + 4] = _mm256_insertf128_ps(b, _mm_loadu_ps(from + (j + 4) * pitch + 4), 1);
   }
-  portable::turn(to + j, from + j * pitch, pitch, rows, columns - j);
+#pragma GCC unroll 2
+  for (std::int64_t h = 0; h < 8; h += 4) {
+    const __m256 ab = _mm256_unpacklo_ps(row[h], row[h + 1]);
+    const __m256 cd = _mm256_unpacklo_ps(row[h + 2], row[h + 3]);
+    const __m256 ef = _mm256_unpackhi_ps(row[h], row[h + 1]);
+    const __m256 gh = _mm256_unpackhi_ps(row[h + 2], row[h + 3]);
+    _mm256_storeu_ps(to + h * line, _mm256_shuffle_ps(ab, cd, 0x44));
+    _mm256_storeu_ps(to + (h + 1) * line, _mm256_shuffle_ps(ab, cd, 0xEE));
+    _mm256_storeu_ps(to + (h + 2) * line, _mm256_shuffle_ps(ef, gh, 0x44));
+    _mm256_storeu_ps(to + (h + 3) * line, _mm256_shuffle_ps(ef, gh, 0xEE));
+  }
+}
+TMPU_AVX2 inline void turn(float* to, std::int64_t line, const float* from, std::int64_t pitch, std::int64_t rows,
+                           std::int64_t columns) {
+  std::int64_t j = 0;
+  for (; j + 8 <= columns; j += 8) {
+    const float* at = from + j * pitch;
+    std::int64_t i = 0;
+    for (; i + 8 <= rows; i += 8) {
+      for (std::int64_t r = 8; i % 16 == 0 && r < 16 && j + r < columns; ++r) __builtin_prefetch(at + r * pitch + i);
+      turn_eight(to + i * line + j, line, at + i, pitch);
+    }
+    portable::turn(to + i * line + j, line, at + i, pitch, rows - i, 8);
+  }
+  portable::turn(to + j, line, from + j * pitch, pitch, rows, columns - j);
 }
 TMPU_AVX2 inline __m256i widen(__m128i bytes, bool is_signed) {
   return is_signed ? _mm256_cvtepi8_epi16(bytes) : _mm256_cvtepu8_epi16(bytes);
@@ -833,8 +859,8 @@ TMPU_AVX512 inline bool store_finished(float* y, __m512 sum, const real_finish& 
   return _mm512_mask_cmp_ps_mask(some, v, v, _CMP_UNORD_Q) != 0;
 }
 template <std::int64_t Rows, std::int64_t Vectors>
-TMPU_AVX512 bool fused_of(const float* panel, std::int64_t count, const float* const* rows, float* sums, bool resume,
-                          const fused_end* end) {
+TMPU_AVX512 bool fused_of(const float* panel, std::int64_t count, const float* const* rows, const float* const* next,
+                          float* sums, bool resume, const fused_end* end) {
   const float* w[extent<Rows>];
   __m512 s[extent<Rows>][extent<Vectors>];
 #pragma GCC unroll 16
@@ -844,15 +870,19 @@ TMPU_AVX512 bool fused_of(const float* panel, std::int64_t count, const float* c
     for (std::int64_t v = 0; v < Vectors; ++v)
       s[r][v] = resume ? _mm512_loadu_ps(sums + r * tile_places + v * vector) : _mm512_setzero_ps();
   }
-  for (std::int64_t k = 0; k < count; ++k, panel += tile_places) {
-    __m512 a[extent<Vectors>];
+  for (std::int64_t k = 0; k < count;) {
+    if (next != nullptr) fetch<Rows>(next, k);
+    for (const std::int64_t stop = count - k < line_floats ? count : k + line_floats; k < stop;
+         ++k, panel += tile_places) {
+      __m512 a[extent<Vectors>];
 #pragma GCC unroll 4
-    for (std::int64_t v = 0; v < Vectors; ++v) a[v] = _mm512_loadu_ps(panel + v * vector);
+      for (std::int64_t v = 0; v < Vectors; ++v) a[v] = _mm512_loadu_ps(panel + v * vector);
 #pragma GCC unroll 16
-    for (std::int64_t r = 0; r < Rows; ++r) {
-      const __m512 t = _mm512_set1_ps(w[r][k]);
+      for (std::int64_t r = 0; r < Rows; ++r) {
+        const __m512 t = _mm512_set1_ps(w[r][k]);
 #pragma GCC unroll 4
-      for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_fmadd_ps(t, a[v], s[r][v]);
+        for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_fmadd_ps(t, a[v], s[r][v]);
+      }
     }
   }
   bool odd = false;
@@ -871,18 +901,18 @@ TMPU_AVX512 bool fused_of(const float* panel, std::int64_t count, const float* c
   return odd;
 }
 template <std::int64_t Rows>
-bool fused(const float* panel, std::int64_t count, const float* const* rows, float* sums, std::int64_t vectors,
-           bool resume, const fused_end* end) {
+bool fused(const float* panel, std::int64_t count, const float* const* rows, const float* const* next, float* sums,
+           std::int64_t vectors, bool resume, const fused_end* end) {
   switch (vectors) {
-  case 1: return fused_of<Rows, 1>(panel, count, rows, sums, resume, end);
-  case 2: return fused_of<Rows, 2>(panel, count, rows, sums, resume, end);
-  case 3: return fused_of<Rows, 3>(panel, count, rows, sums, resume, end);
-  default: return fused_of<Rows, 4>(panel, count, rows, sums, resume, end);
+  case 1: return fused_of<Rows, 1>(panel, count, rows, next, sums, resume, end);
+  case 2: return fused_of<Rows, 2>(panel, count, rows, next, sums, resume, end);
+  case 3: return fused_of<Rows, 3>(panel, count, rows, next, sums, resume, end);
+  default: return fused_of<Rows, 4>(panel, count, rows, next, sums, resume, end);
   }
 }
-inline bool fused_tall(const float* panel, std::int64_t count, const float* const* rows, float* sums, std::int64_t,
-                       bool resume, const fused_end* end) {
-  return fused_of<tall_rows, 1>(panel, count, rows, sums, resume, end);
+inline bool fused_tall(const float* panel, std::int64_t count, const float* const* rows, const float* const* next,
+                       float* sums, std::int64_t, bool resume, const fused_end* end) {
+  return fused_of<tall_rows, 1>(panel, count, rows, next, sums, resume, end);
 }
 TMPU_AVX512 inline bool taps(float* y, const float* const* x, const float* w, std::int64_t count, std::int64_t width,
                              const real_finish& f) {

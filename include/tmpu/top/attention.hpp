@@ -156,22 +156,25 @@ struct attention {
     vec<float> scores(static_cast<std::size_t>(q.length * keys));
     vec<float> result(static_cast<std::size_t>(q.length * width));
     vec<float> bias(static_cast<std::size_t>(keys));
+    vec<std::uint8_t> sees(static_cast<std::size_t>(q.length), std::uint8_t{1}); // rows of q that see a key
     vec<float> buffer;
+    const bool masks =
+        c.has(3) || c.has(6) || a.is_causal != 0 || a.left_window_size >= 0 || a.right_window_size >= 0 || keys == 0;
     for (std::int64_t n = 0; n < q.batch; ++n) {
       for (std::int64_t head = 0; head < q.heads; ++head) {
         const std::int64_t source = n * k.dims[1] + head / shared; // the head of k and v
         float* to = left.data();
         for (std::int64_t i = 0; i < q.length; ++i) {
           const float* from = c.in(0).f.data() + q.at(n, head, i);
-          for (std::int64_t w = 0; w < q.width; ++w) *to++ = round_to(y.type, from[w] * root);
+          for (std::int64_t w = 0; w < q.width; ++w) *to++ = from[w] * root;
         }
+        round_all(left, y.type);
         const float* from = k.f.data() + source * keys * q.width;
-        for (float& r : right) r = round_to(y.type, *from++ * root);
+        for (float& r : right) r = *from++ * root;
+        round_all(right, y.type);
         detail::multiply({left.data(), q.width, 1}, {right.data(), 1, q.width}, q.length, q.width, keys, scores.data(),
                          buffer);
-        if (y.type != dtype_id::f32) {
-          for (float& s : scores) s = round_to(y.type, s);
-        }
+        round_all(scores, y.type);
         const auto show = [&](std::int64_t mode) {
           if (c.result_count() < 4 || a.qk_matmul_output_mode != mode) return;
           float* out = c.out(3).f.data() + (n * q.heads + head) * q.length * keys;
@@ -182,25 +185,21 @@ struct attention {
           for (float& s : scores) s = round_to(y.type, math::tanh(s / a.softcap) * a.softcap);
         }
         show(1);
-        vec<std::uint8_t> sees(static_cast<std::size_t>(q.length));
         for (std::int64_t i = 0; i < q.length; ++i) {
-          sees[static_cast<std::size_t>(i)] = fill_bias(a, c, n, head, i, q.length, bias) ? 1 : 0;
+          if (masks) sees[static_cast<std::size_t>(i)] = fill_bias(a, c, n, head, i, q.length, bias) ? 1 : 0;
           float* s = scores.data() + i * keys;
-          for (const float b : bias) {
-            *s = b == -math::infinity<float> ? b : round_to(y.type, *s + b);
-            ++s;
-          }
+          const float* b = bias.data();
+          for (std::int64_t j = 0; j < keys; ++j) s[j] = b[j] == -math::infinity<float> ? b[j] : s[j] + b[j];
         }
+        round_all(scores, y.type);
         show(2);
-        for (std::int64_t i = 0; i < q.length; ++i)
-          softmax_row(scores.data() + i * keys, keys, sees[static_cast<std::size_t>(i)] != 0, y.type);
+        softmax_rows(scores.data(), q.length, keys, sees.data());
+        round_all(scores, y.type);
         show(3);
         detail::multiply({scores.data(), keys, 1}, {v.f.data() + source * keys * width, width, 1}, q.length, keys,
                          width, result.data(), buffer);
-        for (std::int64_t i = 0; i < q.length; ++i) {
-          for (std::int64_t w = 0; w < width; ++w)
-            y.f[static_cast<std::size_t>(of_y.at(n, head, i) + w)] = result[static_cast<std::size_t>(i * width + w)];
-        }
+        for (std::int64_t i = 0; i < q.length; ++i)
+          copy_elements(result.data() + i * width, static_cast<std::size_t>(width), y.f.data() + of_y.at(n, head, i));
       }
     }
     detail::round_elements(y);
@@ -217,12 +216,12 @@ private:
     float* to = all.f.data();
     for (std::int64_t n = 0; n < in.batch; ++n) {
       for (std::int64_t head = 0; head < in.heads; ++head) {
-        for (std::int64_t e = 0; e < past * in.width; ++e)
-          *to++ = c.in(i).f[static_cast<std::size_t>((n * in.heads + head) * past * in.width + e)];
-        for (std::int64_t row = 0; row < in.length; ++row) {
-          const float* from = x.f.data() + in.at(n, head, row);
-          for (std::int64_t w = 0; w < in.width; ++w) *to++ = from[w];
-        }
+        const std::int64_t before = past * in.width;
+        if (before > 0)
+          copy_elements(c.in(i).f.data() + (n * in.heads + head) * before, static_cast<std::size_t>(before), to);
+        to += before;
+        for (std::int64_t row = 0; row < in.length; ++row, to += in.width)
+          copy_elements(x.f.data() + in.at(n, head, row), static_cast<std::size_t>(in.width), to);
       }
     }
     return all;
@@ -265,23 +264,49 @@ private:
     return sees;
   }
 
-  static constexpr void softmax_row(float* s, std::int64_t count, bool sees, dtype_id type) {
-    float top = -math::infinity<float>;
-    for (std::int64_t j = 0; j < count; ++j) top = s[j] > top ? s[j] : top;
-    if (!sees) {
-      for (std::int64_t j = 0; j < count; ++j) s[j] = 0.0F;
-      return;
+  static constexpr void round_all(vec<float>& v, dtype_id type) {
+    if (type == dtype_id::f32) return;
+    for (float& x : v) x = round_to(type, x);
+  }
+
+  /// In place; a row that sees no key becomes 0. Each sum is sequential; those of `together` rows go side by side.
+  static constexpr void softmax_rows(float* all, std::int64_t rows, std::int64_t count, const std::uint8_t* sees) {
+    constexpr std::int64_t together = 8;
+    for (std::int64_t i = 0; i < rows; ++i) {
+      float* s = all + i * count;
+      const float top = greatest(s, count);
+      // exp(-inf) is 0, also where the greatest is -inf and the difference would be no number.
+      for (std::int64_t j = 0; j < count; ++j) s[j] = s[j] == -math::infinity<float> ? s[j] : s[j] - top;
     }
-    // exp(-inf) is 0, also where the greatest is -inf and the difference would be no number.
-    for (std::int64_t j = 0; j < count; ++j) s[j] = s[j] == -math::infinity<float> ? s[j] : s[j] - top;
     if (!std::is_constant_evaluated() && fast_loops_in_use != nullptr) {
-      fast_loops_in_use->exp(s, s, count);
+      fast_loops_in_use->exp(all, all, rows * count);
     } else {
-      for (std::int64_t j = 0; j < count; ++j) s[j] = math::exp(s[j]);
+      for (std::int64_t j = 0; j < rows * count; ++j) all[j] = math::exp(all[j]);
     }
-    float sum = 0.0F;
-    for (std::int64_t j = 0; j < count; ++j) sum += s[j];
-    for (std::int64_t j = 0; j < count; ++j) s[j] = round_to(type, s[j] / sum);
+    for (std::int64_t first = 0; first < rows; first += together) {
+      const std::int64_t high = rows - first < together ? rows - first : together;
+      float sum[together] = {};
+      for (std::int64_t j = 0; j < count; ++j) {
+        for (std::int64_t r = 0; r < high; ++r) sum[r] += all[(first + r) * count + j];
+      }
+      for (std::int64_t r = 0; r < high; ++r) {
+        float* s = all + (first + r) * count;
+        for (std::int64_t j = 0; j < count; ++j) s[j] = sees[first + r] != 0 ? s[j] / sum[r] : 0.0F;
+      }
+    }
+  }
+  /// Which of two zeros it is does not matter to a difference that exp takes.
+  static constexpr float greatest(const float* s, std::int64_t count) {
+    constexpr std::int64_t lanes = 16;
+    float best[lanes];
+    for (float& b : best) b = -math::infinity<float>;
+    std::int64_t j = 0;
+    for (; j + lanes <= count; j += lanes) {
+      for (std::int64_t l = 0; l < lanes; ++l) best[l] = s[j + l] > best[l] ? s[j + l] : best[l];
+    }
+    for (; j < count; ++j) best[0] = s[j] > best[0] ? s[j] : best[0];
+    for (const float b : best) best[0] = b > best[0] ? b : best[0];
+    return best[0];
   }
 };
 static_assert(op<attention>);

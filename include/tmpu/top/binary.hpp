@@ -19,6 +19,19 @@ constexpr void combine(const dims& out, Out* y, const dims& a_dims, const A* a, 
     Out* to = y + at[0];
     const A* l = a + at[1];
     const B* r = b + at[2];
+    // One array that is both is no obstacle to vectors, if that is known.
+    if constexpr (std::is_same_v<Out, A>) {
+      if (step[1] == 1 && step[2] == 1 && to == l) {
+        for (std::int64_t n = 0; n < count; ++n) to[n] = f(to[n], r[n]);
+        return;
+      }
+    }
+    if constexpr (std::is_same_v<Out, B>) {
+      if (step[1] == 1 && step[2] == 1 && to == r) {
+        for (std::int64_t n = 0; n < count; ++n) to[n] = f(l[n], to[n]);
+        return;
+      }
+    }
     if (step[1] == 1 && step[2] == 1) {
       for (std::int64_t n = 0; n < count; ++n) to[n] = f(l[n], r[n]);
     } else {
@@ -89,7 +102,8 @@ template <class Self> struct arithmetic : binary<Self> {
 
 /// y = a + b.                                                                                  (ONNX Add)
 struct add : arithmetic<add> {
-  static constexpr op_info info{.name = "add", .onnx = "Add", .min_operands = 2, .max_operands = 2, .writes_all = true};
+  static constexpr op_info info{
+      .name = "add", .onnx = "Add", .min_operands = 2, .max_operands = 2, .writes_all = true, .in_place = true};
   static constexpr float apply(float a, float b) { return a + b; }
   static constexpr auto apply_integer(auto a, auto b) { return detail::wrapping_add(a, b); }
 };
@@ -97,7 +111,8 @@ static_assert(op<add>);
 
 /// y = a - b.                                                                                  (ONNX Sub)
 struct sub : arithmetic<sub> {
-  static constexpr op_info info{.name = "sub", .onnx = "Sub", .min_operands = 2, .max_operands = 2, .writes_all = true};
+  static constexpr op_info info{
+      .name = "sub", .onnx = "Sub", .min_operands = 2, .max_operands = 2, .writes_all = true, .in_place = true};
   static constexpr float apply(float a, float b) { return a - b; }
   static constexpr auto apply_integer(auto a, auto b) { return detail::wrapping_add(a, detail::wrapping_neg(b)); }
 };
@@ -105,7 +120,8 @@ static_assert(op<sub>);
 
 /// y = a * b.                                                                                  (ONNX Mul)
 struct mul : arithmetic<mul> {
-  static constexpr op_info info{.name = "mul", .onnx = "Mul", .min_operands = 2, .max_operands = 2, .writes_all = true};
+  static constexpr op_info info{
+      .name = "mul", .onnx = "Mul", .min_operands = 2, .max_operands = 2, .writes_all = true, .in_place = true};
   static constexpr float apply(float a, float b) { return a * b; }
   static constexpr auto apply_integer(auto a, auto b) { return detail::wrapping_mul(a, b); }
 };
@@ -113,7 +129,8 @@ static_assert(op<mul>);
 
 /// y = a / b; integers toward zero, 0 where an integer b is 0.                                 (ONNX Div)
 struct div : arithmetic<div> {
-  static constexpr op_info info{.name = "div", .onnx = "Div", .min_operands = 2, .max_operands = 2, .writes_all = true};
+  static constexpr op_info info{
+      .name = "div", .onnx = "Div", .min_operands = 2, .max_operands = 2, .writes_all = true, .in_place = true};
   static constexpr float apply(float a, float b) { return activation::divide(a, b); }
   static constexpr auto apply_integer(auto a, auto b) {
     if (b == 0) return decltype(a){0};

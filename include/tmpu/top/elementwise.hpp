@@ -83,7 +83,7 @@ template <class Self> struct unary {
 
 /// y = max(x, 0).                                                                              (ONNX Relu)
 struct relu : unary<relu> {
-  static constexpr op_info info{.name = "relu", .onnx = "Relu", .writes_all = true};
+  static constexpr op_info info{.name = "relu", .onnx = "Relu", .writes_all = true, .in_place = true};
   static constexpr float apply(float x) { return activation::relu(x); }
   static constexpr auto apply_integer(auto x) { return x > 0 ? x : 0; }
 };
@@ -501,7 +501,8 @@ struct clip {
   struct attributes {
     TMPU_STRUCT((floats, clamp));
   };
-  static constexpr op_info info{.name = "clip", .onnx = "Clip", .max_operands = 3};
+  static constexpr op_info info{
+      .name = "clip", .onnx = "Clip", .max_operands = 3, .writes_all = true, .in_place = true};
 
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::check_clamp(a.clamp, c);

@@ -9,24 +9,24 @@ namespace tmpu::top {
 
 namespace detail {
 
-/// y[m, n] = sum over k, in order and by math::fma, of a(m, k) * b(k, n); y is row-major [rows, columns].
+/// y[m, n] = end of the sum over k, in order and by math::fma, of a(m, k) * b(k, n); y is row-major [rows, columns].
 /// `buffer` holds depth * block floats.
 constexpr void multiply(const matrix_view& a, const matrix_view& b, std::int64_t rows, std::int64_t depth,
-                        std::int64_t columns, float* y, vec<float>& buffer) {
+                        std::int64_t columns, float* y, vec<float>& buffer, const product_end& end = {}) {
   if (std::is_constant_evaluated()) {
     for (std::int64_t m = 0; m < rows; ++m) {
       for (std::int64_t n = 0; n < columns; ++n) {
         float sum = 0.0F;
         for (std::int64_t k = 0; k < depth; ++k)
           sum = math::fma(a.data[m * a.row + k * a.column], b.data[k * b.row + n * b.column], sum);
-        y[m * columns + n] = sum;
+        y[m * columns + n] = end(sum, n);
       }
     }
     return;
   }
   constexpr std::int64_t worth = 4096; // products, below which packing takes longer
   if (fast_loops_in_use != nullptr && rows * columns * depth >= worth)
-    return fast_loops_in_use->product(a, b, rows, depth, columns, y);
+    return fast_loops_in_use->product(a, b, rows, depth, columns, end, y);
   buffer.resize(static_cast<std::size_t>(depth * block));
   for (std::int64_t first = 0; first < columns; first += block) {
     const std::int64_t count = columns - first < block ? columns - first : block;
@@ -49,7 +49,7 @@ constexpr void multiply(const matrix_view& a, const matrix_view& b, std::int64_t
         const float* t = packed + k * step;
         for (std::int64_t j = 0; j < block; ++j) sum[j] = math::fma(v, t[j], sum[j]);
       }
-      for (std::int64_t j = 0; j < count; ++j) y[m * columns + first + j] = sum[j];
+      for (std::int64_t j = 0; j < count; ++j) y[m * columns + first + j] = end(sum[j], first + j);
     }
   }
 }
@@ -107,9 +107,18 @@ struct gemm {
     if (a.transA != 0) left = {x.f.data(), 1, x.dims[1]};
     if (a.transB != 0) right = {w.f.data(), 1, w.dims[1]};
     vec<float> buffer;
-    detail::multiply(left, right, y.dims[0], depth, y.dims[1], y.f.data(), buffer);
     const float alpha = a.alpha;
     const float beta = a.beta;
+    const detail::clamp_bounds clamp(a.clamp);
+    const auto is_row = [&](const tmpu::shape& d) {
+      return d.rank() > 0 && d[d.rank() - 1] == y.dims[1] && d.elements() == y.dims[1];
+    };
+    if (alpha == 1.0F && beta == 1.0F && (!c.has(2) || is_row(c.in(2).dims))) {
+      const product_end end{c.has(2) ? c.in(2).f.data() : nullptr, clamp.low, clamp.high};
+      detail::multiply(left, right, y.dims[0], depth, y.dims[1], y.f.data(), buffer, end);
+      return detail::round_elements(y);
+    }
+    detail::multiply(left, right, y.dims[0], depth, y.dims[1], y.f.data(), buffer);
     if (alpha != 1.0F) {
       for (float& v : y.f) v = alpha * v;
     }

@@ -15,7 +15,7 @@ struct identity {
   static constexpr std::string_view domain = "top";
   static constexpr element_flow flow = moves_first;
   using attributes = no_attributes;
-  static constexpr op_info info{.name = "identity", .onnx = "Identity"};
+  static constexpr op_info info{.name = "identity", .onnx = "Identity", .writes_all = true, .in_place = true};
   static constexpr void infer(const attributes&, infer_context& c) { c.result(0, c.type(0), c.dims(0)); }
   static constexpr void eval(const attributes&, eval_context& c) { detail::copy_all(c); }
 };
@@ -64,7 +64,8 @@ struct reshape {
   struct attributes {
     TMPU_STRUCT((defaulted<std::int64_t, 0>, allowzero), (ints, shape));
   };
-  static constexpr op_info info{.name = "reshape", .onnx = "Reshape", .max_operands = 2};
+  static constexpr op_info info{
+      .name = "reshape", .onnx = "Reshape", .max_operands = 2, .writes_all = true, .in_place = true};
   static constexpr void infer(const attributes& a, infer_context& c) {
     if (!detail::told(c, 1)) {
       c.result(0, c.type(0), partly_known(a, c));
@@ -158,7 +159,7 @@ struct flatten {
   struct attributes {
     TMPU_STRUCT((defaulted<std::int64_t, 1>, axis));
   };
-  static constexpr op_info info{.name = "flatten", .onnx = "Flatten"};
+  static constexpr op_info info{.name = "flatten", .onnx = "Flatten", .writes_all = true, .in_place = true};
   static constexpr void infer(const attributes& a, infer_context& c) {
     const auto& x = c.dims(0);
     const auto rank = static_cast<std::int64_t>(x.rank());
@@ -182,7 +183,8 @@ struct squeeze {
   struct attributes {
     TMPU_STRUCT((ints, axes));
   };
-  static constexpr op_info info{.name = "squeeze", .onnx = "Squeeze", .max_operands = 2};
+  static constexpr op_info info{
+      .name = "squeeze", .onnx = "Squeeze", .max_operands = 2, .writes_all = true, .in_place = true};
   static constexpr void infer(const attributes& a, infer_context& c) {
     const auto& x = c.dims(0);
     if (!detail::told(c, 1)) {
@@ -218,7 +220,8 @@ struct unsqueeze {
   struct attributes {
     TMPU_STRUCT((ints, axes));
   };
-  static constexpr op_info info{.name = "unsqueeze", .onnx = "Unsqueeze", .max_operands = 2};
+  static constexpr op_info info{
+      .name = "unsqueeze", .onnx = "Unsqueeze", .max_operands = 2, .writes_all = true, .in_place = true};
   static constexpr void infer(const attributes& a, infer_context& c) {
     const auto& x = c.dims(0);
     if (!detail::told(c, 1)) {
