@@ -176,12 +176,14 @@ TEST_CASE("kernels of every level") {
       CHECK(tall(plain, true) == tall(fast, true));
       CHECK(tall(plain, false) == tall(fast, false));
 
-      const value x = rng.tensor({8, 100});
+      const value x = rng.tensor({8, 1000});
       const float* at[8];
-      for (std::int64_t t = 0; t < 8; ++t) at[t] = x.f.data() + t * 100 + t;
+      for (std::int64_t t = 0; t < 8; ++t) at[t] = x.f.data() + t * 1000 + t;
+      const std::int64_t lines = rng.between(1, 9);
       const auto taps = [&](const simd::kernels& k, float bias) {
-        value y(dtype_id::f32, {width + 1});
-        const bool odd = k.taps(y.f.data(), at, weights.f.data(), count < 8 ? count : 8, width, {bias, -3.0F, 40.0F});
+        value y(dtype_id::f32, {lines * width + 1});
+        const bool odd = k.taps(y.f.data(), at, width + run % 3, weights.f.data(), count < 8 ? count : 8, lines, width,
+                                {bias, -3.0F, 40.0F});
         CHECK(odd == (bias != bias));
         CHECK(y.f.back() == 0.0F);
         return y.f;
@@ -203,6 +205,9 @@ TEST_CASE("kernels of every level") {
         value turned(dtype_id::f32, {high, across + run % 3}); // nothing is written between the rows
         k.turn(turned.f.data(), across + run % 3, x.f.data(), high + run % 7, high, across);
         all.append(turned.f.span());
+        value spread(dtype_id::f32, {300});
+        k.runs(spread.f.data(), x.f.data(), {13, 13, 20, 3}, 13 * (run % 7 + 1)); // zeros are between the runs
+        all.append(spread.f.span());
         return all;
       };
       CHECK(moved(plain) == moved(fast));

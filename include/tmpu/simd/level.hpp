@@ -62,8 +62,4 @@ inline void copy_short(std::uint8_t* to, const std::uint8_t* from, std::int64_t 
   }
 }
 
-inline void copy_floats(float* to, const float* from, std::int64_t count) {
-  copy_short(reinterpret_cast<std::uint8_t*>(to), reinterpret_cast<const std::uint8_t*>(from), count * 4);
-}
-
 } // namespace tmpu::simd

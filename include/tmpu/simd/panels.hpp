@@ -5,6 +5,8 @@
 #include "tmpu/simd/scratch.hpp"
 #include "tmpu/simd/tile.hpp"
 
+#include <utility>
+
 /// Sums over f32 that lie dense in memory: rows of weights times a matrix with a column for each place of the result; panels of
 /// 64 columns are copied out of it, a part of K at a time, and stay in the first-level cache while the rows run over them.
 namespace tmpu::simd {
@@ -60,13 +62,13 @@ bool sum_panels(const kernels& kernel, scratch& room, const product_size& size, 
           const auto point_at = [&](const float** to, std::int64_t m) {
             for (std::int64_t r = 0; r < rows; ++r) to[r] = w + (m + r < size.rows ? m + r : m) * step + at;
           };
-          const float* row[tall_rows];
-          const float* next[tall_rows];
-          point_at(next, top);
+          const float* pointers[2][tall_rows];
+          const float** row = pointers[0];
+          const float** next = pointers[1];
+          point_at(row, top);
           for (std::int64_t m = top; m < bottom; m += rows) {
             const std::int64_t high = size.rows - m < rows ? size.rows - m : rows;
             const bool more = m + rows < size.rows;
-            std::memcpy(row, next, sizeof row);
             if (more) point_at(next, m + rows);
             for (std::int64_t r = 0; last && r < rows; ++r) {
               end.y[r] = nullptr;
@@ -78,6 +80,7 @@ bool sum_panels(const kernels& kernel, scratch& room, const product_size& size, 
                            last ? &end : nullptr) ||
                   odd;
             if (last) done(m, high, place, width);
+            std::swap(row, next);
           }
         }
       }

@@ -56,6 +56,13 @@ public:
     x_ = in_place_ ? x : room_;
     if (in_place_ || inside_ <= 0) return;
     for (std::int64_t c = 0; c < s_.channels; ++c) {
+      if (s_.h.stride == 1 && s_.w.stride == 1 && !laid_rows_.empty()) { // rows follow each other on both sides
+        const laid_row& first = laid_rows_[0];
+        const auto rows = static_cast<std::int64_t>(laid_rows_.size());
+        kernel_.runs(room_ + c * channel_ + first.to + into_, x + c * s_.h.in * s_.w.in + first.from,
+                     {inside_, inside_, s_.w.in, pitch_ - inside_}, rows * inside_);
+        continue;
+      }
       for (const laid_row& r : laid_rows_) lay_row(room_ + c * channel_ + r.to, x + c * s_.h.in * s_.w.in + r.from);
     }
   }
@@ -75,7 +82,7 @@ private:
     return false;
   }
   void lay_row(float* to, const float* from) {
-    copy_floats((s_.w.stride == 1 ? to : line_) + into_, from, inside_);
+    kernel_.runs((s_.w.stride == 1 ? to : line_) + into_, from, {inside_, inside_}, inside_);
     for (std::int64_t phase = 0; s_.w.stride > 1 && phase < s_.w.stride; ++phase) {
       if ((phases_ >> phase & 1U) == 0) continue;
       float* part = to + phase * image_;

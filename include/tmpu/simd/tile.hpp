@@ -91,6 +91,7 @@ struct run_shape {
   std::int64_t first = 0; ///< elements of the first run
   std::int64_t run = 0;   ///< of the others
   std::int64_t jump = 0;  ///< from the beginning of a row to that of the next
+  std::int64_t gap = 0;   ///< from the end of a run to the beginning of the next, where they go
 };
 
 /// Which elements of a row make a word of neighbouring taps: j * stride + u * dilation, u < bytes.
@@ -131,14 +132,14 @@ struct kernels {
   fused_sums fused_tile = nullptr; ///< 4 rows
   fused_sums fused_row = nullptr;  ///< 1 row
   fused_sums fused_tall = nullptr; ///< 16 rows, 1 vector
-  /// y[p] = clamp(bias + sum over t < count, by math::fma from +0, of w[t] * x[t][p]), p < width and no further; reads up to
-  /// 15 places more. Says whether a result is no number.
-  bool (*taps)(float* y, const float* const* x, const float* w, std::int64_t count, std::int64_t width,
-               const real_finish& f) = nullptr;
+  /// Rows of places: y[r * width + p] = clamp(bias + sum over t < count, by math::fma from +0, of w[t] * x[t][r * pitch + p]),
+  /// p < width and no further; reads up to 15 places more of each row. Says whether a result is no number.
+  bool (*taps)(float* y, const float* const* x, std::int64_t pitch, const float* w, std::int64_t count,
+               std::int64_t rows, std::int64_t width, const real_finish& f) = nullptr;
   /// to[i] = from[2 * i]; reads up to 31 elements and writes up to 15 beyond.
   void (*every_second)(float* to, const float* from, std::int64_t count) = nullptr;
-  /// Copies `width` floats, run after run, from where the first row would begin (`row`). Reads no more than these, writes up to
-  /// 15 beyond.
+  /// Copies `width` floats, run after run, from where the first row would begin (`row`), each shape.gap behind the one before.
+  /// Reads no more than these, writes up to 15 zeros behind each run.
   void (*runs)(float* to, const float* row, const run_shape& shape, std::int64_t width) = nullptr;
   /// to[i * line + j] = from[j * pitch + i], i < rows, j < columns.
   void (*turn)(float* to, std::int64_t line, const float* from, std::int64_t pitch, std::int64_t rows,
@@ -241,15 +242,17 @@ bool fused(const float* panel, std::int64_t count, const float* const* rows, con
   }
   return !all;
 }
-inline bool taps(float* y, const float* const* x, const float* w, std::int64_t count, std::int64_t width,
-                 const real_finish& f) {
+inline bool taps(float* y, const float* const* x, std::int64_t pitch, const float* w, std::int64_t count,
+                 std::int64_t rows, std::int64_t width, const real_finish& f) {
   bool all = true;
-  for (std::int64_t p = 0; p < width; ++p) {
-    float s = 0.0F;
-    for (std::int64_t t = 0; t < count; ++t) s = math::fma(w[t], x[t][p], s);
-    s += f.bias;
-    y[p] = s < f.low ? f.low : s > f.high ? f.high : s;
-    all = all && s == s;
+  for (std::int64_t r = 0; r < rows; ++r, y += width) {
+    for (std::int64_t p = 0; p < width; ++p) {
+      float s = 0.0F;
+      for (std::int64_t t = 0; t < count; ++t) s = math::fma(w[t], x[t][r * pitch + p], s);
+      s += f.bias;
+      y[p] = s < f.low ? f.low : s > f.high ? f.high : s;
+      all = all && s == s;
+    }
   }
   return !all;
 }
@@ -261,7 +264,7 @@ inline void runs(float* to, const float* row, const run_shape& shape, std::int64
   for (std::int64_t run = shape.first; width > 0; run = shape.run) {
     const std::int64_t count = run < width ? run : width;
     std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
-    to += count;
+    to += count + shape.gap;
     width -= count;
     from = row += shape.jump;
   }
@@ -539,14 +542,22 @@ inline bool fused_tall(const float* panel, std::int64_t count, const float* cons
   }
   return odd;
 }
-TMPU_AVX2 inline bool taps(float* y, const float* const* x, const float* w, std::int64_t count, std::int64_t width,
-                           const real_finish& f) {
+TMPU_AVX2 inline bool taps(float* y, const float* const* x, std::int64_t pitch, const float* w, std::int64_t count,
+                           std::int64_t rows, std::int64_t width, const real_finish& f) {
   bool odd = false;
-  for (std::int64_t p = 0; p < width; p += 8) {
-    __m256 s = _mm256_setzero_ps();
-    for (std::int64_t t = 0; t < count; ++t)
-      s = _mm256_fmadd_ps(_mm256_broadcast_ss(w + t), _mm256_loadu_ps(x[t] + p), s);
-    odd = store_finished(y + p, s, f, width - p) || odd;
+  for (std::int64_t r = 0; r < rows; ++r, y += width) {
+    for (std::int64_t p = 0; p < width; p += vector) {
+      __m256 a = _mm256_setzero_ps();
+      __m256 b = a;
+      for (std::int64_t t = 0; t < count; ++t) {
+        const float* at = x[t] + r * pitch + p;
+        const __m256 times = _mm256_broadcast_ss(w + t);
+        a = _mm256_fmadd_ps(times, _mm256_loadu_ps(at), a);
+        b = _mm256_fmadd_ps(times, _mm256_loadu_ps(at + 8), b);
+      }
+      odd = store_finished(y + p, a, f, width - p) || odd;
+      odd = store_finished(y + p + 8, b, f, width - p - 8) || odd;
+    }
   }
   return odd;
 }
@@ -914,13 +925,60 @@ inline bool fused_tall(const float* panel, std::int64_t count, const float* cons
                        float* sums, std::int64_t, bool resume, const fused_end* end) {
   return fused_of<tall_rows, 1>(panel, count, rows, next, sums, resume, end);
 }
-TMPU_AVX512 inline bool taps(float* y, const float* const* x, const float* w, std::int64_t count, std::int64_t width,
-                             const real_finish& f) {
+/// `Rows` rows of 16 * Vectors places, of which `width` are stored.
+template <std::int64_t Rows, std::int64_t Vectors>
+TMPU_AVX512 inline bool taps_of(float* y, std::int64_t line, const float* const* x, std::int64_t from,
+                                std::int64_t pitch, const float* w, std::int64_t count, std::int64_t width,
+                                const real_finish& f) {
+  __m512 s[extent<Rows>][extent<Vectors>];
+#pragma GCC unroll 4
+  for (std::int64_t r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+    for (std::int64_t v = 0; v < Vectors; ++v) s[r][v] = _mm512_setzero_ps();
+  }
+  for (std::int64_t t = 0; t < count; ++t) {
+    const float* at = x[t] + from;
+    const __m512 times = _mm512_set1_ps(w[t]);
+#pragma GCC unroll 4
+    for (std::int64_t r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+      for (std::int64_t v = 0; v < Vectors; ++v)
+        s[r][v] = _mm512_fmadd_ps(times, _mm512_loadu_ps(at + r * pitch + v * vector), s[r][v]);
+    }
+  }
   bool odd = false;
-  for (std::int64_t p = 0; p < width; p += vector) {
-    __m512 s = _mm512_setzero_ps();
-    for (std::int64_t t = 0; t < count; ++t) s = _mm512_fmadd_ps(_mm512_set1_ps(w[t]), _mm512_loadu_ps(x[t] + p), s);
-    odd = store_finished(y + p, s, f, width - p) || odd;
+#pragma GCC unroll 4
+  for (std::int64_t r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+    for (std::int64_t v = 0; v < Vectors; ++v)
+      odd = store_finished(y + r * line + v * vector, s[r][v], f, width - v * vector) || odd;
+  }
+  return odd;
+}
+TMPU_AVX512 inline bool taps(float* y, const float* const* x, std::int64_t pitch, const float* w, std::int64_t count,
+                             std::int64_t rows, std::int64_t width, const real_finish& f) {
+  bool odd = false;
+  for (std::int64_t p = 0; p < width; p += 4 * vector) {
+    const std::int64_t left = width - p;
+    const std::int64_t together = left <= vector ? 4 : left <= 2 * vector ? 2 : 1;
+    std::int64_t r = 0;
+    for (; r + together <= rows; r += together) {
+      float* to = y + r * width + p;
+      const std::int64_t from = r * pitch + p;
+      if (together == 4) {
+        odd = taps_of<4, 1>(to, width, x, from, pitch, w, count, left, f) || odd;
+      } else if (together == 2) {
+        odd = taps_of<2, 2>(to, width, x, from, pitch, w, count, left, f) || odd;
+      } else if (left <= 3 * vector) {
+        odd = taps_of<1, 3>(to, width, x, from, pitch, w, count, left, f) || odd;
+      } else {
+        odd = taps_of<1, 4>(to, width, x, from, pitch, w, count, left, f) || odd;
+      }
+    }
+    for (; r < rows; ++r) {
+      const auto one = left <= vector ? taps_of<1, 1> : taps_of<1, 2>;
+      odd = one(y + r * width + p, width, x, r * pitch + p, pitch, w, count, left, f) || odd;
+    }
   }
   return odd;
 }
@@ -934,7 +992,7 @@ TMPU_AVX512 inline void runs(float* to, const float* row, const run_shape& shape
       const auto some = static_cast<__mmask16>((1U << (count - i)) - 1U);
       _mm512_storeu_ps(to + i, _mm512_maskz_loadu_ps(some, from + i));
     }
-    to += count;
+    to += count + shape.gap;
     width -= count;
     from = row += shape.jump;
   }

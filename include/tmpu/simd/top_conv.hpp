@@ -11,32 +11,16 @@ namespace detail {
 
 inline constexpr std::int64_t most_thin_taps = 64;
 
-/// A convolution that sums over one channel: all taps at once, over places that run on from row to row of the laid planes.
+/// A convolution that sums over one channel: all taps at once.
 inline bool thin_conv(const kernels& kernel, const sum_shape& s, const planes& from, const float* w, const float* bias,
                       float low, float high, float* y) {
-  constexpr std::int64_t most = 512;
-  float some[most];
   const std::int64_t count = s.h.kernel * s.w.kernel;
-  const float* first[most_thin_taps];
-  for (std::int64_t t = 0; t < count; ++t) first[t] = from.at(0, t);
+  const float* x[most_thin_taps];
+  for (std::int64_t t = 0; t < count; ++t) x[t] = from.at(0, t);
   bool odd = false;
-  for (std::int64_t o = 0; o < s.outputs; ++o, w += count) {
+  for (std::int64_t o = 0; o < s.outputs; ++o) {
     const real_finish f{bias == nullptr ? -0.0F : bias[o], low, high};
-    const float* x[most_thin_taps];
-    for (std::int64_t t = 0; t < count; ++t) x[t] = first[t];
-    const std::int64_t rows = from.pitch() > most ? 1 : most / from.pitch(); // at a time
-    for (std::int64_t oh = 0; oh < s.h.out; oh += rows) {
-      const std::int64_t together = s.h.out - oh < rows ? s.h.out - oh : rows;
-      const std::int64_t width = (together - 1) * from.pitch() + s.w.out;
-      if (together == 1 || from.pitch() == s.w.out) {
-        odd = kernel.taps(y, x, w, count, width, f) || odd;
-        y += together * s.w.out;
-      } else {
-        odd = kernel.taps(some, x, w, count, width, f) || odd;
-        for (std::int64_t r = 0; r < together; ++r, y += s.w.out) copy_floats(y, some + r * from.pitch(), s.w.out);
-      }
-      for (std::int64_t t = 0; t < count; ++t) x[t] += together * from.pitch();
-    }
+    odd = kernel.taps(y + o * s.h.out * s.w.out, x, from.pitch(), w + o * count, count, s.h.out, s.w.out, f) || odd;
   }
   return odd;
 }

@@ -48,7 +48,7 @@ inline void product(const matrix_view& a, const matrix_view& b, std::int64_t row
     const float* from = right.data + k * right.row + place * right.column;
     if (right.column == 1) {
       for (std::int64_t i = 0; i < count; ++i)
-        kernel.runs(panel + i * tile_places, from + i * right.row, {width, width, 0}, width);
+        kernel.runs(panel + i * tile_places, from + i * right.row, {width, width}, width);
     } else if (right.row == 1) {
       kernel.turn(panel, tile_places, from, right.column, count, width);
     } else {
