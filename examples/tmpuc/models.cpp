@@ -11,7 +11,6 @@
 #include "tmpu/tpu/operators.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <filesystem>
 
 namespace tmpuc {
@@ -40,18 +39,18 @@ vec<tmpu::input_shape> shapes_of(const model_options& options) {
 } // namespace
 
 namespace {
-/// A TensorFlow Lite model. Its graph looks into the file's bytes until the end.
-loaded_model load_tflite(const model_options& options, vec<std::uint8_t> bytes, bool allow_free) {
-  static std::deque<vec<std::uint8_t>> files;
-  const tflite::model model(files.emplace_back(std::move(bytes)).span(), options.path);
-  return {stage::origin, false,
-          tflite::import_model(model, {.input_shapes = shapes_of(options), .allow_free = allow_free})};
+/// A TensorFlow Lite model. Its constants are copied: the file's bytes go when this ends.
+loaded_model load_tflite(const model_options& options, const vec<std::uint8_t>& bytes, bool allow_free) {
+  const tflite::model model(bytes.span(), options.path);
+  graph_body g = tflite::import_model(model, {.input_shapes = shapes_of(options), .allow_free = allow_free});
+  for (constant_bytes& c : g.constants) c = {.owned = vec<std::uint8_t>(c.bytes()), .view = nullptr, .view_size = 0};
+  return {stage::origin, false, std::move(g)};
 }
 } // namespace
 
 loaded_model load_model(const model_options& options, bool allow_free) {
-  vec<std::uint8_t> bytes = host::read_file(options.path);
-  if (tflite::looks_like_tflite(bytes)) return load_tflite(options, std::move(bytes), allow_free);
+  const vec<std::uint8_t> bytes = host::read_file(options.path);
+  if (tflite::looks_like_tflite(bytes)) return load_tflite(options, bytes, allow_free);
   if (isa::looks_like_tmodel(bytes))
     refuse(text("'") << options.path << "' is a compiled program (.tmodel): give an .onnx or .tflite file");
   const auto model = tmpu::onnx::parse_model(bytes, options.path);

@@ -11,6 +11,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -46,7 +47,16 @@ std::string_view numpy_name(dtype_id type) {
   }
 }
 
+// Bytes are counted here: pybind11 before 2.12 asks numpy's types for theirs in the form that they had before numpy 2.
 std::vector<py::ssize_t> extents(const shape& dims) { return {dims.begin(), dims.end()}; }
+std::vector<py::ssize_t> strides(const shape& dims, dtype_id type) {
+  std::vector<py::ssize_t> all(dims.rank(), bytes_of(type));
+  for (std::size_t i = all.size(); i > 1; --i) all[i - 2] = all[i - 1] * dims[i - 1];
+  return all;
+}
+std::span<const std::uint8_t> bytes_of_dense(const py::array& a, dtype_id type) {
+  return {static_cast<const std::uint8_t*>(a.data()), static_cast<std::size_t>(a.size() * bytes_of(type))};
+}
 
 /// An array that owns the elements of a list: they are not copied.
 template <class T> py::array owning(vec<T>&& elements, const shape& dims) {
@@ -61,7 +71,7 @@ py::array to_numpy(value v) {
     return owning(std::move(v.f), v.dims);
   if (v.type == dtype_id::i64) return owning(std::move(v.i), v.dims);
   const vec<std::uint8_t> bytes = to_bytes(v);
-  return {py::dtype(std::string(numpy_name(v.type))), extents(v.dims), bytes.data()};
+  return {py::dtype(std::string(numpy_name(v.type))), extents(v.dims), strides(v.dims, v.type), bytes.data()};
 }
 
 py::array array_of(const py::handle& object, std::string_view input) {
@@ -124,8 +134,7 @@ host::array to_array(const std::string& name, const py::handle& object) {
   }
   a = py::array::ensure(a, py::array::c_style);
   out.dims = dims_of(a);
-  out.bytes = vec<std::uint8_t>(
-      std::span<const std::uint8_t>(static_cast<const std::uint8_t*>(a.data()), static_cast<std::size_t>(a.nbytes())));
+  out.bytes = vec<std::uint8_t>(bytes_of_dense(a, out.type));
   return out;
 }
 
@@ -200,7 +209,7 @@ public:
       if (wanted == t.type && !own.empty() && a.dtype().is(py::dtype(std::string(own))) &&
           (a.flags() & py::array::c_style) != 0) {
         kept.push_back(a);
-        bytes.emplace_back(static_cast<const std::uint8_t*>(a.data()), static_cast<std::size_t>(a.nbytes()));
+        bytes.push_back(bytes_of_dense(a, t.type));
         continue;
       }
       made.push_back(to_bytes(host::to_edge(to_value(a, wanted, t.name), t.type, q, t.name)));
@@ -225,7 +234,7 @@ private:
   isa::program program_;
   std::vector<std::unique_ptr<host::runner>> runners_;
   std::mutex mutex_;
-  double last_seconds_ = 0;
+  std::atomic<double> last_seconds_ = 0; // read without the lock
 };
 
 py::dict facts_of_tensor(const isa::io_tensor& t) {

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 #include <google/protobuf/text_format.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -331,11 +332,11 @@ TEST_CASE("every way to store a tensor") {
 TEST_CASE("tensors in a file beside the model") {
   const fs::path folder = fs::temp_directory_path() / ("tmpu_external_" + std::to_string(::getpid()));
   fs::create_directories(folder);
-  {
+  const auto write = [&](const floats& data) {
     std::ofstream file(folder / "w.bin", std::ios::binary);
-    const float data[] = {9, 10, 20, 30};
-    file.write(reinterpret_cast<const char*>(data), sizeof data); // NOLINT: bytes to a stream
-  }
+    file.write(reinterpret_cast<const char*>(data.data()), 16); // NOLINT: bytes to a stream
+  };
+  write({9, 10, 20, 30});
   const auto stored = [&](const std::string& location, const std::string& offset) {
     return model("initializer { name: 'w' data_type: 1 dims: 3 data_location: EXTERNAL external_data { key: 'location' "
                  "value: '" +
@@ -352,6 +353,10 @@ TEST_CASE("tensors in a file beside the model") {
   CHECK(sums(nullptr) == floats{11, 22, 33}); // a copy
   tmpu::onnx::external_files files;
   CHECK(sums(&files) == floats{11, 22, 33}); // a view
+  const auto before = fs::last_write_time(folder / "w.bin");
+  write({9, 11, 20, 30});
+  fs::last_write_time(folder / "w.bin", before + std::chrono::seconds(1));
+  CHECK(sums(&files) == floats{12, 22, 33}); // of the file that is there now
   const auto bad = [&](const std::string& location, const std::string& offset) -> std::string {
     try {
       import(stored(location, offset), {.input_shapes = {}, .directory = text(folder.string())});

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From frameworks to chip results. Each part skips where its framework is not installed."""
+import importlib.util
+
 import numpy as np
 import pytest
 
@@ -8,24 +10,38 @@ import tmpu
 CHIP = "bm1684x"
 
 
+def cosine(a, b):
+    a, b = (np.concatenate([y.ravel() for y in all]).astype(np.float64) for all in (a, b))
+    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+
+
 def four_way(model, shape, reference, f16=0.999, int8=0.98, seed=1):
-    """Framework against Chip in f16 and int8, by cosine; every stage against the one before by `check`."""
+    """Framework against Chip in every mode, and ONNX Runtime (where it is installed), Top, Tpu and Chip in f16 and int8."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((4, *shape[1:])).astype(np.float32)
-    wanted = np.concatenate([reference(x[i:i + 1]) for i in range(4)]).ravel().astype(np.float64)
-
-    def cosine(compiled):
+    samples = [x[i:i + 1] for i in range(4)]
+    wanted = [reference(s) for s in samples]
+    table = tmpu.calibrate(model, samples=iter(samples))
+    for mode, least in (("f32", 0.99999), ("f16", f16), ("int8", int8)):
+        how = {"chip": CHIP, "quantize": mode, "calibration": table if mode == "int8" else None}
+        compiled = tmpu.compile(model, **how)
         name = compiled.outputs[0].name
-        got = np.concatenate([compiled.run(x[i:i + 1])[name] for i in range(4)]).ravel().astype(np.float64)
-        return float(got @ wanted / np.sqrt((got @ got) * (wanted @ wanted)))
-
-    table = tmpu.calibrate(model, samples=(x[i:i + 1] for i in range(4)))
-    found = {"f32": cosine(tmpu.compile(model, chip=CHIP)), "f16": cosine(tmpu.compile(model, chip=CHIP, quantize="f16")),
-             "int8": cosine(tmpu.compile(model, chip=CHIP, quantize="int8", calibration=table))}
-    print(found)
-    assert found["f32"] > 0.99999 and found["f16"] >= f16 and found["int8"] >= int8
-    report = tmpu.check(model, chip=CHIP, quantize="f16", data=x, samples=1)
-    assert report.passed, report.text
+        found = cosine([compiled.run(s)[name] for s in samples], wanted)
+        print(f"{mode}: framework-chip {found:.7f}")
+        assert found >= least
+        if mode == "f32":
+            continue
+        runtime = "onnxruntime" if importlib.util.find_spec("onnxruntime") else None
+        report = tmpu.check(model, data=x, samples=2, reference=runtime, tolerance=(-1, -1), **how)
+        assert report.passed, report.text
+        pairs = ("onnx_top", "top_tpu", "tpu_chip", "onnx_chip")
+        for row in report.table["rows"]:
+            assert row["tpu_chip"] is None or row["tpu_chip"]["bit_equal"], row["name"]
+            if row["name"] == name:
+                print(f"{mode}: {name} " + ", ".join(f"{pair} {row[pair]['cosine']:.7f}" for pair in pairs))
+                assert all(row[pair]["cosine"] >= least for pair in pairs)
+        worst = min((r for r in report.table["rows"] if r["top_tpu"]), key=lambda r: r["top_tpu"]["cosine"])
+        print(f"{mode}: {len(report.table['rows'])} tensors, worst top_tpu {worst['top_tpu']['cosine']:.7f} of {worst['name']}")
 
 
 def torch_model(module, shape):
@@ -54,7 +70,8 @@ def test_torchvision(name):
             module(torch.randn(8, 3, 64, 64))
     module.eval()
     shape = (1, 3, 64, 64)
-    four_way(*torch_model(module, shape)[:1], shape, torch_model(module, shape)[1])
+    content, reference = torch_model(module, shape)
+    four_way(content, shape, reference)
 
 
 def test_torch_encoder_block():
@@ -101,11 +118,16 @@ def keras_model():
                                                 classifier_activation=None)
 
 
+def settle(tf, module):
+    """Running statistics that fit the activations; they move slowly."""
+    x = tf.random.normal((16, 64, 64, 3))
+    for _ in range(60):
+        module(x, training=True)
+
+
 def test_keras_mobilenet_v2():
     tf, module = keras_model()
-    x = tf.random.normal((16, 64, 64, 3))
-    for _ in range(60):  # the running statistics move slowly
-        module(x, training=True)
+    settle(tf, module)
     content = tmpu.from_tensorflow(module, signature=[tf.TensorSpec((1, 64, 64, 3), tf.float32, name="input")])
     four_way(content, (1, 64, 64, 3), lambda x: module(x, training=False).numpy())
 
@@ -128,28 +150,61 @@ def test_saved_model(tmp_path):
     four_way(content, (1, 8, 8, 2), lambda x: module(x)["y"].numpy())
 
 
+def lite(tmp_path, module, shape, integers):
+    """A Keras model as a TensorFlow Lite file: (path, what TensorFlow Lite computes)."""
+    tf, _ = keras_model()
+    rng = np.random.default_rng(2)
+    converter = tf.lite.TFLiteConverter.from_keras_model(module)
+    if integers:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([rng.standard_normal(shape).astype(np.float32)] for _ in range(20))
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    path = tmp_path / "m.tflite"
+    path.write_bytes(converter.convert())
+    interpreter = tf.lite.Interpreter(str(path))
+    interpreter.allocate_tensors()
+
+    def reference(x):
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
+        interpreter.invoke()
+        return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+    return path, reference
+
+
 @pytest.mark.parametrize("integers", [False, True])
 def test_tflite(tmp_path, integers):
     tf, _ = keras_model()
     x = tf.keras.Input((8, 8, 2), batch_size=1)
     y = tf.keras.layers.Conv2D(4, 3, padding="same", activation="relu")(x)
     module = tf.keras.Model(x, tf.keras.layers.Dense(5)(tf.keras.layers.GlobalAveragePooling2D()(y)))
-    rng = np.random.default_rng(2)
-    converter = tf.lite.TFLiteConverter.from_keras_model(module)
-    if integers:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([rng.standard_normal((1, 8, 8, 2)).astype(np.float32)] for _ in range(20))
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    (tmp_path / "m.tflite").write_bytes(converter.convert())
-    model = tmpu.compile(tmp_path / "m.tflite", chip=CHIP, quantize="int8" if integers else "f32")
-
-    lite = tf.lite.Interpreter(str(tmp_path / "m.tflite"))
-    lite.allocate_tensors()
-    x = rng.standard_normal((1, 8, 8, 2)).astype(np.float32)
-    lite.set_tensor(lite.get_input_details()[0]["index"], x)
-    lite.invoke()
-    wanted = lite.get_tensor(lite.get_output_details()[0]["index"])
+    path, reference = lite(tmp_path, module, (1, 8, 8, 2), integers)
+    model = tmpu.compile(path, chip=CHIP, quantize="int8" if integers else "f32")
+    x = np.random.default_rng(3).standard_normal((1, 8, 8, 2)).astype(np.float32)
+    wanted = reference(x)
     got = model.run(x)[model.outputs[0].name]
     # Integers: the machine rounds where TensorFlow Lite does, but not by the same multiplier; two steps of the output at most.
     step = model.outputs[0].scale if integers else 0
     assert np.abs(got - wanted).max() <= max(2.01 * step, 1e-5 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("integers", [False, True])
+def test_tflite_mobilenet_v2(tmp_path, integers):
+    tf, module = keras_model()
+    settle(tf, module)
+    path, reference = lite(tmp_path, module, (1, 64, 64, 3), integers)
+    x = np.random.default_rng(1).standard_normal((4, 64, 64, 3)).astype(np.float32)
+    samples = [x[i:i + 1] for i in range(4)]
+    wanted = [reference(s) for s in samples]
+    exact = [module(s, training=False).numpy() for s in samples]
+    table = None if integers else tmpu.calibrate(path, samples=iter(samples))
+    for mode, least in (("int8", 0.98),) if integers else (("f32", 0.99999), ("f16", 0.999), ("int8", 0.98)):
+        how = {"chip": CHIP, "quantize": mode, "calibration": table if mode == "int8" else None}
+        compiled = tmpu.compile(path, **how)
+        got = [compiled.run(s)[compiled.outputs[0].name] for s in samples]
+        print(f"{mode}: lite-chip {cosine(got, wanted):.7f}, keras-chip {cosine(got, exact):.7f}, keras-lite {cosine(wanted, exact):.7f}")
+        assert cosine(got, wanted) >= least
+        report = tmpu.check(path, data=x, samples=2, tolerance=(-1, -1), **how)
+        assert report.passed, report.text
+        worst = min((r for r in report.table["rows"] if r["top_tpu"]), key=lambda r: r["top_tpu"]["cosine"])
+        print(f"{mode}: {len(report.table['rows'])} tensors, worst top_tpu {worst['top_tpu']['cosine']:.7f} of {worst['name']}")

@@ -363,6 +363,26 @@ def test_interrupted_writes():
         check(content(name) == before and set(files()) == there, f"{words} into a full disk leaves other files")
 
 
+def test_same_bytes():
+    """One thread, two or five, once and again: files of the same bytes."""
+    made = []
+    for turn, threads in enumerate((1, 2, 5, 2)):
+        name, more = f"same{turn}", f"--threads {threads}"
+        ok(f"calibrate {CNN} --data digits.npz:calib_x {SCALE} --samples 20 {more} -o {name}.cali")
+        how = f"--chip bm1688 --cores 2 --quantize int8 --calibration {name}.cali"
+        ok(f"compile {CNN} {how} --keep-stages {name} -o {name}.tmodel")
+        ok(f"run {name}.tmodel {DIGITS} --samples 7 {more} -o {name}.npz")
+        ok(f"run {CNN} {DIGITS} --samples 7 --all-tensors {more} -o {name}_top.npz")
+        table = same_json(f"check {CNN} {how} {DIGITS} --samples 3 {more} --json", ("table",)).get("table")
+        stages = sorted(os.listdir(os.path.join(WORK, name)))
+        made.append({"table": table, "stages": stages,
+                     **{f: content(f"{name}{f}") for f in (".cali", ".tmodel", ".npz", "_top.npz")},
+                     **{f: content(f"{name}/{f}") for f in stages}})
+    check(len(made[0]["stages"]) >= 5 and made[0][".npz"] != b"", "all the files are made")
+    for turn, found in enumerate(made[1:], 1):
+        check(found == made[0], f"turn {turn} makes others: {[k for k in found if found[k] != made[0].get(k)]}")
+
+
 def test_refusals():
     f32 = "--chip nano --quantize f32 -o out.tmodel"
     int8 = "--chip nano --quantize int8 -o out.tmodel"
@@ -549,6 +569,7 @@ set_up()
 test_commands()
 test_tflite()
 test_interrupted_writes()
+test_same_bytes()
 test_refusals()
 for p in problems:
     print(p, file=sys.stderr)
