@@ -2,8 +2,8 @@
 # cmake [-DSTAGE=NAME,...] [-DFULL=ON] -P cmake/test.cmake
 #
 # Installs the missing Debian packages and runs all tests, stage by stage; the first stage that fails ends it. Builds go on
-# where they stopped, so a second run is quick. STAGE runs only the stages named (format, layering, gcc, clang, sanitize, threads, fuzz).
-# FULL: long versions of the tests, all tests also with clang++, and all of them under the sanitizers.
+# where they stopped, so a second run is quick. STAGE runs only the stages named (format, layering, gcc, clang, sanitize, threads, fuzz,
+# frameworks). FULL: long versions of the tests, all tests also with clang++, and all of them under the sanitizers; PyTorch and TensorFlow.
 cmake_minimum_required(VERSION 3.25)
 include(${CMAKE_CURRENT_LIST_DIR}/packages.cmake)
 get_filename_component(root "${CMAKE_CURRENT_LIST_DIR}" DIRECTORY)
@@ -11,7 +11,7 @@ cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
 get_filename_component(ctest_dir "${CMAKE_COMMAND}" DIRECTORY)
 set(ctest "${ctest_dir}/ctest")
 
-set(all_stages format layering gcc clang sanitize threads fuzz)
+set(all_stages format layering gcc clang sanitize threads fuzz frameworks)
 set(wanted ${all_stages})
 if(STAGE)
   string(REPLACE "," ";" wanted "${STAGE}")
@@ -110,6 +110,10 @@ if(enabled)
   if(FULL)
     build(clang all tests_all all_verify_interface_header_sets)
     test(clang)
+    configure(dev)
+    build(dev tmpuc)
+    run("the programs of both compilers" ${CMAKE_COMMAND} -DA=${root}/build/dev/tmpuc -DB=${root}/build/clang/tmpuc
+        -DWORK=${root}/build/same_programs -P tests/checks/same_programs.cmake)
   else()
     build(clang tests_all)
     test(clang -L "^(constexpr|must_not_compile)$")
@@ -147,6 +151,16 @@ if(enabled)
   configure(fuzz -DTMPU_FUZZ_SECONDS=${fuzz_seconds})
   build(fuzz tests_fuzz)
   test(fuzz -L "^fuzz$")
+  stage_done()
+endif()
+
+stage(frameworks "PyTorch and TensorFlow from the package registry, with `pip install .` (FULL only)")
+if(enabled AND FULL)
+  tmpu_need_packages(python3-venv)
+  configure(dev)
+  build(dev tmpuc)
+  run("the tests with the frameworks" ${CMAKE_COMMAND} -DTMPUC=${root}/build/dev/tmpuc -DWORK=${root}/build/frameworks
+      -P tests/python/frameworks.cmake)
   stage_done()
 endif()
 

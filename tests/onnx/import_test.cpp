@@ -8,7 +8,6 @@
 #include <doctest/doctest.h>
 #include <google/protobuf/text_format.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -353,9 +352,8 @@ TEST_CASE("tensors in a file beside the model") {
   CHECK(sums(nullptr) == floats{11, 22, 33}); // a copy
   tmpu::onnx::external_files files;
   CHECK(sums(&files) == floats{11, 22, 33}); // a view
-  const auto before = fs::last_write_time(folder / "w.bin");
+  fs::remove(folder / "w.bin");
   write({9, 11, 20, 30});
-  fs::last_write_time(folder / "w.bin", before + std::chrono::seconds(1));
   CHECK(sums(&files) == floats{12, 22, 33}); // of the file that is there now
   const auto bad = [&](const std::string& location, const std::string& offset) -> std::string {
     try {
