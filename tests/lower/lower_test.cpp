@@ -551,6 +551,33 @@ TEST_CASE("int8 rounds sums of products to 8 bits only for what reads 8 bits") {
   }
 }
 
+TEST_CASE("a bound that guards a division guards it in every dtype, also where it is too small for the type") {
+  generator r;
+  value in[] = {r.tensor({1, 2, 3, 8})};
+  for (std::size_t i = 0; i < 8; ++i) in[0].f[i] = 0.0F; // 0 / 0 but for the guard
+  model_builder m;
+  const auto x = m.input("x", dtype_id::f32, {1, 2, 3, 8});
+  const std::int64_t last[] = {-1};
+  const auto norm = m.add<top::reduce_l2>("norm", {}, {x, m.constant("axes", make_value(dtype_id::i64, {1}, last))});
+  const auto guarded = m.add<top::clip>("guarded", {.clamp = {1e-12F, math::infinity<float>}}, {norm});
+  m.output(m.add<top::div>("y", {}, {x, guarded}));
+  const graph<stage::canonical> g = canonical(m);
+  const auto similar = [&]<class Dtype>(Dtype, double least) {
+    graph<stage::lowered> l;
+    if constexpr (std::is_same_v<Dtype, i8>) {
+      l = lower::lower_all<i8>{}(calibrated(g, in), chip::nano::info);
+      CHECK(l.at(l.find("guarded")).type == dtype_id::f32);
+    } else {
+      l = lower::lower_all<Dtype>{}(g, chip::nano::info);
+    }
+    CHECK(sqnr(evaluate(g, in)[static_cast<std::size_t>(g.outputs[0])].f, run(l, in)) > least);
+  };
+  similar(f32{}, 100.0);
+  similar(f16{}, 50.0);
+  similar(bf16{}, 35.0);
+  similar(i8{}, 30.0);
+}
+
 TEST_CASE("leaky_relu of a sum in int8 is rounded once") {
   for (const float alpha : {0.0F, 0.1F, 1.0F, 1.5F, -0.25F}) {
     CAPTURE(alpha);

@@ -40,6 +40,13 @@ constexpr std::int64_t quantized(float x, const format& f) {
   return quantize_value(x, f.quant.scale, f.quant.zero_point, least_of(f.type), greatest_of(f.type));
 }
 
+/// A bound other than zero, which the type would round to zero, as the number next to it: it may guard a division.
+constexpr float kept_from_zero(float bound, dtype_id type) {
+  constexpr float least = 0x1p-24F; // of f16; those of the other types are beyond any guard
+  if (type != dtype_id::f16 || bound == 0.0F || bound >= least || bound <= -least) return bound;
+  return bound > 0.0F ? least : -least;
+}
+
 /// Bounds of a fused activation [low, high] (or none) as the operator takes them: always two numbers; for integers quantized.
 constexpr floats bounds(const floats& clamp, const format& f) {
   float low = -math::infinity<float>;
@@ -48,7 +55,7 @@ constexpr floats bounds(const floats& clamp, const format& f) {
     low = clamp[0];
     high = clamp[1];
   }
-  if (is_floating(f.type)) return {low, high};
+  if (is_floating(f.type)) return {kept_from_zero(low, f.type), kept_from_zero(high, f.type)};
   return {static_cast<float>(quantized(low, f)), static_cast<float>(quantized(high, f))};
 }
 
@@ -67,43 +74,90 @@ class context {
     infer(*target_, add_node<Op>(*target_, node_name.empty() ? tensor_name : node_name, a, operands, results));
     return t;
   }
-  /// Rows are never cut. Where they are all there is, [N, C, 1, W], and too long for local memory, the node works on [N, C, W, 1] instead.
+  /// Rows are never cut. Where those of an elementwise node are too long for local memory it works on [N, C * H, W, 1]; another node can
+  /// do so where rows are all there is, [N, C, 1, W].
   template <class Op>
   constexpr tensor_id emit_named(std::string_view tensor_name, const typename Op::attributes& a,
                                  std::span<const tensor_id> operands, const format& f, std::string_view node_name) {
-    if constexpr (requires { Op::turned(a); }) {
-      if (is_long(operands) && Op::turnable(a)) {
-        const std::size_t rank = target_->at(operands[0]).dims.rank();
-        vec<tensor_id> list;
-        for (const tensor_id t : operands) list.push_back(target_->at(t).dims.rank() == rank ? stood_up(t) : t);
-        text name(tensor_name);
-        name << ".rows";
-        const tensor_id y = add_named<Op>(unique(name), Op::turned(a), list.span(), f, {});
+    if constexpr (Op::elementwise) {
+      if (has_long_rows(operands) && can_stand(operands)) {
+        const tensor_id y = add_standing<Op>(tensor_name, a, operands, f);
+        return add_shaped(tensor_name, y, broadcast(operands), f, node_name);
+      }
+    } else if constexpr (requires { Op::turned(a); }) {
+      if (has_long_rows(operands) && has_only_rows(operands) && Op::turnable(a)) {
+        const tensor_id y = add_standing<Op>(tensor_name, Op::turned(a), operands, f);
         const shape& d = target_->at(y).dims;
-        const ints dims = rank == 3 ? ints{d[0], d[1], d[2]} : ints{d[0], d[1], 1, d[2]};
-        const tensor_id back[] = {y};
-        return add_named<tpu::reshape>(tensor_name, {dims}, back, f, node_name);
+        const bool flat = rank_of(operands) == 3;
+        return add_shaped(tensor_name, y, flat ? ints{d[0], d[1], d[2]} : ints{d[0], d[1], 1, d[2]}, f, node_name);
       }
     }
     return add_named<Op>(tensor_name, a, operands, f, node_name);
   }
-  [[nodiscard]] constexpr bool is_long(std::span<const tensor_id> operands) const {
-    const std::size_t rank = target_->at(operands[0]).dims.rank();
-    if (rank != 3 && rank != 4) return false;
-    std::int64_t most = 0;
+  template <class Op>
+  constexpr tensor_id add_standing(std::string_view tensor_name, const typename Op::attributes& a,
+                                   std::span<const tensor_id> operands, const format& f) {
+    const std::size_t rank = rank_of(operands);
+    vec<tensor_id> list;
+    for (const tensor_id t : operands) list.push_back(target_->at(t).dims.rank() == rank ? stood_up(t) : t);
+    text name(tensor_name);
+    name << ".rows";
+    return add_named<Op>(unique(name), a, list.span(), f, {});
+  }
+  constexpr tensor_id add_shaped(std::string_view tensor_name, tensor_id t, const ints& dims, const format& f,
+                                 std::string_view node_name) {
+    const tensor_id one[] = {t};
+    return add_named<tpu::reshape>(tensor_name, {dims}, one, f, node_name);
+  }
+  /// The greatest: operands with fewer dimensions are scalars and tables.
+  [[nodiscard]] constexpr std::size_t rank_of(std::span<const tensor_id> operands) const {
+    std::size_t most = 0;
+    for (const tensor_id t : operands) most = target_->at(t).dims.rank() > most ? target_->at(t).dims.rank() : most;
+    return most;
+  }
+  /// Whether `holds(folded dimensions)` is true of all operands that are neither scalars nor tables.
+  template <class Holds> [[nodiscard]] constexpr bool all_of(std::span<const tensor_id> operands, Holds holds) const {
+    const std::size_t rank = rank_of(operands);
     for (const tensor_id t : operands) {
       const shape& d = target_->at(t).dims;
-      if (d.rank() != rank) continue;
-      const tpu::view4 v = tpu::fold(d);
-      if (v.h != 1) return false;
-      const std::int64_t row = isa::row_bytes(target_->at(t).type, v.w);
+      if (d.rank() == rank && !holds(tpu::fold(d))) return false;
+    }
+    return true;
+  }
+  [[nodiscard]] constexpr bool has_long_rows(std::span<const tensor_id> operands) const {
+    std::int64_t most = 0;
+    for (const tensor_id t : operands) {
+      const tensor& x = target_->at(t);
+      const std::int64_t row = x.dims.rank() < 3 ? 0 : isa::row_bytes(x.type, tpu::fold(x.dims).w);
       most = row > most ? row : most;
     }
     return 4 * most > chip_->local_bytes; // operand and result, both twice
   }
+  [[nodiscard]] constexpr bool has_only_rows(std::span<const tensor_id> operands) const {
+    const std::size_t rank = rank_of(operands);
+    return (rank == 3 || rank == 4) && all_of(operands, [](const tpu::view4& v) { return v.h == 1; });
+  }
+  /// C and H are one dimension for all operands: none is broadcast along one of them only.
+  [[nodiscard]] constexpr bool can_stand(std::span<const tensor_id> operands) const {
+    tpu::view4 whole{};
+    static_cast<void>(all_of(operands, [&](const tpu::view4& v) {
+      if (v.c * v.h > whole.c * whole.h) whole = v;
+      return true;
+    }));
+    return all_of(operands, [&](const tpu::view4& v) { return v.c * v.h == 1 || (v.c == whole.c && v.h == whole.h); });
+  }
+  [[nodiscard]] constexpr ints broadcast(std::span<const tensor_id> operands) const {
+    ints dims(rank_of(operands), 1);
+    for (const tensor_id t : operands) {
+      const shape& d = target_->at(t).dims;
+      for (std::size_t i = 0; i < dims.size() && d.rank() == dims.size(); ++i)
+        dims[i] = d[i] > dims[i] ? d[i] : dims[i];
+    }
+    return dims;
+  }
   constexpr tensor_id stood_up(tensor_id t) {
     const tpu::view4 v = tpu::fold(target_->at(t).dims);
-    const shape wanted{v.n, v.c, v.w, 1};
+    const shape wanted{v.n, v.c * v.h, v.w, 1};
     const node_id from = target_->at(t).producer;
     if (from != none && is<tpu::reshape>(*target_, from) && target_->at(target_->operand(from, 0)).dims == wanted)
       return target_->operand(from, 0);

@@ -16,6 +16,7 @@ template <class Op, isa::unary_kind Kind> struct unary_family {
     using op = Op;
     using dtype = Dtype;
     static constexpr bool takes_sums = Kind == isa::unary_kind::leaky_relu;
+    static constexpr bool elementwise = Kind == isa::unary_kind::clip;
     static constexpr bool takes(const context& c, node_id) {
       if (c.is_constant(0)) return false;
       for (std::size_t i = 1; i < c.operand_count(); ++i) { // the bounds of clip
@@ -68,6 +69,8 @@ template <class Op, isa::unary_kind Kind> struct unary_family {
         if (c.has(1)) f.alpha = c.constant(1).f[0];
         if (c.has(2)) f.beta = c.constant(2).f[0];
         if (f.alpha > f.beta) f.alpha = f.beta;
+        f.alpha = kept_from_zero(f.alpha, c.type());
+        f.beta = kept_from_zero(f.beta, c.type());
       } else if constexpr (requires { a.approximate; }) {
         if (a.approximate.view() == "tanh") f.kind = static_cast<std::int64_t>(isa::unary_kind::gelu_tanh);
       } else if constexpr (requires { a.lambd; }) {

@@ -70,8 +70,7 @@ struct binary : basic_op<binary> {
                 (floats, clamp));
   };
 
-  static constexpr bool turnable(const attributes&) { return true; }
-  static constexpr const attributes& turned(const attributes& a) { return a; }
+  static constexpr bool elementwise = true;
   static constexpr void infer(const attributes& a, infer_context& c) {
     detail::require_clamp(c, a.clamp);
     if (a.kind < 0 || a.kind > static_cast<std::int64_t>(isa::binary_kind::rest))
@@ -173,8 +172,7 @@ struct unary : basic_op<unary> {
   struct attributes {
     TMPU_STRUCT((std::int64_t, kind), (float, alpha), (float, beta));
   };
-  static constexpr bool turnable(const attributes&) { return true; }
-  static constexpr const attributes& turned(const attributes& a) { return a; }
+  static constexpr bool elementwise = true;
   static constexpr void infer(const attributes& a, infer_context& c) {
     if (!is_floating(c.type(0))) c.fail("takes floats only");
     if (a.kind < 0 || a.kind > static_cast<std::int64_t>(isa::unary_kind::swish))
@@ -199,8 +197,7 @@ static_assert(op<unary>);
 struct lookup : basic_op<lookup> {
   static constexpr op_info info{.name = "lookup", .min_operands = 2, .max_operands = 2};
   using attributes = no_attributes;
-  static constexpr bool turnable(const attributes&) { return true; }
-  static constexpr const attributes& turned(const attributes& a) { return a; }
+  static constexpr bool elementwise = true;
   static constexpr void infer(const attributes&, infer_context& c) {
     if (is_floating(c.type(0)) || bytes_of(c.type(0)) != 1) c.fail("takes i8 and u8 only");
     if (!(c.dims(1) == shape{256})) c.fail(text("the table must be [256], but is ") << c.dims(1).print());
@@ -231,8 +228,7 @@ struct cast : basic_op<cast> {
   struct attributes {
     TMPU_STRUCT((float, scale), (std::int64_t, multiplier), (std::int64_t, shift));
   };
-  static constexpr bool turnable(const attributes&) { return true; }
-  static constexpr const attributes& turned(const attributes& a) { return a; }
+  static constexpr bool elementwise = true;
   static constexpr void infer(const attributes&, infer_context& c) { detail::result_dims(c, c.dims(0)); }
   static constexpr void eval(const attributes& a, eval_context& c) {
     const value& x = c.in(0);

@@ -30,8 +30,7 @@ struct integer : basic_op<integer> {
   struct attributes {
     TMPU_STRUCT((std::int64_t, kind));
   };
-  static constexpr bool turnable(const attributes&) { return true; }
-  static constexpr const attributes& turned(const attributes& a) { return a; }
+  static constexpr bool elementwise = true;
   static constexpr void infer(const attributes& a, infer_context& c) {
     if (a.kind < 0 || a.kind > static_cast<std::int64_t>(isa::integer_kind::shift_right))
       c.fail(text("integer kind ") << a.kind << " is unknown");
@@ -108,8 +107,7 @@ static_assert(op<integer>);
 struct convert : basic_op<convert> {
   static constexpr op_info info{.name = "convert"};
   using attributes = no_attributes;
-  static constexpr bool turnable(const attributes&) { return true; }
-  static constexpr const attributes& turned(const attributes& a) { return a; }
+  static constexpr bool elementwise = true;
   static constexpr void infer(const attributes&, infer_context& c) { detail::result_dims(c, c.dims(0)); }
   static constexpr void eval(const attributes&, eval_context& c) {
     const value& x = c.in(0);

@@ -188,11 +188,13 @@ constexpr bool holds(dtype_id t) {
 constexpr bool holds(const tensor& t) { return holds(t.type) && t.dims.known() && t.dims.elements() > 0; }
 
 /// Base of chip-level operators: supplies what most of them share. An operator that means the same over [N,C,W,1] as over [N,C,1,W] says so:
-/// `turnable(attributes)` and `turned(attributes)`, its attributes for the columns. An operator overrides by declaring a member of the same
-/// name: everything elementwise needs the same box of each operand (clipped where the operand is broadcast), no scratch, no inner sum.
+/// `turnable(attributes)` and `turned(attributes)`, its attributes for the columns; one that is `elementwise` means the same in any shape. An
+/// operator overrides by declaring a member of the same name: everything elementwise needs the same box of each operand (clipped where the
+/// operand is broadcast), no scratch, no inner sum.
 struct tpu_op {
   static constexpr std::string_view domain = "tpu";
   static constexpr bool tiled = true;
+  static constexpr bool elementwise = false;
   static constexpr cuts cut(const graph_body&, node_id) { return {}; }
   static constexpr std::int64_t inner(const graph_body&, node_id) { return 1; }
   static constexpr operand_facts operand(const graph_body& g, node_id id, std::size_t i) {

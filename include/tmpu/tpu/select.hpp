@@ -65,8 +65,7 @@ struct compare : basic_op<compare> {
   struct attributes {
     TMPU_STRUCT((std::int64_t, kind));
   };
-  static constexpr bool turnable(const attributes&) { return true; }
-  static constexpr const attributes& turned(const attributes& a) { return a; }
+  static constexpr bool elementwise = true;
   static constexpr void infer(const attributes& a, infer_context& c) {
     if (a.kind < 0 || a.kind > static_cast<std::int64_t>(isa::compare_kind::logical_or))
       c.fail(text("compare kind ") << a.kind << " is unknown");
@@ -112,8 +111,7 @@ static_assert(op<compare>);
 struct select : basic_op<select> {
   static constexpr op_info info{.name = "select", .min_operands = 3, .max_operands = 3};
   using attributes = no_attributes;
-  static constexpr bool turnable(const attributes&) { return true; }
-  static constexpr const attributes& turned(const attributes& a) { return a; }
+  static constexpr bool elementwise = true;
   static constexpr void infer(const attributes&, infer_context& c) {
     if (c.type(0) != dtype_id::boolean) c.fail(text("the mask must be bool, not ") << name_of(c.type(0)));
     if (c.type(1) != c.type(2)) c.fail("chooses between tensors of one type");
