@@ -164,6 +164,14 @@ TEST_CASE("elementwise operators cut rows that exceed local memory, in any shape
   }
 }
 
+TEST_CASE("softmax of rows that exceed local memory") {
+  for (const std::int64_t axis : {1, 2}) {
+    model_builder m;
+    m.output(m.add<top::softmax>("y", {.axis = axis}, {m.input("x", dtype_id::f32, {2, 1500, 3})}));
+    check_on_nano(m, waves({2, 1500, 3}));
+  }
+}
+
 TEST_CASE("rows that exceed local memory are cut where they are all there is") {
   model_builder m;
   const auto x = m.input("x", dtype_id::f32, {1, 2, 1, 9001});

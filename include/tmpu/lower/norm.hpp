@@ -5,7 +5,6 @@
 #include "tmpu/top/group_norm.hpp"
 #include "tmpu/top/lp_norm.hpp"
 #include "tmpu/top/norm.hpp"
-#include "tmpu/top/softmax.hpp"
 
 namespace tmpu::lower {
 
@@ -70,29 +69,6 @@ template <class Dtype> struct rms_norm_rule {
     const tensor_id shifted = s.binary(isa::binary_kind::add, mean, s.scalar(c.attributes<op>().epsilon));
     const tensor_id y = s.binary(isa::binary_kind::div, x, s.unary(isa::unary_kind::sqrt, shifted));
     s.finish(s.binary(isa::binary_kind::mul, y, detail::along_rows(c, s, 1, inner)));
-  }
-};
-
-/// log_softmax -> rows: x - m, less the logarithm of the sum of its exponentials.
-template <class Dtype> struct log_softmax_rule {
-  using op = top::log_softmax;
-  using dtype = Dtype;
-  static constexpr bool takes(const context& c, node_id) { return c.dims(0).rank() >= 1 && !c.is_constant(0); }
-  static constexpr void apply(context& c, node_id) {
-    const shape dims = c.dims(0);
-    const std::size_t axis = top::detail::axis_at(c.attributes<op>().axis, dims.rank());
-    const std::size_t last = dims.rank() - 1;
-    ints perm;
-    for (std::size_t i = 0; i <= last; ++i)
-      perm.push_back(static_cast<std::int64_t>(i == axis ? last : (i == last ? axis : i)));
-    sequence s(c);
-    const tensor_id swapped = s.transpose(c.operand(0), perm);
-    const shape there = s.dims(swapped);
-    const tensor_id x = s.reshape(swapped, {1, dims.elements() / dims[axis], 1, dims[axis]});
-    const tensor_id d = s.binary(isa::binary_kind::sub, x, s.reduce(isa::reduce_kind::max, x));
-    const tensor_id sum = s.reduce(isa::reduce_kind::sum, s.unary(isa::unary_kind::exp, d));
-    const tensor_id y = s.binary(isa::binary_kind::sub, d, s.unary(isa::unary_kind::log, sum));
-    s.finish(s.transpose(s.reshape(y, there), perm));
   }
 };
 

@@ -152,8 +152,26 @@ public:
     }
     return x;
   }
-  /// Softmax of the rows of x [1, rows, 1, K].
-  constexpr tensor_id softmax(tensor_id x) { return c_->emit<tpu::softmax>(name(), {}, {x}, f_); }
+  /// Softmax of the rows of x [1, rows, 1, K]; where a lane does not hold x, y and the exponentials of one row, step by step in f32.
+  constexpr tensor_id softmax(tensor_id x) {
+    const chip::facts& chip = c_->chip();
+    const std::int64_t count = dims(x)[3];
+    const auto bytes = [&](dtype_id type, std::int64_t w) {
+      return round_up(isa::lane_bytes(chip, isa::layout::aligned, type, 1, 1, 1, w), chip.eu_bytes);
+    };
+    if (2 * bytes(f_.type, count) + bytes(dtype_id::f32, count) + bytes(dtype_id::f32, 1) <= chip.local_bytes)
+      return c_->emit<tpu::softmax>(name(), {}, {x}, f_);
+    const format own = f_;
+    f_ = {dtype_id::f32, {}};
+    const tensor_id e = unary(isa::unary_kind::exp, less_greatest(convert(x, f_.type)));
+    const tensor_id y = binary(isa::binary_kind::div, e, reduce(isa::reduce_kind::sum, e));
+    f_ = own;
+    return convert(y, f_.type);
+  }
+  /// The rows of x [1, rows, 1, K] less their greatest elements.
+  constexpr tensor_id less_greatest(tensor_id x) {
+    return binary(isa::binary_kind::sub, x, reduce(isa::reduce_kind::max, x));
+  }
   /// x [M, K] times w [N, K] transposed, both activations: [M, N]; plus `bias` [N, 1] of f32 where there is one.
   constexpr tensor_id product(tensor_id x, tensor_id w, tensor_id bias = none) {
     if (bias == none) bias = zeros({dims(w)[0], 1});
