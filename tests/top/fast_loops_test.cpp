@@ -198,9 +198,9 @@ TEST_CASE("kernels of every level") {
         value some(dtype_id::f32, {2, 5 * simd::tile_places});
         float* to = some.f.data();
         const std::int64_t line = run % 2 == 0 ? 7 : 20;
-        k.every_second(to, x.f.data() + run, width / 2);
+        k.halves(to, to + 2 * simd::tile_places, x.f.data() + run, width);
         k.runs(to + 4 * simd::tile_places, x.f.data(), {1 + run % line, line, line + 3}, width);
-        vec<float> all(std::span<const float>(to, static_cast<std::size_t>(width / 2)));
+        vec<float> all(std::span<const float>(to, static_cast<std::size_t>(4 * simd::tile_places)));
         all.append(std::span<const float>(to + 4 * simd::tile_places, static_cast<std::size_t>(width)));
         value turned(dtype_id::f32, {high, across + run % 3}); // nothing is written between the rows
         k.turn(turned.f.data(), across + run % 3, x.f.data(), high + run % 7, high, across);

@@ -25,12 +25,9 @@ public:
     image_ = ceil_div(extent_of(s.h), s.h.stride) * pitch_ + vector;
     channel_ = s.h.stride * s.w.stride * image_;
     const std::int64_t size = s.channels * channel_ + 2 * tile_places;
-    const std::int64_t line = pitch_ * s.w.stride + 4 * vector;
     room_ = reinterpret_cast<float*>(scratch::need(room.x, size));
-    line_ = reinterpret_cast<float*>(scratch::need(room.lines, line * 4));
     // What is outside of the planes stays as it is from one group to the next.
     std::memset(room_, 0, static_cast<std::size_t>(size) * sizeof(float));
-    std::memset(line_, 0, static_cast<std::size_t>(line) * sizeof(float));
     into_ = s.w.pad < 0 ? 0 : s.w.pad;
     from_ = s.w.pad < 0 ? -s.w.pad : 0;
     const std::int64_t space = pitch_ * s.w.stride - into_;
@@ -39,7 +36,6 @@ public:
       return (row % s.h.stride * s.w.stride + column % s.w.stride) * image_ + row / s.h.stride * pitch_ +
              column / s.w.stride;
     });
-    for (std::int64_t t = 0; t < s.w.kernel; ++t) phases_ |= std::uint64_t{1} << t * s.w.dilation % s.w.stride;
     for (std::int64_t row = 0; row < extent_of(s.h); ++row) {
       const std::int64_t at = row - s.h.pad;
       if (at < 0 || at >= s.h.in || !used(s.h, row % s.h.stride)) continue;
@@ -82,17 +78,13 @@ private:
     return false;
   }
   void lay_row(float* to, const float* from) {
-    kernel_.runs((s_.w.stride == 1 ? to : line_) + into_, from, {inside_, inside_}, inside_);
-    for (std::int64_t phase = 0; s_.w.stride > 1 && phase < s_.w.stride; ++phase) {
-      if ((phases_ >> phase & 1U) == 0) continue;
-      float* part = to + phase * image_;
-      if (s_.w.stride == 2) {
-        kernel_.every_second(part, line_ + phase, pitch_);
-      } else {
-        for (std::int64_t i = 0; i < pitch_; ++i) part[i] = line_[phase + i * s_.w.stride];
-      }
-    }
+    const std::int64_t stride = s_.w.stride;
+    if (stride == 1) return kernel_.runs(to + into_, from, {inside_, inside_}, inside_);
+    if (stride == 2) return kernel_.halves(to + place(into_), to + place(into_ + 1), from, inside_);
+    for (std::int64_t i = 0; i < inside_; ++i) to[place(into_ + i)] = from[i];
   }
+  /// Of an element of a padded row, in the images.
+  [[nodiscard]] std::int64_t place(std::int64_t i) const { return i % s_.w.stride * image_ + i / s_.w.stride; }
 
   template <class F> void tabulate_taps(F&& offset) {
     for (std::int64_t t = 0; t < s_.h.kernel * s_.w.kernel; ++t)
@@ -107,7 +99,6 @@ private:
   const kernels& kernel_;
   const sum_shape& s_;
   bool in_place_;
-  std::uint64_t phases_ = 0; ///< of the columns that taps read
   vec<laid_row> laid_rows_;
   std::int32_t* taps_ = nullptr;
   std::int64_t pitch_ = 0;
@@ -117,7 +108,6 @@ private:
   std::int64_t from_ = 0;   ///< with which of its elements,
   std::int64_t inside_ = 0; ///< and how many are taken
   float* room_ = nullptr;
-  float* line_ = nullptr;
   const float* x_ = nullptr;
 };
 

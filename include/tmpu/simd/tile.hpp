@@ -136,8 +136,8 @@ struct kernels {
   /// p < width and no further; reads up to 15 places more of each row. Says whether a result is no number.
   bool (*taps)(float* y, const float* const* x, std::int64_t pitch, const float* w, std::int64_t count,
                std::int64_t rows, std::int64_t width, const real_finish& f) = nullptr;
-  /// to[i] = from[2 * i]; reads up to 31 elements and writes up to 15 beyond.
-  void (*every_second)(float* to, const float* from, std::int64_t count) = nullptr;
+  /// even[i] = from[2 * i], odd[i] = from[2 * i + 1]. Reads no more than `count` elements, writes up to 15 zeros behind each.
+  void (*halves)(float* even, float* odd, const float* from, std::int64_t count) = nullptr;
   /// Copies `width` floats, run after run, from where the first row would begin (`row`), each shape.gap behind the one before.
   /// Reads no more than these, writes up to 15 zeros behind each run.
   void (*runs)(float* to, const float* row, const run_shape& shape, std::int64_t width) = nullptr;
@@ -256,8 +256,8 @@ inline bool taps(float* y, const float* const* x, std::int64_t pitch, const floa
   }
   return !all;
 }
-inline void every_second(float* to, const float* from, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) to[i] = from[2 * i];
+inline void halves(float* even, float* odd, const float* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) (i % 2 == 0 ? even : odd)[i / 2] = from[i];
 }
 inline void runs(float* to, const float* row, const run_shape& shape, std::int64_t width) {
   const float* from = row + shape.run - shape.first;
@@ -375,7 +375,7 @@ inline constexpr kernels all{.bytes = 2,
                              .fused_row = fused<1>,
                              .fused_tall = fused<tall_rows>,
                              .taps = taps,
-                             .every_second = every_second,
+                             .halves = halves,
                              .runs = runs,
                              .turn = turn,
                              .interleave = interleave,
@@ -561,13 +561,17 @@ TMPU_AVX2 inline bool taps(float* y, const float* const* x, std::int64_t pitch, 
   }
   return odd;
 }
-TMPU_AVX2 inline void every_second(float* to, const float* from, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; i += 8) {
-    const __m256 a = _mm256_loadu_ps(from + 2 * i);
-    const __m256 b = _mm256_loadu_ps(from + 2 * i + 8);
-    const __m256 even = _mm256_shuffle_ps(a, b, 0x88);
-    _mm256_storeu_ps(to + i, _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(even), 0xD8)));
+TMPU_AVX2 inline void halves(float* even, float* odd, const float* from, std::int64_t count) {
+  std::int64_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const __m256 a = _mm256_loadu_ps(from + i);
+    const __m256 b = _mm256_loadu_ps(from + i + 8);
+    const __m256d first = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88));
+    const __m256d second = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xDD));
+    _mm256_storeu_ps(even + i / 2, _mm256_castpd_ps(_mm256_permute4x64_pd(first, 0xD8)));
+    _mm256_storeu_ps(odd + i / 2, _mm256_castpd_ps(_mm256_permute4x64_pd(second, 0xD8)));
   }
+  portable::halves(even + i / 2, odd + i / 2, from + i, count - i);
 }
 /// to[i * line + j] = from[j * pitch + i] for 8 by 8.
 TMPU_AVX2 inline void turn_eight(float* to, std::int64_t line, const float* from, std::int64_t pitch) {
@@ -775,7 +779,7 @@ inline constexpr kernels all{.bytes = 2,
                              .fused_row = fused<1>,
                              .fused_tall = fused_tall,
                              .taps = taps,
-                             .every_second = every_second,
+                             .halves = halves,
                              .runs = portable::runs,
                              .turn = turn,
                              .interleave = interleave,
@@ -997,11 +1001,16 @@ TMPU_AVX512 inline void runs(float* to, const float* row, const run_shape& shape
     from = row += shape.jump;
   }
 }
-TMPU_AVX512 inline void every_second(float* to, const float* from, std::int64_t count) {
-  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-  for (std::int64_t i = 0; i < count; i += vector) {
-    _mm512_storeu_ps(
-        to + i, _mm512_permutex2var_ps(_mm512_loadu_ps(from + 2 * i), even, _mm512_loadu_ps(from + 2 * i + vector)));
+TMPU_AVX512 inline void halves(float* even, float* odd, const float* from, std::int64_t count) {
+  const __m512i places = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512i next = _mm512_add_epi32(places, _mm512_set1_epi32(1));
+  for (std::int64_t i = 0; i < count; i += 2 * vector) {
+    const std::int64_t left = count - i;
+    const std::uint32_t some = left >= 2 * vector ? 0xFFFF'FFFFU : (std::uint32_t{1} << left) - 1U;
+    const __m512 a = _mm512_maskz_loadu_ps(static_cast<__mmask16>(some), from + i);
+    const __m512 b = _mm512_maskz_loadu_ps(static_cast<__mmask16>(some >> 16), from + i + vector);
+    _mm512_storeu_ps(even + i / 2, _mm512_permutex2var_ps(a, places, b));
+    _mm512_storeu_ps(odd + i / 2, _mm512_permutex2var_ps(a, next, b));
   }
 }
 template <std::int64_t Rows>
@@ -1226,7 +1235,7 @@ inline constexpr kernels all{.bytes = 4,
                              .fused_row = fused<1>,
                              .fused_tall = fused_tall,
                              .taps = taps,
-                             .every_second = every_second,
+                             .halves = halves,
                              .runs = runs,
                              .turn = avx2::turn,
                              .interleave = interleave,
