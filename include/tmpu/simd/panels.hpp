@@ -72,7 +72,9 @@ bool sum_panels(const kernels& kernel, scratch& room, const product_size& size, 
             if (more) point_at(next, m + rows);
             for (std::int64_t r = 0; last && r < rows; ++r) {
               end.y[r] = nullptr;
-              if (r < high) put(m + r, place, end.y[r], end.f[r]);
+              if (r >= high) continue;
+              put(m + r, place, end.y[r], end.f[r]);
+              for (std::int64_t p = 0; p < width; p += line_floats) __builtin_prefetch(end.y[r] + p, 1);
             }
             const auto multiply = tall ? kernel.fused_tall : high == 1 ? kernel.fused_row : kernel.fused_tile;
             odd = multiply(laid + i * panel_size, count, row, more ? next : nullptr,
