@@ -246,7 +246,7 @@ template <const auto& Program> struct static_machine {
       using word = typename Storage::word;
       for (const float x : from) {
         if constexpr (std::is_integral_v<word> && Storage::id != dtype_id::f16 && Storage::id != dtype_id::bf16) {
-          exec::store<word>(to, static_cast<word>(quantize_value(x, io.quant.scale, io.quant.zero_point,
+          exec::store<word>(to, static_cast<word>(quantize_input(x, io.quant.scale, io.quant.zero_point,
                                                                  least_of(io.type), greatest_of(io.type))));
         } else {
           exec::store<word>(to, exec::narrow<Storage>(x));

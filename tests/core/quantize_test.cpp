@@ -36,6 +36,11 @@ static_assert(quantize_value(-1.25F, 0.5F, 0, -128, 127) == -3);
 static_assert(quantize_value(1.0F, 0.5F, 10, 0, 255) == 12);
 static_assert(quantize_value(1e30F, 0.5F, 0, -128, 127) == 127 && quantize_value(-inf, 0.5F, 3, -128, 127) == -128);
 static_assert(quantize_value(math::nan<float>, 0.5F, 3, -128, 127) == 3);
+static_assert(quantize_input(1.25F, 0.5F, 0, -128, 127) == 2); // 2.5: the even one, as ONNX's QuantizeLinear
+static_assert(quantize_input(-1.75F, 0.5F, 0, -128, 127) == -4);
+static_assert(quantize_input(0.5F / 255.0F, 1.0F / 255.0F, 0, 0, 255) == 0); // the quotient in float is a half
+static_assert(quantize_input(1e30F, 0.5F, 0, -128, 127) == 127 && quantize_input(-inf, 0.5F, 3, -128, 127) == -128);
+static_assert(quantize_input(math::nan<float>, 0.5F, 3, -128, 127) == 3);
 static_assert(dequantize_value(12, 0.5F, 10) == 1.0F && dequantize_value(-128, 0.25F, 0) == -32.0F);
 
 struct generator {

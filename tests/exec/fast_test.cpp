@@ -246,7 +246,7 @@ TEST_CASE("quantize") {
       std::uint8_t q[37];
       simd::kernels_of(l).quantize(q, x.data(), 37, scale, zero, -128, 127);
       for (std::size_t i = 0; i < 37; ++i)
-        CHECK(static_cast<std::int8_t>(q[i]) == quantize_value(x[i], scale, zero, -128, 127));
+        CHECK(static_cast<std::int8_t>(q[i]) == quantize_input(x[i], scale, zero, -128, 127));
     }
   }
 }

@@ -48,7 +48,7 @@ template <std::size_t Size> std::array<float, 4> by_executor(const static_progra
       for (const std::uint8_t b : std::bit_cast<std::array<std::uint8_t, 4>>(v)) bytes.push_back(b);
     } else {
       bytes.push_back(
-          static_cast<std::uint8_t>(quantize_value(v, x.scale, x.zero_point, least_of(x.type), greatest_of(x.type))));
+          static_cast<std::uint8_t>(quantize_input(v, x.scale, x.zero_point, least_of(x.type), greatest_of(x.type))));
     }
   }
   const std::span<const std::uint8_t> inputs[] = {bytes.span()};

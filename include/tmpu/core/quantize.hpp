@@ -85,6 +85,16 @@ constexpr std::int64_t scaled_integer(double real, int shift) {
   return detail::clamp_i64(static_cast<std::int64_t>(q) + zero_point, low, high);
 }
 
+/// What a user gives for an input, as ONNX's QuantizeLinear makes integers of it: the quotient in float, halves to the even integer. Pixels and
+/// means of pixels often lie in the middle between two integers; so every tool makes the same of them.
+[[nodiscard]] constexpr std::int64_t quantize_input(float x, float scale, std::int64_t zero_point, std::int64_t low,
+                                                    std::int64_t high) {
+  constexpr float limit = 1.0e6F; // saturates, whatever the zero point of 8 bits
+  float q = x / scale;
+  q = math::is_nan(x) ? 0.0F : q < -limit ? -limit : q > limit ? limit : q;
+  return detail::clamp_i64(static_cast<std::int64_t>(math::round_half_even(q)) + zero_point, low, high);
+}
+
 /// scale * (q - zero_point), rounded once to float; |q - zero_point| < 2^53.
 [[nodiscard]] constexpr float dequantize_value(std::int64_t q, float scale, std::int64_t zero_point) {
   return math::detail::narrow(static_cast<double>(scale) * static_cast<double>(q - zero_point));

@@ -42,7 +42,7 @@ constexpr value to_edge(value v, dtype_id type, const quantization& q, std::stri
       return out;
     }
     for (std::size_t i = 0; i < v.f.size(); ++i)
-      out.i[i] = quantize_value(v.f[i], q.scale, q.zero_point, least, greatest);
+      out.i[i] = quantize_input(v.f[i], q.scale, q.zero_point, least, greatest);
     return out;
   }
   for (float& x : v.f) x = round_to(type, x);

@@ -164,7 +164,7 @@ struct kernels {
                    bool is_signed) = nullptr;
   /// In place; says whether a result is no number.
   bool (*finish_real)(float* sums, std::int64_t count, const real_finish& f) = nullptr;
-  /// quantize_value of each (core/quantize.hpp), to 8 bits; a zero point and bounds of 8 bits.
+  /// quantize_input of each (core/quantize.hpp), to 8 bits; a zero point and bounds of 8 bits.
   void (*quantize)(std::uint8_t* to, const float* from, std::int64_t count, float scale, std::int32_t zero,
                    std::int32_t low, std::int32_t high) = nullptr;
   void (*widen_f16)(float* to, const std::uint8_t* from, std::int64_t count) = nullptr;
@@ -342,14 +342,15 @@ inline bool finish_real(float* sums, std::int64_t count, const real_finish& f) {
 }
 inline void quantize(std::uint8_t* to, const float* from, std::int64_t count, float scale, std::int32_t zero,
                      std::int32_t low, std::int32_t high) {
-  constexpr double far = 1.0e6; // saturates, whatever the zero point
+  constexpr float far = 1.0e6F; // saturates, whatever the zero point
   for (std::int64_t i = 0; i < count; ++i) {
-    double q = static_cast<double>(from[i]) / static_cast<double>(scale);
+    float q = from[i] / scale;
     q = q < -far ? -far : q > far ? far : q;
-    q = q == q ? q : 0.0;
+    q = q == q ? q : 0.0F;
     auto whole = static_cast<std::int32_t>(q);
-    const double rest = q - static_cast<double>(whole);
-    whole += (rest >= 0.5 ? 1 : 0) - (rest <= -0.5 ? 1 : 0) + zero;
+    const float rest = q - static_cast<float>(whole);
+    const bool odd = whole % 2 != 0;
+    whole += (rest > 0.5F || (rest == 0.5F && odd) ? 1 : 0) - (rest < -0.5F || (rest == -0.5F && odd) ? 1 : 0) + zero;
     to[i] = static_cast<std::uint8_t>(whole < low ? low : whole > high ? high : whole);
   }
 }
@@ -1194,22 +1195,17 @@ TMPU_AVX512 inline void pairs(const std::uint8_t* a, const std::uint8_t* b, std:
 }
 TMPU_AVX512 inline void quantize(std::uint8_t* to, const float* from, std::int64_t count, float scale,
                                  std::int32_t zero, std::int32_t low, std::int32_t high) {
-  const __m512d by = _mm512_set1_pd(static_cast<double>(scale));
-  const __m512d far = _mm512_set1_pd(1.0e6);
-  const __m512d half = _mm512_set1_pd(0.5);
-  const __m256i one = _mm256_set1_epi32(1);
+  const __m512 by = _mm512_set1_ps(scale);
+  const __m512 far = _mm512_set1_ps(1.0e6F);
   std::int64_t i = 0;
-  for (; i + 8 <= count; i += 8) {
-    const __m512d exact = _mm512_div_pd(_mm512_cvtps_pd(_mm256_loadu_ps(from + i)), by);
-    const __m512d bounded = _mm512_max_pd(_mm512_min_pd(exact, far), _mm512_sub_pd(_mm512_setzero_pd(), far));
-    const __m512d q = _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(exact, exact, _CMP_ORD_Q), bounded);
-    __m256i whole = _mm512_cvttpd_epi32(q);
-    const __m512d rest = _mm512_sub_pd(q, _mm512_cvtepi32_pd(whole));
-    whole = _mm256_mask_add_epi32(whole, _mm512_cmp_pd_mask(rest, half, _CMP_GE_OQ), whole, one);
-    const __mmask8 below = _mm512_cmp_pd_mask(rest, _mm512_sub_pd(_mm512_setzero_pd(), half), _CMP_LE_OQ);
-    whole = _mm256_add_epi32(_mm256_mask_sub_epi32(whole, below, whole, one), _mm256_set1_epi32(zero));
-    const __m256i y = _mm256_min_epi32(_mm256_max_epi32(whole, _mm256_set1_epi32(low)), _mm256_set1_epi32(high));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(to + i), _mm256_cvtepi32_epi8(y));
+  for (; i + 16 <= count; i += 16) {
+    const __m512 exact = _mm512_div_ps(_mm512_loadu_ps(from + i), by);
+    const __m512 bounded = _mm512_max_ps(_mm512_min_ps(exact, far), _mm512_sub_ps(_mm512_setzero_ps(), far));
+    const __m512 q = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(exact, exact, _CMP_ORD_Q), bounded);
+    constexpr int nearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    const __m512i whole = _mm512_add_epi32(_mm512_cvt_roundps_epi32(q, nearest), _mm512_set1_epi32(zero));
+    const __m512i y = _mm512_min_epi32(_mm512_max_epi32(whole, _mm512_set1_epi32(low)), _mm512_set1_epi32(high));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), _mm512_cvtepi32_epi8(y));
   }
   portable::quantize(to + i, from + i, count - i, scale, zero, low, high);
 }
