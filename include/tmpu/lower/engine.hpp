@@ -361,6 +361,18 @@ private:
     return found;
   }
 
+  /// Moved out of a larger tensor, of which it has a range of its own: who takes it symmetrically casts it anyway.
+  static constexpr bool is_part(const graph_body& g, const vec<const detail::entry*>& chosen, tensor_id t) {
+    tensor_id from = t;
+    for (;;) {
+      const node_id made = g.at(from).producer;
+      const detail::entry* e = made == none ? nullptr : chosen[static_cast<std::size_t>(made)];
+      if (e == nullptr || !e->moves || g.operand(made, 0) == none) break;
+      from = g.operand(made, 0);
+    }
+    return g.at(from).dims.elements() != g.at(t).dims.elements();
+  }
+
   /// Marks what is read in another type than that of the pass. An elementwise node whose readers all are such is computed in f32, and the
   /// sums of one keep their bits: rounding the result would only lose some (the residual stream of a transformer). Sums keep them for
   /// additions, too, where local memory has room for four bytes an element beside what else a group needs.
@@ -396,7 +408,9 @@ private:
       for (const tensor_id t : g.operands(id)) {
         if (t == none) continue;
         std::uint8_t& of = readers[static_cast<std::size_t>(t)];
-        of = static_cast<std::uint8_t>(of | (moves ? own : reads));
+        std::uint8_t as = moves ? own : reads;
+        if (!moves && reads == narrow && chosen[i]->symmetric && is_part(g, chosen, t)) as = adds;
+        of = static_cast<std::uint8_t>(of | as);
         if (reads_wide) c.set_read_wide(t);
       }
     }
