@@ -5,6 +5,7 @@
 #include "tmpu/host/files.hpp"
 #include "tmpu/host/progress.hpp"
 #include "tmpu/host/run.hpp"
+#include "tmpu/host/threads.hpp"
 
 #include <fmt/core.h>
 
@@ -68,9 +69,10 @@ public:
     for (const node_id id : int8_layers(g, request_)) {
       layers_.push_back({std::string(g.name(g.results(id)[0])), std::string(g.node_at(id).op->info.name), {}, false});
     }
-    for (std::int64_t run = 0; run < data_.runs(); ++run) {
-      for (const auto& v : host::run_graph(model_.graph, data_.inputs(run))) wanted_.append(v.content.f);
-    }
+    for (std::int64_t run = 0; run < data_.runs(); ++run) all_.push_back(run);
+    const std::int64_t step = (data_.runs() + most_tried_runs - 1) / most_tried_runs;
+    for (std::int64_t run = 0; run < data_.runs(); run += step) few_.push_back(run);
+    wanted_ = outputs_of(model_.graph, all_, false);
   }
 
   void measure_layers() {
@@ -80,7 +82,7 @@ public:
       for (std::size_t k = 0; k < layers_.size(); ++k) {
         if (k != i) t.add(layers_[k].name, dtype_id::f32);
       }
-      layers_[i].alone = measure(t, true);
+      layers_[i].alone = measure(t, true, few_);
       progress.at(static_cast<std::int64_t>(i) + 1);
     }
     order_.clear();
@@ -89,40 +91,50 @@ public:
                      [&](std::size_t a, std::size_t b) { return layers_[a].alone.sqnr < layers_[b].alone.sqnr; });
   }
 
-  /// Keeps layers wide, in each step the one of the most sensitive that helps most, until the outputs are near enough or the
-  /// number is reached; then gives back those that are not needed after all.
+  /// Keeps layers wide until the outputs are near enough or the number is reached: the first ones step by step, the one of the most sensitive
+  /// that helps most; then as many in the order of sensitivity as are needed, found by bisection. Those that are not needed after all are
+  /// given back. What is tried in a step is measured on few samples, what is decided on all.
   void choose() {
-    now_ = measure(kept(), options_.float_io);
-    all_int8_ = now_;
-    const auto most = options_.most < 0 ? layers_.size() : static_cast<std::size_t>(options_.most);
-    const bool wanted = options_.sqnr || options_.cosine || options_.most >= 0;
+    const auto all = [&] { return measure(kept(), options_.float_io, all_); };
+    now_ = all_int8_ = all();
+    const bool expected = options_.sqnr || options_.cosine;
+    if (!expected && options_.most < 0) return;
+    const auto most =
+        options_.most < 0 ? layers_.size() : std::min(static_cast<std::size_t>(options_.most), layers_.size());
     std::vector<std::size_t> chosen;
-    host::progress progress("searching", static_cast<std::int64_t>(std::min(most, layers_.size())));
-    while (wanted && !reached(now_) && chosen.size() < most && chosen.size() < layers_.size()) {
-      constexpr int tried = 8;
-      std::size_t best = layers_.size();
-      quality best_quality{};
-      int count = 0;
-      for (const std::size_t i : order_) {
-        if (layers_[i].kept) continue;
-        if (++count > tried) break;
-        layers_[i].kept = true;
-        const quality q = measure(kept(), options_.float_io);
-        layers_[i].kept = false;
-        if (best == layers_.size() || q.sqnr > best_quality.sqnr) {
-          best = i;
-          best_quality = q;
-        }
-      }
+    host::progress progress("searching", static_cast<std::int64_t>(most));
+    while (!reached(now_) && chosen.size() < std::min(most, most_steps)) {
+      const std::size_t best = most_helpful();
       layers_[best].kept = true;
       chosen.push_back(best);
-      now_ = best_quality;
+      now_ = all();
       progress.at(static_cast<std::int64_t>(chosen.size()));
     }
-    if (!reached(now_) || !(options_.sqnr || options_.cosine)) return;
+    if (!reached(now_) && chosen.size() < most) {
+      std::vector<std::size_t> rest;
+      for (const std::size_t i : order_) {
+        if (!layers_[i].kept && chosen.size() + rest.size() < most) rest.push_back(i);
+      }
+      const auto with_first = [&](std::size_t count) {
+        for (std::size_t i = 0; i < rest.size(); ++i) layers_[rest[i]].kept = i < count;
+        return all();
+      };
+      std::size_t too_few = 0;
+      std::size_t enough = rest.size();
+      now_ = with_first(enough);
+      while (expected && reached(now_) && enough - too_few > 1) {
+        const std::size_t middle = (too_few + enough) / 2;
+        const quality q = with_first(middle);
+        (reached(q) ? enough : too_few) = middle;
+        if (reached(q)) now_ = q;
+      }
+      for (std::size_t i = 0; i < rest.size(); ++i) layers_[rest[i]].kept = i < enough;
+      chosen.insert(chosen.end(), rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(enough));
+    }
+    if (!expected || !reached(now_)) return;
     for (const std::size_t i : chosen) {
       layers_[i].kept = false;
-      const quality without = measure(kept(), options_.float_io);
+      const quality without = all();
       layers_[i].kept = !reached(without);
       if (!layers_[i].kept) now_ = without;
     }
@@ -148,19 +160,53 @@ public:
   [[nodiscard]] quality now() const { return now_; }
 
 private:
-  quality measure(const calibrate::qtable& t, bool float_io) {
+  static constexpr std::int64_t most_tried_runs = 8; ///< samples for what is only compared
+  static constexpr std::size_t most_steps = 4;       ///< layers that are chosen one by one, of `most_candidates` each
+  static constexpr int most_candidates = 8;
+
+  /// Of the most sensitive layers that are not kept the one that is best kept next.
+  std::size_t most_helpful() {
+    std::size_t best = layers_.size();
+    double best_sqnr = 0;
+    int count = 0;
+    for (const std::size_t i : order_) {
+      if (layers_[i].kept) continue;
+      if (++count > most_candidates) break;
+      layers_[i].kept = true;
+      const double sqnr = measure(kept(), options_.float_io, few_).sqnr;
+      layers_[i].kept = false;
+      if (best != layers_.size() && sqnr <= best_sqnr) continue;
+      best = i;
+      best_sqnr = sqnr;
+    }
+    return best;
+  }
+  quality measure(const calibrate::qtable& t, bool float_io, const std::vector<std::int64_t>& runs) {
     compile_request r = request_;
     r.layers = &t;
     r.float_io = float_io;
-    const graph<stage::lowered> lowered = lower_int8(calibrate_int8(model_, r), r);
-    vec<float> got;
-    vec<value> constants;
-    for (std::int64_t run = 0; run < data_.runs(); ++run) {
-      for (const auto& v : host::run_graph(lowered, data_.inputs(run), keep::outputs, &constants))
-        got.append(host::user_value(v).f);
+    const std::vector<vec<float>> got = outputs_of(lower_int8(calibrate_int8(model_, r), r), runs, true);
+    vec<float> all_wanted;
+    vec<float> all_got;
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      all_wanted.append(wanted_[static_cast<std::size_t>(runs[i])]);
+      all_got.append(got[i]);
     }
-    const compare::similarity s = compare::compare(wanted_.span(), got.span());
+    const compare::similarity s = compare::compare(all_wanted.span(), all_got.span());
     return {s.sqnr_db, s.cosine};
+  }
+  /// All outputs of each run, one behind the other.
+  std::vector<vec<float>> outputs_of(const graph_body& g, const std::vector<std::int64_t>& runs, bool quantized) {
+    std::vector<vec<float>> outputs(runs.size());
+    const std::size_t threads = host::threads_for(options_.data.threads, static_cast<std::int64_t>(runs.size()));
+    host::in_threads{}(threads, [&](std::size_t thread) {
+      vec<value> constants;
+      for (std::size_t i = thread; i < runs.size(); i += threads) {
+        for (const auto& v : host::run_graph(g, data_.inputs(runs[i]), keep::outputs, &constants))
+          outputs[i].append(quantized ? host::user_value(v).f : v.content.f);
+      }
+    });
+    return outputs;
   }
 
   const sensitivity_options& options_;
@@ -171,7 +217,9 @@ private:
   dtype_id wide_;
   std::vector<layer> layers_;
   std::vector<std::size_t> order_;
-  vec<float> wanted_;
+  std::vector<std::int64_t> all_; ///< runs
+  std::vector<std::int64_t> few_;
+  std::vector<vec<float>> wanted_; ///< of each run
   quality all_int8_;
   quality now_;
 };
@@ -265,6 +313,7 @@ void add_sensitivity(CLI::App& app, work& chosen) {
   o->model.add(*command, "The model, an .onnx or .tflite file");
   o->rules.add(*command);
   o->data.add(*command);
+  o->data.add_threads(*command);
   command->get_option("--samples")->capture_default_str();
   command->add_option("--chip", o->chip, "The chip to compile for; `tmpuc chips` lists them")
       ->required()
