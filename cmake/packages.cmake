@@ -21,6 +21,8 @@ set(tmpu_packages_test
     doctest-dev
     libonnx-testdata
     libbenchmark-dev
+    libopenmpi-dev
+    openmpi-bin
     clang-16
     libclang-rt-16-dev
     clang-format-14

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "ranks.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
@@ -15,7 +17,7 @@ namespace tmpuc {
 
 using work = std::function<int()>;
 
-void add_calibrate(CLI::App& app, work& chosen);
+void add_calibrate(CLI::App& app, work& chosen, join_ranks join = nullptr);
 void add_correct(CLI::App& app, work& chosen);
 void add_export_qdq(CLI::App& app, work& chosen);
 void add_merge(CLI::App& app, work& chosen);

@@ -39,7 +39,7 @@ int main(int argc, char** argv) {
                                         std::to_string(tmpu::version.patch_number));
   app.footer("Errors are one line on stderr and exit code 2; a comparison that fails is exit code 1.");
   tmpuc::work chosen;
-  tmpuc::add_calibrate(app, chosen);
+  tmpuc::add_calibrate(app, chosen, tmpuc::join_mpi);
   tmpuc::add_correct(app, chosen);
   tmpuc::add_export_qdq(app, chosen);
   tmpuc::add_merge(app, chosen);
