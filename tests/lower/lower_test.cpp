@@ -707,6 +707,98 @@ TEST_CASE("a model with quantizers keeps its own scales, and lowering says the s
   }
 }
 
+namespace {
+/// The first output of the graph with quantizers, in steps of the chip's, against the chip's integers: within one.
+void check_quantizers(const graph<stage::canonical>& g, std::span<const value> in) {
+  for (const bool asymmetric : {false, true}) {
+    CAPTURE(asymmetric);
+    const auto q = calibrated(g, in);
+    const graph<stage::lowered> l = lower::lower_all<i8>{}(q, chip::bm1684x::info, {.asymmetric = asymmetric});
+    const graph<stage::canonical> with(lower::with_quantizers(q, l));
+    REQUIRE(verify(with).empty());
+    const vec<float> wide = evaluate(with, in)[static_cast<std::size_t>(with.outputs[0])].f;
+    const vec<float> exact = run(l, in);
+    const tensor& y = l.at(l.outputs[0]);
+    REQUIRE(y.quant.present());
+    REQUIRE(wide.size() == exact.size());
+    std::size_t equal = 0;
+    for (std::size_t i = 0; i < wide.size(); ++i) {
+      CHECK(std::abs(wide[i] - exact[i]) <= 1.01F * y.quant.scale);
+      if (std::abs(wide[i] - exact[i]) < 0.01F * y.quant.scale) ++equal;
+    }
+    CHECK(equal * 100 >= wide.size() * 95);
+  }
+}
+constexpr tensor_id list_of(model_builder& m, std::string_view name, std::int64_t x) {
+  value v(dtype_id::i64, {1});
+  v.i[0] = x;
+  return m.constant(name, v);
+}
+} // namespace
+
+TEST_CASE("quantizers stand where int8 reads a float") {
+  // The result of PRelu stays in f32; the convolution behind it reads it in 8 bits, and its bias has that scale.
+  generator r;
+  model_builder m;
+  top::conv::attributes a{};
+  a.kernel_shape = {3, 3};
+  const auto x = m.input("x", dtype_id::f32, {1, 3, 9, 9});
+  const auto c =
+      m.add<top::conv>("c", a, {x, m.constant("w1", r.tensor({4, 3, 3, 3})), m.constant("b1", r.tensor({4}))});
+  const auto p = m.add<top::prelu>("p", {}, {c, m.constant("slope", r.tensor({4, 1, 1}))});
+  m.output(m.add<top::conv>("y", a, {p, m.constant("w2", r.tensor({5, 4, 3, 3})), m.constant("b2", r.tensor({5}))}));
+  const auto g = canonical(m);
+  const value in[] = {r.tensor({1, 3, 9, 9})};
+  check_quantizers(g, in);
+}
+
+TEST_CASE("quantizers of attention: parts of a tensor with ranges of their own, exponentials of 8 bits") {
+  for (const bool causal : {false, true}) {
+    CAPTURE(causal);
+    generator r;
+    model_builder m;
+    const auto x = m.input("x", dtype_id::f32, {1, 7, 16});
+    value w = r.tensor({16, 48}, 0.5F);
+    for (std::size_t i = 0; i < w.f.size(); ++i) w.f[i] *= i % 48 < 16 ? 1.0F : i % 48 < 32 ? 0.3F : 2.0F;
+    const auto all = m.add<top::matmul>("all", {}, {x, m.constant("w", w)});
+    const auto axis = list_of(m, "axis", 2);
+    const auto part = [&](std::string_view name, std::string_view first, std::string_view last, std::int64_t at) {
+      return m.add<top::slice>(name, {}, {all, list_of(m, first, at), list_of(m, last, at + 16), axis});
+    };
+    top::attention::attributes a{};
+    a.q_num_heads = 4;
+    a.kv_num_heads = 4;
+    a.is_causal = causal ? 1 : 0;
+    const auto q = part("q", "q0", "q1", 0);
+    const auto k = part("k", "k0", "k1", 16);
+    const auto t = m.add<top::attention>("t", a, {q, k, part("v", "v0", "v1", 32)});
+    m.output(m.add<top::matmul>("y", {}, {t, m.constant("u", r.tensor({16, 40}))}));
+    const auto g = canonical(m);
+    const value in[] = {r.tensor({1, 7, 16})};
+    // The sum keeps its bits until each part is rounded to its own range.
+    const graph<stage::lowered> l = lower::lower_all<i8>{}(calibrated(g, in), chip::bm1684x::info);
+    CHECK(l.at(l.find("all")).type == dtype_id::i32);
+    CHECK(l.at(l.find("q")).type == dtype_id::i32);
+    check_quantizers(g, in);
+  }
+}
+
+TEST_CASE("quantizers of what ONNX has no operator for") {
+  generator r;
+  model_builder m;
+  const auto x = m.input("x", dtype_id::f32, {1, 3, 6, 6});
+  top::conv::attributes a{};
+  a.kernel_shape = {3, 3};
+  const auto c = m.add<top::conv>("c", a, {x, m.constant("w", r.tensor({8, 3, 3, 3}))});
+  const auto s = m.add<top::silu>("s", {}, {m.add<top::max_pool>("m", {.kernel_shape = {1, 1}}, {c})});
+  top::channel_shuffle::attributes groups{};
+  groups.groups = 2;
+  m.output(m.add<top::channel_shuffle>("y", groups, {s}));
+  const auto g = canonical(m);
+  const value in[] = {r.tensor({1, 3, 6, 6}, 2.0F)};
+  check_quantizers(g, in);
+}
+
 TEST_CASE("weights on steps of their own keep them") {
   // Multiples of 1/100 with the greatest at 97 steps: not those of greatest / 127.
   const float w[] = {0.97F, -0.13F, 0.5F, 0.0F, -0.01F, 0.88F};

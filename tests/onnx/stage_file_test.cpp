@@ -5,7 +5,9 @@
 #include "tmpu/onnx/stage_file.hpp"
 
 #include "tmpu/host/files.hpp"
+#include "tmpu/ir/builder.hpp"
 #include "tmpu/onnx/import.hpp"
+#include "tmpu/onnx/standard.hpp"
 #include "tmpu/top/operators.hpp"
 #include "tmpu/tpu/operators.hpp"
 
@@ -143,3 +145,32 @@ TEST_CASE("damage is refused, by name") {
 }
 
 } // namespace
+
+TEST_CASE("a plain ONNX model has operands where Top has attributes, and the operator set of its youngest operator") {
+  model_builder m;
+  const auto x = m.input("x", dtype_id::f32, {2, 3, 4});
+  top::reduce_mean::attributes a{};
+  a.axes = {1};
+  a.keepdims = 0;
+  const auto mean = m.add<top::reduce_mean>("mean", a, {x});
+  m.output(m.add<top::reshape>("y", {.shape = {8}}, {mean}));
+  const auto plain = [](const graph_body& g) {
+    return tmpu::onnx::to_standard<unpack<decltype(top::operators)>>(g, 21, "net");
+  };
+  const auto model = plain(m.take());
+  CHECK(model.opset_import(0).version() == 21);
+  for (const auto& n : model.graph().node()) {
+    CAPTURE(n.op_type());
+    REQUIRE(n.input_size() == 2);
+    for (const auto& attribute : n.attribute()) CHECK((attribute.name() != "axes" && attribute.name() != "shape"));
+    bool found = false;
+    for (const auto& c : model.graph().initializer())
+      found = found || (c.name() == n.input(1) && c.int64_data(0) == (n.op_type() == "Reshape" ? 8 : 1));
+    CHECK(found);
+  }
+  model_builder younger;
+  value ones(dtype_id::f32, {4});
+  younger.output(younger.add<top::rms_normalization>(
+      "y", {}, {younger.input("x", dtype_id::f32, {2, 4}), younger.constant("scale", ones)}));
+  CHECK(plain(younger.take()).opset_import(0).version() == 23);
+}

@@ -77,12 +77,12 @@ struct weighted {
   }
 };
 
-/// The node as such a layer; `node` is none where it is none.
-constexpr weighted weighted_at(const graph_body& g, node_id id) {
+/// The node as such a layer; `node` is none where it is none. `shared`: weights that another node reads, too, make one as well.
+constexpr weighted weighted_at(const graph_body& g, node_id id, bool shared = false) {
   weighted l;
   const auto operand = [&](std::size_t i) { return g.operand(id, i); };
   const auto own = [&](tensor_id t) {
-    return g.is_constant(t) && g.at(t).type == dtype_id::f32 && g.use_count(t) == 1;
+    return g.is_constant(t) && g.at(t).type == dtype_id::f32 && (shared || g.use_count(t) == 1);
   };
   const node& n = g.node_at(id);
   const bool is_conv = n.op == &record_of<top::conv>;

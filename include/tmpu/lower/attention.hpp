@@ -87,6 +87,50 @@ private:
   }
 };
 
+namespace detail {
+/// Whether places in the sequence decide which keys a query sees.
+constexpr bool hides_places(const top::attention::attributes& a) {
+  return a.is_causal != 0 || a.left_window_size >= 0 || a.right_window_size >= 0;
+}
+/// Query i stands at key `place` and must not see key j.
+constexpr bool hides(const top::attention::attributes& a, std::int64_t place, std::int64_t j) {
+  return (a.is_causal != 0 && j > place) || (a.left_window_size >= 0 && j < place - a.left_window_size) ||
+         (a.right_window_size >= 0 && j > place + a.right_window_size);
+}
+/// What is added to the scores [N, heads, queries, keys] by a constant mask (nullptr: there is none), and by the places, where these are known;
+/// `past` keys stand before the first query.
+constexpr value attention_bias(const top::attention::attributes& a, const value* mask, const shape& scores,
+                               std::int64_t past, bool by_places) {
+  constexpr float hidden = -math::infinity<float>;
+  const std::int64_t keys = scores[3];
+  const shape own = mask != nullptr ? with_rank(mask->dims, 4) : shape{1, 1, 1, keys};
+  const std::int64_t rows = own[2];
+  const std::int64_t wide = by_places ? scores[2] : rows;
+  value v(dtype_id::f32, {own[0], own[1], wide, keys});
+  for (std::int64_t n = 0; n < v.dims.elements(); ++n) {
+    const std::int64_t j = n % keys;
+    const std::int64_t i = n / keys % wide;
+    const auto at = static_cast<std::size_t>((n / keys / wide * rows + (rows == 1 ? 0 : i)) * own[3] + j);
+    float& x = v.f[static_cast<std::size_t>(n)];
+    if (j >= own[3] || (by_places && hides(a, i + past, j))) {
+      x = hidden;
+    } else if (mask != nullptr) {
+      x = mask->type == dtype_id::boolean ? (mask->i[at] != 0 ? 0.0F : hidden) : mask->f[at];
+    }
+  }
+  return v;
+}
+constexpr bool shows_each_a_key(const value& bias) {
+  const auto keys = static_cast<std::size_t>(bias.dims[3]);
+  for (std::size_t row = 0; row < bias.f.size(); row += keys) {
+    bool sees = false;
+    for (std::size_t j = 0; j < keys; ++j) sees = sees || bias.f[row + j] != -math::infinity<float>;
+    if (!sees) return false;
+  }
+  return true;
+}
+} // namespace detail
+
 /// attention -> for each head the products of q (times scale) and the keys; softcap; what is added to the scores or hides them; softmax of the
 /// rows; for each head the products with the values. A row that sees no key is 0.
 ///
@@ -217,11 +261,13 @@ private:
     const auto a = c.attributes<op>();
     const shape d = s.dims(scores);
     const bool fixed = c.has(3) && c.is_constant(3);
-    const bool moving = a.is_causal != 0 || a.left_window_size >= 0 || a.right_window_size >= 0;
-    const bool places_known = moving && !c.has(6);
+    const bool places_known = detail::hides_places(a) && !c.has(6);
     if (fixed || places_known) {
-      const value bias = known_bias(c, d, places_known);
-      each_sees = shows_each_a_key(bias);
+      value mask;
+      if (fixed) mask = c.constant(3);
+      const std::int64_t past = c.has(4) ? c.dims(4)[2] : 0;
+      const value bias = detail::attention_bias(a, fixed ? &mask : nullptr, d, past, places_known);
+      each_sees = detail::shows_each_a_key(bias);
       scores = s.binary(isa::binary_kind::add, scores, s.rounded(bias));
     }
     const tensor_id hidden = s.scalar(-math::infinity<float>);
@@ -238,49 +284,6 @@ private:
       scores = s.select(sees_valid(c, s, d), scores, hidden);
     }
     return scores;
-  }
-  /// Query i stands at key `place` and must not see key j.
-  static constexpr bool hides(const op::attributes& a, std::int64_t place, std::int64_t j) {
-    return (a.is_causal != 0 && j > place) || (a.left_window_size >= 0 && j < place - a.left_window_size) ||
-           (a.right_window_size >= 0 && j > place + a.right_window_size);
-  }
-  /// What is added to the scores by the constant mask, and by the places where these are known.
-  static constexpr value known_bias(const context& c, const shape& scores, bool by_places) {
-    constexpr float hidden = -math::infinity<float>;
-    const auto a = c.attributes<op>();
-    const bool fixed = c.has(3) && c.is_constant(3);
-    const std::int64_t past = c.has(4) ? c.dims(4)[2] : 0;
-    const std::int64_t keys = scores[3];
-    shape own{1, 1, 1, keys};
-    value from;
-    if (fixed) {
-      from = c.constant(3);
-      own = detail::with_rank(from.dims, 4);
-    }
-    const std::int64_t rows = own[2];
-    const std::int64_t wide = by_places ? scores[2] : rows;
-    value v(dtype_id::f32, {own[0], own[1], wide, keys});
-    for (std::int64_t n = 0; n < v.dims.elements(); ++n) {
-      const std::int64_t j = n % keys;
-      const std::int64_t i = n / keys % wide;
-      const auto at = static_cast<std::size_t>((n / keys / wide * rows + (rows == 1 ? 0 : i)) * own[3] + j);
-      float& x = v.f[static_cast<std::size_t>(n)];
-      if (j >= own[3] || (by_places && hides(a, i + past, j))) {
-        x = hidden;
-      } else if (fixed) {
-        x = from.type == dtype_id::boolean ? (from.i[at] != 0 ? 0.0F : hidden) : from.f[at];
-      }
-    }
-    return v;
-  }
-  static constexpr bool shows_each_a_key(const value& mask) {
-    const auto keys = static_cast<std::size_t>(mask.dims[3]);
-    for (std::size_t row = 0; row < mask.f.size(); row += keys) {
-      bool sees = false;
-      for (std::size_t j = 0; j < keys; ++j) sees = sees || mask.f[row + j] != -math::infinity<float>;
-      if (!sees) return false;
-    }
-    return true;
   }
   /// Where operand 6, how many keys of a batch are valid, lets a query see a key: [N, 1, queries or 1, keys].
   static constexpr tensor_id sees_valid(context& c, sequence& s, const shape& scores) {

@@ -9,8 +9,49 @@
 
 namespace tmpu::onnx {
 
-/// A graph of Top operators as a plain ONNX model, for any tool. Refuses an operator that ONNX does not have, and attributes of ours
-/// (fused activations), which the caller has to take apart first.
+namespace detail {
+/// What Top has as an attribute where ONNX has operand 1.
+struct operand_of_attribute {
+  std::string_view attribute;
+  std::string_view operators[12];
+};
+inline constexpr operand_of_attribute operands_of_attributes[] = {
+    {"shape", {"Reshape"}},
+    {"axes",
+     {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare",
+      "ReduceLogSum", "ReduceLogSumExp", "Squeeze", "Unsqueeze"}},
+};
+/// Operators that are younger than the operator set asked for.
+struct younger_operator {
+  std::string_view op;
+  std::int64_t since;
+};
+inline constexpr younger_operator younger_operators[] = {
+    {"Attention", 23}, {"RMSNormalization", 23}, {"RotaryEmbedding", 23}, {"Swish", 24}, {"TensorScatter", 24}};
+
+/// Such an attribute of the node becomes a constant. Without axes all are meant, without a shape that of a scalar.
+inline void move_attributes(pb::GraphProto& g, pb::NodeProto& n) {
+  for (const operand_of_attribute& m : operands_of_attributes) {
+    bool moves = false;
+    for (const std::string_view op : m.operators) moves = moves || op == n.op_type();
+    if (!moves || n.input_size() > 1) continue;
+    int at = 0;
+    while (at < n.attribute_size() && n.attribute(at).name() != m.attribute) ++at;
+    const bool given = at < n.attribute_size();
+    if (!given && m.attribute == "axes") continue;
+    auto& list = *g.add_initializer();
+    list.set_name(n.output(0) + '.' + std::string(m.attribute));
+    list.set_data_type(pb::TensorProto::INT64);
+    list.add_dims(given ? n.attribute(at).ints_size() : 0);
+    for (int i = 0; given && i < n.attribute(at).ints_size(); ++i) list.add_int64_data(n.attribute(at).ints(i));
+    n.add_input(list.name());
+    if (given) n.mutable_attribute()->DeleteSubrange(at, 1);
+  }
+}
+} // namespace detail
+
+/// A graph of Top operators as a plain ONNX model, for any tool: of operator set `opset` (from 21 on), or the first that has all operators.
+/// Refuses an operator that ONNX does not have, and attributes of ours (fused activations), which the caller has to take apart first.
 template <class Operators>
 pb::ModelProto to_standard(const graph_body& g, std::int64_t opset, std::string_view network) {
   pb::ModelProto m;
@@ -42,6 +83,10 @@ pb::ModelProto to_standard(const graph_body& g, std::int64_t opset, std::string_
       write_attributes<Op>(n, g.words(g.node_at(id)));
       return true;
     });
+    detail::move_attributes(to, n);
+    for (const auto& y : detail::younger_operators) {
+      if (y.op == n.op_type() && y.since > set.version()) set.set_version(y.since);
+    }
     bool ours = !known;
     for (const auto& a : n.attribute()) ours = ours || a.name() == "clamp" || a.name() == "narrow";
     if (ours) {
