@@ -363,14 +363,14 @@ private:
 
   /// Moved out of a larger tensor, of which it has a range of its own: who takes it symmetrically casts it anyway.
   static constexpr bool is_part(const graph_body& g, const vec<const detail::entry*>& chosen, tensor_id t) {
-    tensor_id from = t;
+    tensor_id whole = t;
     for (;;) {
-      const node_id made = g.at(from).producer;
+      const node_id made = g.at(whole).producer;
       const detail::entry* e = made == none ? nullptr : chosen[static_cast<std::size_t>(made)];
       if (e == nullptr || !e->moves || g.operand(made, 0) == none) break;
-      from = g.operand(made, 0);
+      whole = g.operand(made, 0);
     }
-    return g.at(from).dims.elements() != g.at(t).dims.elements();
+    return g.at(whole).dims.elements() != g.at(t).dims.elements();
   }
 
   /// Marks what is read in another type than that of the pass. An elementwise node whose readers all are such is computed in f32, and the
