@@ -12,10 +12,10 @@ namespace detail {
 /// Cycles, about: the products of padded tiles, and floats that are moved one by one or a vector at a time.
 inline std::int64_t cost_of(const product_size& size, const matrix_view& left, const matrix_view& right) {
   const std::int64_t rows = size.rows == 1 ? 1 : round_up(size.rows, tile_rows);
-  const auto moved = [](const matrix_view& m) { return m.column == 1 ? 1 : m.row == 1 ? 2 : 16; };
-  const std::int64_t packed = left.column == 1 ? 0 : moved({left.data, left.column, left.row}) + 1;
+  const auto moved = [](const matrix_view& m) { return m.column == 1 ? 2 : m.row == 1 ? 3 : 32; };
+  const std::int64_t packed = left.column == 1 ? 0 : moved({left.data, left.column, left.row}) + 2;
   return rows * round_up(size.places, vector) * size.depth / 32 +
-         (packed * size.rows + moved(right) * size.places) * size.depth / 4;
+         (packed * size.rows + moved(right) * size.places) * size.depth / 8;
 }
 
 /// y = clamp(a b + bias): rows of a run over panels of b, or rows of b's transpose over panels of a's.

@@ -198,8 +198,8 @@ constexpr strides broadcast_strides(const dims& x, const dims& out) {
   return s;
 }
 
-/// Calls f(places, count, steps) for each innermost row of `over`, in row-major order: tensor k starts at places[k] and
-/// goes on by steps[k], count times.
+/// Calls f(places, count, steps) for each row of `over`, in row-major order: tensor k starts at places[k] and goes on by
+/// steps[k], count times. Innermost axes over which every tensor goes on in the same steps are one row.
 template <std::size_t Count, class F> constexpr void for_each_row(const dims& over, const strides (&s)[Count], F&& f) {
   std::int64_t at[Count] = {};
   std::int64_t steps[Count] = {};
@@ -209,10 +209,19 @@ template <std::size_t Count, class F> constexpr void for_each_row(const dims& ov
     f(at, std::int64_t{1}, steps);
     return;
   }
-  const std::size_t last = over.rank() - 1;
+  std::size_t last = over.rank() - 1;
+  while (last > 0 && over[last] == 1) --last;
   for (std::size_t k = 0; k < Count; ++k) steps[k] = s[k].of[last];
+  std::int64_t count = over[last];
+  const auto goes_on = [&](std::size_t d) {
+    for (std::size_t k = 0; k < Count; ++k) {
+      if (s[k].of[d] != steps[k] * count) return false;
+    }
+    return true;
+  };
+  for (; last > 0 && (over[last - 1] == 1 || goes_on(last - 1)); --last) count *= over[last - 1];
   while (true) {
-    f(at, over[last], steps);
+    f(at, count, steps);
     std::size_t d = last;
     while (d > 0) {
       --d;
