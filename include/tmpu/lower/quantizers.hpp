@@ -8,6 +8,7 @@
 #include "tmpu/top/conv.hpp"
 #include "tmpu/top/elementwise.hpp"
 #include "tmpu/top/matmul.hpp"
+#include "tmpu/top/move.hpp"
 #include "tmpu/top/pool.hpp"
 #include "tmpu/top/quantize.hpp"
 #include "tmpu/top/rearrange.hpp"
