@@ -90,8 +90,8 @@ constexpr std::int64_t scaled_integer(double real, int shift) {
 [[nodiscard]] constexpr std::int64_t quantize_input(float x, float scale, std::int64_t zero_point, std::int64_t low,
                                                     std::int64_t high) {
   constexpr float limit = 1.0e6F; // saturates, whatever the zero point of 8 bits
-  float q = x / scale;
-  q = math::is_nan(x) ? 0.0F : q < -limit ? -limit : q > limit ? limit : q;
+  float q = math::is_nan(x) ? 0.0F : x / scale;
+  q = q < -limit ? -limit : q > limit ? limit : q;
   return detail::clamp_i64(static_cast<std::int64_t>(math::round_half_even(q)) + zero_point, low, high);
 }
 
